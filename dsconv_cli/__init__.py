@@ -1,0 +1,60 @@
+"""What a depthwise separable convolution buys: parameters, MACs, memory traffic and time.
+
+    from dsconv_cli import ConvSpec, compare
+
+    result = compare(ConvSpec(k=64, c=32, r=3, s=3))
+    result.cost.macs.ratio      # Fraction(576, 73)
+
+Names are imported when they are first used, so that `import dsconv_cli` is free and nothing imports torch
+until a module is built or profiled.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dsconv_cli._version import __version__
+
+if TYPE_CHECKING:
+    from dsconv_cli.build import ordinary_conv2d, separable_conv2d
+    from dsconv_cli.compare import Comparison, compare
+    from dsconv_cli.spec import Bias, CannotMeasureError, ConvSpec, DsconvError, SpecError
+
+_HOME = {
+    "Bias": "spec",
+    "CannotMeasureError": "spec",
+    "Comparison": "compare",
+    "ConvSpec": "spec",
+    "DsconvError": "spec",
+    "SpecError": "spec",
+    "compare": "compare",
+    "ordinary_conv2d": "build",
+    "separable_conv2d": "build",
+}
+
+__all__ = [
+    "Bias",
+    "CannotMeasureError",
+    "Comparison",
+    "ConvSpec",
+    "DsconvError",
+    "SpecError",
+    "__version__",
+    "compare",
+    "ordinary_conv2d",
+    "separable_conv2d",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

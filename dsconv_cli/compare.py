@@ -1,0 +1,269 @@
+"""A comparison of the two forms of one layer, and the one table of keys by which everything reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from dsconv_cli.cost import Approximation, Cost, Counts, Intensity, approximate, cost
+from dsconv_cli.environment import Environment, environment
+from dsconv_cli.spec import ConvSpec, DsconvError
+from dsconv_cli.timed import Timing
+
+SCHEMA_VERSION: Final = 1
+
+PROFILER_CHOICES: Final = ("thop", "torch", "both", "none")
+
+#: What a key can hold. A tuple is one value of several parts, such as a shape.
+Value = None | bool | int | float | str | tuple[int, ...] | tuple[str, ...]
+
+
+class FormCounts(NamedTuple):
+    """One metric as a program counted it on both forms."""
+
+    ordinary: int
+    separable: int
+
+    @property
+    def ratio(self) -> Fraction:
+        """Ordinary ÷ separable."""
+        return Fraction(self.ordinary, self.separable)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a profiler counted on the modules that were built.
+
+    `exact` is False where it counts in doubles and a count is above 2^53, so that agreement means agreement
+    within that precision. `counters` names the distributions that answered.
+    """
+
+    profiler: str
+    params: FormCounts
+    macs: FormCounts
+    agrees: bool
+    exact: bool
+    counters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Everything known about a layer and its replacement."""
+
+    spec: ConvSpec
+    cost: Cost
+    measured: Measured | None = None
+    time: Timing | None = None
+    device: str = "cpu"
+
+    @property
+    def approximation(self) -> Approximation:
+        """R×S, how far off it is for this layer, and whether its assumptions hold."""
+        return approximate(self.spec, self.cost)
+
+    @property
+    def intensity(self) -> Intensity:
+        """FLOPs per byte of traffic."""
+        return self.cost.intensity
+
+    @property
+    def environment(self) -> Environment:
+        """The machine and the versions in use."""
+        counters = () if self.measured is None else self.measured.counters
+        return environment(counters=counters, device=self.device)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document, schema version 1."""
+        return document(self)
+
+    def get(self, key: str) -> Value:
+        """The value at a dotted key, such as `macs.ratio`. See `find_key` for errors."""
+        return read(self, find_key(key))
+
+
+def compare(spec: ConvSpec, *, profiler: str = "thop") -> Comparison:
+    """Compare both forms of `spec` without printing anything.
+
+    Args:
+        spec: the layer.
+        profiler: "thop", "torch", "both", or "none" for the closed forms alone, without importing torch.
+
+    Raises:
+        DsconvError: an unknown profiler.
+        CannotMeasureError: a profiler cannot hold the layer, or disagrees with the closed forms.
+    """
+    return profile(closed_forms(spec), profiler)
+
+
+def closed_forms(spec: ConvSpec) -> Comparison:
+    """The comparison by arithmetic alone."""
+    return Comparison(spec, cost(spec))
+
+
+def profile(comparison: Comparison, profiler: str) -> Comparison:
+    """`comparison` with what `profiler` counts; unchanged for "none"."""
+    if profiler not in PROFILER_CHOICES:
+        raise DsconvError(f"profiler must be one of {', '.join(PROFILER_CHOICES)}, not {profiler!r}")
+    if profiler == "none":
+        return comparison
+    from dsconv_cli.profilers import measure
+
+    return replace(comparison, measured=measure(comparison.spec, comparison.cost, profiler))
+
+
+Getter = Callable[[Comparison], Value]
+
+
+def _counts(metric: str) -> dict[str, Getter]:
+    def part(name: str) -> Getter:
+        return lambda one: getattr(getattr(one.cost, metric), name)
+
+    def ratio(one: Comparison) -> float:
+        counts: Counts = getattr(one.cost, metric)
+        return counts.ordinary / counts.separable
+
+    return {
+        **{f"{metric}.{name}": part(name) for name in ("ordinary", "depthwise", "pointwise", "separable")},
+        f"{metric}.ratio": ratio,
+    }
+
+
+def _measured(metric: str) -> dict[str, Getter]:
+    def counts(one: Comparison) -> FormCounts:
+        return getattr(one.measured, metric)  # type: ignore[no-any-return]
+
+    return {
+        f"measured.{metric}.ordinary": lambda one: counts(one).ordinary,
+        f"measured.{metric}.separable": lambda one: counts(one).separable,
+        f"measured.{metric}.ratio": lambda one: float(counts(one).ratio),
+    }
+
+
+def _timed(name: str) -> Getter:
+    return lambda one: getattr(one.time, name)
+
+
+def _speedup(name: str) -> Getter:
+    return lambda one: getattr(one.time.speedup, name)
+
+
+#: Every key of schema version 1, in its order. JSON nests them at the dots, CSV has them as columns, `--get` and
+#: the gates look them up. A new metric is one more entry.
+KEYS: Final[Mapping[str, Getter]] = MappingProxyType(
+    {
+        "schema_version": lambda _: SCHEMA_VERSION,
+        "command": lambda _: "compare",
+        "spec.k": lambda one: one.spec.k,
+        "spec.c": lambda one: one.spec.c,
+        "spec.r": lambda one: one.spec.r,
+        "spec.s": lambda one: one.spec.s,
+        "spec.h": lambda one: one.spec.h,
+        "spec.w": lambda one: one.spec.w,
+        "spec.batch": lambda one: one.spec.batch,
+        "spec.stride": lambda one: one.spec.stride,
+        "spec.padding": lambda one: one.spec.padding,
+        "spec.padding_end": lambda one: one.spec.padding_end,
+        "spec.dilation": lambda one: one.spec.dilation,
+        "spec.depth_multiplier": lambda one: one.spec.depth_multiplier,
+        "spec.bias.ordinary": lambda one: one.spec.bias.ordinary,
+        "spec.bias.depthwise": lambda one: one.spec.bias.depthwise,
+        "spec.bias.pointwise": lambda one: one.spec.bias.pointwise,
+        "spec.dtype": lambda one: one.spec.dtype,
+        "shapes.input": lambda one: one.spec.input_shape,
+        "shapes.intermediate": lambda one: one.spec.intermediate_shape,
+        "shapes.output": lambda one: one.spec.output_shape,
+        **_counts("params"),
+        **_counts("macs"),
+        **_counts("traffic"),
+        "intensity.ordinary": lambda one: float(one.intensity.ordinary),
+        "intensity.depthwise": lambda one: float(one.intensity.depthwise),
+        "intensity.pointwise": lambda one: float(one.intensity.pointwise),
+        "intensity.separable": lambda one: float(one.intensity.separable),
+        "approximation.ratio": lambda one: one.approximation.ratio,
+        "approximation.params_error": lambda one: float(one.approximation.params_error),
+        "approximation.macs_error": lambda one: float(one.approximation.macs_error),
+        "approximation.holds": lambda one: one.approximation.holds,
+        "measured.profiler": lambda one: one.measured.profiler,  # type: ignore[union-attr]
+        **_measured("params"),
+        **_measured("macs"),
+        "measured.agrees": lambda one: one.measured.agrees,  # type: ignore[union-attr]
+        "measured.exact": lambda one: one.measured.exact,  # type: ignore[union-attr]
+        "time.ordinary.median_s": _timed("ordinary_s"),
+        "time.separable.median_s": _timed("separable_s"),
+        "time.depthwise.median_s": _timed("depthwise_s"),
+        "time.pointwise.median_s": _timed("pointwise_s"),
+        "time.speedup.value": _speedup("value"),
+        "time.speedup.low": _speedup("low"),
+        "time.speedup.high": _speedup("high"),
+        "time.speedup.level": _speedup("level"),
+        "time.verdict": _timed("verdict"),
+        "time.reliable": _timed("reliable"),
+        "time.warnings": _timed("warnings"),
+        "time.device": _timed("device"),
+        "time.threads": _timed("threads"),
+        "time.layout": _timed("layout"),
+        "time.dtype": _timed("dtype"),
+        "time.samples.processes": _timed("processes"),
+        "time.samples.pairs": _timed("pairs"),
+        "environment.versions.dsconv": lambda one: one.environment.versions["dsconv"],
+        "environment.versions.python": lambda one: one.environment.versions["python"],
+        "environment.versions.torch": lambda one: one.environment.versions["torch"],
+        "environment.versions.profiler": lambda one: one.environment.versions["profiler"],
+        "environment.platform": lambda one: one.environment.platform,
+        "environment.cpu": lambda one: one.environment.cpu,
+        "environment.device": lambda one: one.environment.device,
+    }
+)
+
+#: Sections that are null as a whole when they were not asked for.
+OPTIONAL_SECTIONS: Final = ("measured", "time")
+
+
+def read(comparison: Comparison, key: str) -> Value:
+    """The value at a key of `KEYS`; None where its section was not measured."""
+    section = key.partition(".")[0]
+    if section in OPTIONAL_SECTIONS and getattr(comparison, section) is None:
+        return None
+    return KEYS[key](comparison)
+
+
+def find_key(key: str) -> str:
+    """The key of `KEYS` that the user's `key` means: itself, or its `.value`.
+
+    Raises:
+        DsconvError: there is none; the message lists them all, the nearest first.
+    """
+    for candidate in (key, f"{key}.value"):
+        if candidate in KEYS:
+            return candidate
+    raise DsconvError(f"unknown key {key!r}; keys are {', '.join(nearest(key, KEYS))}")
+
+
+def nearest(word: str, known: Mapping[str, Any]) -> list[str]:
+    """All of `known`, the most similar to `word` first."""
+    from difflib import SequenceMatcher
+
+    return sorted(known, key=lambda name: -SequenceMatcher(None, word, name).ratio())
+
+
+def flat(comparison: Comparison) -> Iterator[tuple[str, Value]]:
+    """Every key with its value, in the order of the schema."""
+    return ((key, read(comparison, key)) for key in KEYS)
+
+
+def document(comparison: Comparison) -> dict[str, Any]:
+    """The keys nested at their dots, ready for JSON. Sections that were not asked for are None."""
+    nested: dict[str, Any] = {}
+    for key, value in flat(comparison):
+        section, *rest = key.split(".")
+        if section in OPTIONAL_SECTIONS and getattr(comparison, section) is None:
+            nested[section] = None
+            continue
+        inner = nested
+        for part in [section, *rest][:-1]:
+            inner = inner.setdefault(part, {})
+        inner[key.rpartition(".")[2]] = list(value) if isinstance(value, tuple) else value
+    return nested
