@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import platform
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from dsconv_cli._version import __version__
@@ -20,7 +23,7 @@ _THOP_CANDIDATES: Final = ("thop", "ultralytics-thop")
 class Environment:
     """Versions by name (`None` where it was not used), the platform, the CPU's name and the device."""
 
-    versions: dict[str, str | None]
+    versions: Mapping[str, str | None]
     platform: str
     cpu: str
     device: str
@@ -29,19 +32,27 @@ class Environment:
 def environment(*, counters: tuple[str, ...] = (), device: str = "cpu") -> Environment:
     """This machine and the versions in use. torch is named only if this process has imported it."""
     torch = sys.modules.get("torch")
+    return _environment(None if torch is None else str(torch.__version__), counters, device)
+
+
+@functools.cache
+def _environment(torch: str | None, counters: tuple[str, ...], device: str) -> Environment:
     return Environment(
-        versions={
-            "dsconv": __version__,
-            "python": platform.python_version(),
-            "torch": None if torch is None else str(torch.__version__),
-            "profiler": " + ".join(counters) or None,
-        },
+        versions=MappingProxyType(
+            {
+                "dsconv": __version__,
+                "python": platform.python_version(),
+                "torch": torch,
+                "profiler": " + ".join(counters) or None,
+            }
+        ),
         platform=f"{platform.system()} {platform.release()} {platform.machine()}",
         cpu=cpu_name(),
         device=device,
     )
 
 
+@functools.cache
 def cpu_name() -> str:
     """The CPU as its maker calls it, or its architecture where the system does not tell."""
     try:
@@ -53,6 +64,7 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine() or "unknown"
 
 
+@functools.cache
 def distribution_of(name: str) -> str:
     """`"torch"` → `"torch 2.13.0+cpu"`."""
     from importlib.metadata import PackageNotFoundError, version
@@ -63,6 +75,7 @@ def distribution_of(name: str) -> str:
         return f"{name} (unknown version)"
 
 
+@functools.cache
 def thop_distribution() -> str:
     """The distribution whose files are the `thop` that was imported, with its version.
 
