@@ -168,7 +168,7 @@ def _timed(name: str) -> Getter:
 
 
 def _speedup(name: str) -> Getter:
-    return lambda one: getattr(one.time.speedup, name)
+    return lambda one: getattr(one.time.speedup, name)  # type: ignore[union-attr]
 
 
 #: Every key of schema version 1, in its order. JSON nests them at the dots, CSV has them as columns, `--get` and

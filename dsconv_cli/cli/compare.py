@@ -1,0 +1,109 @@
+"""`dsconv compare`: one layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import typer
+
+from dsconv_cli import parsing
+from dsconv_cli.cli import options as opt
+from dsconv_cli.cli.report import Plan, plan
+from dsconv_cli.cli.streams import ColorChoice, Streams, has_color
+from dsconv_cli.compare import PROFILER_CHOICES, Comparison, closed_forms, profile
+from dsconv_cli.spec import DTYPE_BYTES, Bias, ConvSpec, DsconvError
+
+
+def compare(
+    k: opt.K,
+    c: opt.C,
+    r: opt.R = "3",
+    s: opt.S = "3",
+    h: opt.H = "56",
+    w: opt.W = "56",
+    batch: opt.Batch = "1",
+    stride: opt.Stride = "1",
+    padding: opt.Padding = "half",
+    dilation: opt.Dilation = "1",
+    depth_multiplier: opt.DepthMultiplier = "1",
+    bias: opt.BiasAll = False,
+    ordinary_bias: opt.OrdinaryBias = None,
+    depthwise_bias: opt.DepthwiseBias = None,
+    pointwise_bias: opt.PointwiseBias = None,
+    profiler: opt.Profiler = "thop",
+    dtype: opt.Dtype = "float32",
+    format_name: opt.FormatName = "table",
+    output: opt.OutputPath = None,
+    get: opt.GetKey = None,
+    explain: opt.Explain = False,
+    fail_under: opt.FailUnder = None,
+    fail_over: opt.FailOver = None,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    color: opt.Color = "auto",
+) -> None:
+    """Compare one ordinary convolution with its depthwise separable replacement.
+
+    Builds both with the same input and output shapes, profiles both, and prints parameters, MACs, memory
+    traffic, their ratios (ordinary / separable), and how far off R×S is as an approximation.
+    """
+    streams = make_streams(color, quiet=quiet, verbose=verbose)
+    texts = {
+        "k": k, "c": c, "r": r, "s": s, "h": h, "w": w, "batch": batch, "stride": stride,
+        "padding": padding, "dilation": dilation, "depth_multiplier": depth_multiplier,
+        "dtype": choice("--dtype", dtype, DTYPE_BYTES),
+    }  # fmt: skip
+    spec = parsing.layer(texts, bias=biases(bias, ordinary_bias, depthwise_bias, pointwise_bias))
+    choice("--profiler", profiler, PROFILER_CHOICES)
+    wishes = plan(
+        streams,
+        format_name=format_name,
+        outputs=output or (),
+        key=get,
+        fail_under=fail_under or (),
+        fail_over=fail_over or (),
+        explain=explain,
+        absent=(*(["measured"] if profiler == "none" else []), "time"),
+    )
+    result, shown = _measure(spec, profiler, wishes)
+    if result.measured is not None and not result.measured.exact:
+        streams.note("thop counts in doubles, which are not exact above 2^53; the figures are the closed forms")
+    raise typer.Exit(wishes.deliver(result, shown=shown))
+
+
+def biases(every: bool, ordinary: bool | None, depthwise: bool | None, pointwise: bool | None) -> Bias:
+    """`--bias` and its three overrides."""
+    return Bias(*(every if one is None else one for one in (ordinary, depthwise, pointwise)))
+
+
+def choice(option: str, value: str, choices: Sequence[str] | dict[str, int]) -> str:
+    """`value` if it is one of `choices`.
+
+    Raises:
+        DsconvError: it is not.
+    """
+    if value not in choices:
+        raise DsconvError(f"{option} must be one of {', '.join(choices)}, not {value!r}")
+    return value
+
+
+def make_streams(color: str, *, quiet: bool, verbose: bool) -> Streams:
+    """The streams as the options want them."""
+    if quiet and verbose:
+        raise DsconvError("--quiet and --verbose contradict each other")
+    return Streams(cast("ColorChoice", choice("--color", color, ("auto", "always", "never"))), quiet, verbose)
+
+
+def _measure(spec: ConvSpec, profiler: str, wishes: Plan) -> tuple[Comparison, bool]:
+    """The result, and whether it stands on the screen already."""
+    closed = closed_forms(spec)
+    if profiler == "none" or not wishes.live:
+        return profile(closed, profiler), False
+    from dsconv_cli.cli.live import show_while
+
+    view = wishes.view()
+    return show_while(closed, lambda: profile(closed, profiler), profiler, view), True
+
+
+__all__ = ["biases", "choice", "compare", "has_color", "make_streams"]

@@ -1,0 +1,128 @@
+"""The options that commands share, declared once. The texts are parsed in `dsconv_cli.parsing`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+LAYER = "The layer"
+MEASUREMENT = "The measurement"
+OUTPUT = "The output"
+
+
+def _option(*names: str, text: str, panel: str, metavar: str | None = None, envvar: str | None = None) -> Any:
+    return typer.Option(*names, help=text, rich_help_panel=panel, metavar=metavar, envvar=envvar)
+
+
+K = Annotated[str, _option("--k", text="Output channels K.", panel=LAYER, metavar="INT")]
+C = Annotated[str, _option("--c", text="Input channels C.", panel=LAYER, metavar="INT")]
+R = Annotated[str, _option("--r", text="Kernel height R.", panel=LAYER, metavar="INT")]
+S = Annotated[str, _option("--s", text="Kernel width S.", panel=LAYER, metavar="INT")]
+H = Annotated[str, _option("--h", text="Input height.", panel=LAYER, metavar="INT")]
+W = Annotated[str, _option("--w", text="Input width.", panel=LAYER, metavar="INT")]
+Batch = Annotated[str, _option("--batch", text="Images in a batch N.", panel=LAYER, metavar="INT")]
+Stride = Annotated[str, _option("--stride", text="One number, or height,width.", panel=LAYER, metavar="INT[,INT]")]
+Dilation = Annotated[str, _option("--dilation", text="One number, or height,width.", panel=LAYER, metavar="INT[,INT]")]
+Padding = Annotated[
+    str,
+    _option(
+        "--padding",
+        text="half: d(R-1)/2 rounded down on each side, what most networks use; same: the output as large as the "
+        "input (stride 1); valid: none; or numbers.",
+        panel=LAYER,
+        metavar="half|same|valid|P[,Q]",
+    ),
+]
+DepthMultiplier = Annotated[
+    str, _option("--depth-multiplier", text="Depthwise filters an input channel M.", panel=LAYER, metavar="INT")
+]
+BiasAll = Annotated[bool, _option("--bias/--no-bias", text="Biases on all three convolutions.", panel=LAYER)]
+OrdinaryBias = Annotated[
+    bool | None,
+    _option("--ordinary-bias/--no-ordinary-bias", text="Overrides --bias for the ordinary convolution.", panel=LAYER),
+]
+DepthwiseBias = Annotated[
+    bool | None,
+    _option(
+        "--depthwise-bias/--no-depthwise-bias",
+        text="Overrides --bias for the depthwise half. (Keras' use_bias is --bias --no-depthwise-bias.)",
+        panel=LAYER,
+    ),
+]
+PointwiseBias = Annotated[
+    bool | None,
+    _option("--pointwise-bias/--no-pointwise-bias", text="Overrides --bias for the pointwise half.", panel=LAYER),
+]
+
+Profiler = Annotated[
+    str,
+    _option(
+        "--profiler",
+        text="Who counts on the modules that are built: thop, torch (its flop counter), both, or none "
+        "(closed forms alone, without loading torch).",
+        panel=MEASUREMENT,
+        metavar="thop|torch|both|none",
+    ),
+]
+Time = Annotated[bool, _option("--time", text="Also measure time, with an honest interval.", panel=MEASUREMENT)]
+Threads = Annotated[
+    str | None,
+    _option("--threads", text="Threads for --time; by default what torch takes.", panel=MEASUREMENT, metavar="INT"),
+]
+ChannelsLast = Annotated[
+    bool, _option("--channels-last", text="Time with the N,H,W,C memory layout.", panel=MEASUREMENT)
+]
+Budget = Annotated[
+    str,
+    _option("--budget", text="Seconds that --time may take a layer, at most.", panel=MEASUREMENT, metavar="SECONDS"),
+]
+Device = Annotated[
+    str, _option("--device", text="Where it is measured.", panel=MEASUREMENT, metavar="cpu|cuda[:I]|mps")
+]
+Dtype = Annotated[
+    str,
+    _option(
+        "--dtype",
+        text="Type of the elements; sets the bytes of the traffic.",
+        panel=MEASUREMENT,
+        metavar="float32|float64|bfloat16|float16",
+    ),
+]
+
+FormatName = Annotated[
+    str,
+    _option(
+        "--format",
+        text="What stdout gets. github writes workflow annotations for gates that fail.",
+        panel=OUTPUT,
+        metavar="table|json|csv|markdown|github",
+        envvar="DSCONV_FORMAT",
+    ),
+]
+OutputPath = Annotated[
+    list[str] | None,
+    _option(
+        "--output",
+        text="Also write a file; the format comes from its ending (.json .jsonl .csv .md .svg .txt) or the prefix. "
+        "Repeatable.",
+        panel=OUTPUT,
+        metavar="[FORMAT:]PATH",
+    ),
+]
+GetKey = Annotated[
+    str | None,
+    _option("--get", text="Print one bare value, such as macs.ratio, and nothing else.", panel=OUTPUT, metavar="KEY"),
+]
+Explain = Annotated[bool, _option("--explain", text="Derive R×S step by step with this layer's numbers.", panel=OUTPUT)]
+FailUnder = Annotated[
+    list[str] | None,
+    _option("--fail-under", text="Exit with 1 if the value is lower. Repeatable.", panel=OUTPUT, metavar="KEY=NUMBER"),
+]
+FailOver = Annotated[
+    list[str] | None,
+    _option("--fail-over", text="Exit with 1 if the value is higher. Repeatable.", panel=OUTPUT, metavar="KEY=NUMBER"),
+]
+Quiet = Annotated[bool, _option("--quiet", text="Nothing on stderr but errors and failed gates.", panel=OUTPUT)]
+Verbose = Annotated[bool, _option("--verbose", text="More on stderr, and tracebacks.", panel=OUTPUT)]
+Color = Annotated[str, _option("--color", text="Colours and redrawing.", panel=OUTPUT, metavar="auto|always|never")]

@@ -1,0 +1,205 @@
+"""Where results go: stdout, files, one bare value, gates. Everything is checked before anything is measured."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, write_out
+from dsconv_cli.compare import OPTIONAL_SECTIONS, Comparison, find_key, read
+from dsconv_cli.gates import Failure, Gate, check, parse_gate
+from dsconv_cli.render import FORMATS, View, render
+from dsconv_cli.render.csv_ import cell
+from dsconv_cli.spec import DsconvError
+
+GATE_FAILED = 1
+
+#: What has to be asked for before a section has values.
+_ASKED_BY = {"measured": "--profiler thop, torch or both", "time": "--time"}
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to be written, and in which format."""
+
+    format: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything a run will write, known to be possible."""
+
+    streams: Streams
+    format: str
+    files: tuple[File, ...]
+    key: str | None
+    gates: tuple[Gate, ...]
+    explain: bool
+
+    @property
+    def live(self) -> bool:
+        """Whether the table may be shown before it is complete, and redrawn."""
+        return self.key is None and self.format == "table" and self.streams.live
+
+    def view(self, failures: tuple[Failure, ...] = ()) -> View:
+        """How stdout is to be written."""
+        return View(
+            width=terminal_width() if is_terminal(sys.stdout) else None,
+            unicode=has_unicode(sys.stdout),
+            color=has_color(sys.stdout, self.streams.color),
+            explain=self.explain,
+            failures=failures,
+        )
+
+    def deliver(self, result: Comparison, *, shown: bool = False) -> int:
+        """Write the files, then stdout (unless it is `shown` already), then judge. Returns the exit code."""
+        failures = check(result, self.gates)
+        self.write_files(result, failures)
+        if self.key is not None:
+            write_out(cell(read(result, self.key)) + "\n")
+        elif not shown:
+            write_out(render(self.format, result, self.view(failures)))
+        for failure in failures:
+            say("error", f"gate failed: {failure.message}", self.streams.color)
+        return GATE_FAILED if failures else 0
+
+    def write_files(self, result: Comparison, failures: tuple[Failure, ...]) -> None:
+        """Each file whole or not at all."""
+        view = View(explain=self.explain, failures=failures)
+        for file in self.files:
+            text = render(file.format, result, replace(view, explain=self.explain and FORMATS[file.format].explains))
+            replace_file(file.path, text)
+
+
+def plan(
+    streams: Streams,
+    *,
+    format_name: str,
+    outputs: Sequence[str],
+    key: str | None,
+    fail_under: Sequence[str],
+    fail_over: Sequence[str],
+    explain: bool,
+    absent: Sequence[str],
+) -> Plan:
+    """Check every wish. `absent` are the sections that this run does not measure.
+
+    Raises:
+        DsconvError: an unknown format or key, a gate that is not KEY=NUMBER, a path that cannot be written.
+    """
+    on_stdout = [name for name, one in FORMATS.items() if one.on_stdout]
+    if format_name not in on_stdout:
+        raise DsconvError(f"--format must be one of {', '.join(on_stdout)}, not {format_name!r}")
+    if explain and (key is not None or not FORMATS[format_name].explains):
+        raise DsconvError("--explain is text for people: it goes with --format table or markdown, without --get")
+    gates = (
+        *(parse_gate("under", text) for text in fail_under),
+        *(parse_gate("over", text) for text in fail_over),
+    )
+    found = None if key is None else find_key(key)
+    for wanted in (*([found] if found else []), *(gate.key for gate in gates)):
+        _check_measured(wanted, absent)
+    files = tuple(_file(text) for text in outputs)
+    _check_distinct(files)
+    for file in files:
+        check_writable(file.path)
+    return Plan(streams, format_name, files, found, gates, explain)
+
+
+def terminal_width() -> int:
+    """Columns of the terminal."""
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+def check_writable(path: Path) -> None:
+    """Find out now, not after the measurement.
+
+    Raises:
+        DsconvError: the file could not be written; the message says why.
+    """
+    if path.is_dir():
+        raise DsconvError(f"cannot write {path}: it is a directory")
+    if path.exists() and not path.is_file():
+        raise DsconvError(f"cannot write {path}: it is not a regular file")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise DsconvError(f"cannot write {path}: permission denied")
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.resolve().parent)
+    except OSError as error:
+        raise DsconvError(f"cannot write {path}: {_reason(error)}") from None
+    os.close(handle)
+    Path(name).unlink()
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write `text` to a neighbour of `path` and rename it, so that `path` is never half written.
+
+    Raises:
+        DsconvError: the disk is full, or the directory has gone.
+    """
+    target = path.resolve()
+    temporary = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=target.parent)
+        temporary = Path(name)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+            stream.write(text)
+        temporary.chmod(_mode(target))
+        temporary.replace(target)
+    except OSError as error:
+        raise DsconvError(f"cannot write {path}: {_reason(error)}", exit_code=3) from None
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _mode(target: Path) -> int:
+    """The permissions the file has, or would have been created with."""
+    if target.exists():
+        return target.stat().st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _file(text: str) -> File:
+    prefix, colon, rest = text.partition(":")
+    if colon and prefix in FORMATS:
+        if not rest:
+            raise DsconvError(f"--output {text} names no file; it takes [FORMAT:]PATH")
+        return File(prefix, Path(rest))
+    # One letter before a colon is a drive on Windows.
+    if colon and prefix.isalpha() and len(prefix) > 1:
+        raise DsconvError(f"--output {text}: unknown format {prefix!r}; formats are {', '.join(FORMATS)}")
+    ending = Path(text).suffix.lower()
+    for name, one in FORMATS.items():
+        if ending in one.extensions:
+            return File(name, Path(text))
+    endings = " ".join(ending for one in FORMATS.values() for ending in one.extensions)
+    raise DsconvError(f"--output {text}: its ending names no format; use one of {endings}, or FORMAT:PATH")
+
+
+def _check_distinct(files: Sequence[File]) -> None:
+    seen: set[Path] = set()
+    for file in files:
+        target = file.path.resolve()
+        if target in seen:
+            raise DsconvError(f"--output names {file.path} twice")
+        seen.add(target)
+
+
+def _check_measured(key: str, absent: Sequence[str]) -> None:
+    section = key.partition(".")[0]
+    if section in OPTIONAL_SECTIONS and section in absent:
+        raise DsconvError(f"{key} is not measured in this run; it needs {_ASKED_BY[section]}")
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

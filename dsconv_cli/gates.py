@@ -1,0 +1,93 @@
+"""Gates: KEY=NUMBER against a result. What a CI job fails on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from dsconv_cli.compare import KEYS, Comparison, Value, find_key, read
+from dsconv_cli.spec import DsconvError
+
+Kind = Literal["under", "over"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Fail when the value at `key` is under (or over) `limit`. `text` is the gate as the user wrote it."""
+
+    kind: Kind
+    key: str
+    limit: float | Fraction
+    text: str
+
+    @property
+    def option(self) -> str:
+        """The gate as it stood on the command line."""
+        return f"--fail-{self.kind} {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A gate that failed, and the value it was judged by."""
+
+    gate: Gate
+    value: float
+    bound: str
+
+    @property
+    def message(self) -> str:
+        """One line: the key, its value, the limit."""
+        what = self.gate.key if not self.bound else f"{self.gate.key} ({self.bound})"
+        return f"{what} is {self.value!r}, {self.gate.kind} {self.gate.text.partition('=')[2]} ({self.gate.option})"
+
+
+def parse_gate(kind: Kind, text: str, resolve: Callable[[str], str] = find_key) -> Gate:
+    """`macs.ratio=8` → a gate. `resolve` turns what the user wrote into a known key.
+
+    Raises:
+        DsconvError: not KEY=NUMBER, an unknown key, nan or inf.
+    """
+    key, equals, number = text.partition("=")
+    option = f"--fail-{kind}"
+    if not equals or not key or not number:
+        raise DsconvError(f"{option} takes KEY=NUMBER, such as macs.ratio=7.5, not {text!r}")
+    try:
+        limit = Fraction(number.strip())
+    except (ValueError, ZeroDivisionError):
+        raise DsconvError(f"{option} {text}: {number!r} is not a finite number") from None
+    return Gate(kind, resolve(key.strip()), limit, text)
+
+
+def check(comparison: Comparison, gates: tuple[Gate, ...]) -> tuple[Failure, ...]:
+    """The gates that fail.
+
+    A key with an interval is judged by the bound that is against the claim: noise alone passes no gate.
+
+    Raises:
+        DsconvError: a key holds no number.
+    """
+    return tuple(failure for gate in gates if (failure := judge(gate, lambda key: read(comparison, key))))
+
+
+def judge(gate: Gate, value_of: Callable[[str], Value], keys: object = KEYS) -> Failure | None:
+    """One gate against whatever `value_of` gives at a key; None where it passes."""
+    key, bound = _judged_key(gate, keys)
+    value = value_of(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+        raise DsconvError(f"{gate.option}: {gate.key} is {value!r}, not a number that can be compared")
+    # A double is held against the nearest double, so that a limit copied from the output is met exactly.
+    limit: float | Fraction = float(gate.limit) if isinstance(value, float) else gate.limit
+    failed = value < limit if gate.kind == "under" else value > limit
+    return Failure(gate, value, bound) if failed else None
+
+
+def _judged_key(gate: Gate, keys: object) -> tuple[str, str]:
+    assert hasattr(keys, "__contains__")
+    stem, _, last = gate.key.rpartition(".")
+    side = "low" if gate.kind == "under" else "high"
+    if last == "value" and f"{stem}.{side}" in keys:
+        return f"{stem}.{side}", f"its {'lower' if side == 'low' else 'upper'} bound"
+    return gate.key, ""

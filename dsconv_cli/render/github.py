@@ -1,0 +1,25 @@
+"""GitHub workflow commands: an annotation for each gate that failed."""
+
+from __future__ import annotations
+
+from dsconv_cli.compare import Comparison
+from dsconv_cli.gates import Failure
+from dsconv_cli.render import View
+
+
+def render(_: Comparison, view: View) -> str:
+    """One `::error` line a failed gate; nothing when all passed."""
+    return "".join(annotation(failure) for failure in view.failures)
+
+
+def annotation(failure: Failure) -> str:
+    """A failed gate as a workflow command."""
+    return f"::error title={_escape(f'dsconv: {failure.gate.key}', ',:')}::{_escape(failure.message)}\n"
+
+
+def _escape(text: str, also: str = "") -> str:
+    """What the runner's parser takes for its own is written as %XX."""
+    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    for character in also:
+        text = text.replace(character, f"%{ord(character):02X}")
+    return text

@@ -1,0 +1,94 @@
+"""Numbers as people read them. Exact where there is room, scaled where there is not."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Final
+
+_SI: Final = ("", "k", "M", "G", "T", "P", "E", "Z", "Y", "R", "Q")
+_DIGITS: Final = 3
+
+#: Signs that a terminal without Unicode cannot show, and what stands for them there.
+_ASCII: Final = str.maketrans(
+    {
+        "×": "x",
+        "÷": "/",
+        "·": "*",
+        "≪": "<<",
+        "≤": "<=",
+        "≥": ">=",
+        "→": "->",
+        "−": "-",
+        "–": "-",
+        "…": "...",
+        "±": "+-",
+        "≈": "~",
+        "µ": "u",
+        "⌊": "floor(",
+        "⌋": ")",
+        "′": "'",
+        "█": "#",
+    }
+)
+
+
+def ascii_text(text: str) -> str:
+    """`text` with every sign replaced that is not ASCII."""
+    return text.translate(_ASCII).encode("ascii", "replace").decode()
+
+
+def exact(count: int) -> str:
+    """1234567 → `1,234,567`."""
+    return f"{count:,}"
+
+
+def scaled(count: float | Fraction, unit: str = "") -> str:
+    """1234567 → `1.23 M`; with unit B, `1.23 MB`. Powers of 1000, three significant digits."""
+    value = Fraction(count)
+    power = 0
+    while power + 1 < len(_SI) and _rounded(value) >= 1000:
+        value /= 1000
+        power += 1
+    return f"{significant(value)} {_SI[power]}{unit}".rstrip()
+
+
+def significant(value: float | Fraction) -> str:
+    """Three significant digits, never in exponent notation: 0.634, 7.89, 90.5, 1,280."""
+    number = float(value)
+    if number == 0:
+        return "0"
+    before = len(str(int(abs(number))))
+    if abs(number) >= 1:
+        return f"{number:,.{max(_DIGITS - before, 0)}f}"
+    decimals = _DIGITS
+    while round(abs(number), decimals) * 10 ** (decimals - _DIGITS + 1) < 1 and decimals < 12:
+        decimals += 1
+    return f"{number:.{decimals}f}"
+
+
+def times(ratio: float | Fraction) -> str:
+    """A ratio: `7.89×`."""
+    return f"{significant(ratio)}×"
+
+
+def percent(share: float | Fraction) -> str:
+    """0.140625 → `14.1%`."""
+    return f"{significant(share * 100)}%"
+
+
+def seconds(value: float) -> str:
+    """0.00123 → `1.23 ms`."""
+    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if value >= factor:
+            return f"{significant(value / factor)} {unit}"
+    return f"{significant(value / 1e-9)} ns"
+
+
+def by(*sizes: int) -> str:
+    """(1, 64, 56, 56) → `1×64×56×56`."""
+    return "×".join(str(size) for size in sizes)
+
+
+def _rounded(value: Fraction) -> float:
+    """What `significant` will show, so that 999.9 k is written as 1.00 M."""
+    return float(f"{float(value):.{_DIGITS}g}")
