@@ -93,8 +93,8 @@ def _spool(source: str, name: str) -> IO[str]:
     """A text stream that can be read twice. A byte-order mark, as spreadsheets write it, is dropped."""
     try:
         if source != "-" and Path(source).is_file():
-            return Path(source).open(encoding="utf-8-sig", newline="")  # noqa: SIM115
-        raw = sys.stdin.buffer if source == "-" else Path(source).open("rb")
+            return Path(source).open(encoding="utf-8-sig", newline="")
+        raw = sys.stdin.buffer if source == "-" else Path(source).open("rb")  # noqa: SIM115
         spooled = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
         while block := raw.read(2**20):
             spooled.write(block)
