@@ -109,9 +109,9 @@ def measure(spec: ConvSpec, closed: Cost, choice: str) -> Measured:
     for name in names:
         counted = {form: _count(name, spec, form, closed) for form in VARIANTS}
         _check_shapes(name, spec, counted)
-        for metric, expected in (("params", closed.params), ("macs", closed.macs)):
-            for form, one in counted.items():
-                _check_count(name, metric, form, getattr(one, metric), getattr(expected, form))
+        for form, one in counted.items():
+            _check_count(name, "parameters", form, one.params, getattr(closed.params, form))
+            _check_count(name, "MACs", form, one.macs, getattr(closed.macs, form))
     # The last one asked is the exact one wherever more than one was asked.
     whole, pair = counted["ordinary"], counted["separable"]
     return Measured(
