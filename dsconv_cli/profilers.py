@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from dsconv_cli.build import build_form, torch_dtype
-from dsconv_cli.compare import FormCounts, Measured
+from dsconv_cli.comparison import FormCounts, Measured
 from dsconv_cli.environment import distribution_of, thop_distribution
 from dsconv_cli.spec import CannotMeasureError
 from dsconv_cli.variants import VARIANTS
@@ -90,7 +90,7 @@ class Profiler(NamedTuple):
     distribution: Callable[[], str]
 
 
-#: A new profiler is one entry here and one word in `compare.PROFILER_CHOICES`.
+#: A new profiler is one entry here and one word in `comparison.PROFILER_CHOICES`.
 PROFILERS: Final[Mapping[str, Profiler]] = MappingProxyType(
     {
         "thop": Profiler(count_with_thop, _THOP_PRECISION, thop_distribution),

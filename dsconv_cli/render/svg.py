@@ -9,7 +9,7 @@ from typing import Final
 
 from rich._export_format import CONSOLE_SVG_FORMAT
 
-from dsconv_cli.compare import Comparison
+from dsconv_cli.comparison import Comparison
 from dsconv_cli.render import View
 from dsconv_cli.render.table import make_console, natural_width, renderable
 
