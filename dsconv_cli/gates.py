@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from dsconv_cli.compare import KEYS, Comparison, Value, find_key, read
+from dsconv_cli.comparison import KEYS, Comparison, Value, find_key, read
 from dsconv_cli.spec import DsconvError
 
 Kind = Literal["under", "over"]
@@ -59,6 +59,17 @@ def parse_gate(kind: Kind, text: str, resolve: Callable[[str], str] = find_key) 
     except (ValueError, ZeroDivisionError):
         raise DsconvError(f"{option} {text}: {number!r} is not a finite number") from None
     return Gate(kind, resolve(key.strip()), limit, text)
+
+
+def check_types(comparison: Comparison, gates: tuple[Gate, ...]) -> None:
+    """Refuse, before anything is measured, a gate on a key that `comparison` holds already and that is no number.
+
+    Raises:
+        DsconvError: such a gate.
+    """
+    for gate in gates:
+        if read(comparison, gate.key) is not None:
+            judge(gate, lambda key: read(comparison, key))
 
 
 def check(comparison: Comparison, gates: tuple[Gate, ...]) -> tuple[Failure, ...]:
