@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, write_out
 from dsconv_cli.comparison import OPTIONAL_SECTIONS, Comparison, find_key, read
@@ -144,13 +146,24 @@ def replace_file(path: Path, text: str) -> None:
     Raises:
         DsconvError: the disk is full, or the directory has gone.
     """
+    with replacing(path) as stream:
+        stream.write(text.encode())
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A stream to a neighbour of `path` that takes its place when all went well, and is gone when not.
+
+    Raises:
+        DsconvError: the disk is full, or the directory has gone.
+    """
     target = path.resolve()
     temporary = None
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=target.parent)
         temporary = Path(name)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
         temporary.chmod(_mode(target))
         temporary.replace(target)
     except OSError as error:

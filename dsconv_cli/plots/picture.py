@@ -8,7 +8,7 @@ from statistics import median
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from dsconv_cli.compare import Comparison, read
+from dsconv_cli.comparison import Comparison, read
 from dsconv_cli.spec import DsconvError
 from dsconv_cli.sweep.axes import as_text
 from dsconv_cli.sweep.keys import RATIOS

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from dsconv_cli.compare import Comparison, Value, read
+from dsconv_cli.comparison import Comparison, Value, read
 from dsconv_cli.render import View
 from dsconv_cli.render.content import UNITS_NOTE, biases
 from dsconv_cli.render.csv_ import cell

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Final
 
-from dsconv_cli.compare import Comparison, closed_forms, profile
+from dsconv_cli.comparison import Comparison, closed_forms, profile
 from dsconv_cli.spec import CannotMeasureError, ConvSpec
 from dsconv_cli.sweep.layers import layer_name
 

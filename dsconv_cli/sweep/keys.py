@@ -5,7 +5,16 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final, Literal
 
-from dsconv_cli.compare import KEYS, OPTIONAL_SECTIONS, Comparison, FormCounts, Measured, closed_forms, find_key, read
+from dsconv_cli.comparison import (
+    KEYS,
+    OPTIONAL_SECTIONS,
+    Comparison,
+    FormCounts,
+    Measured,
+    closed_forms,
+    find_key,
+    read,
+)
 from dsconv_cli.spec import ConvSpec, DsconvError
 from dsconv_cli.timed import Interval, Timing
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
-from dsconv_cli.compare import KEYS, Comparison, document, values
+from dsconv_cli.comparison import KEYS, Comparison, document, values
 from dsconv_cli.render.csv_ import cell
 
 Line = Callable[[Comparison], str]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dsconv_cli.compare import Comparison, read
+from dsconv_cli.comparison import Comparison, read
 from dsconv_cli.spec import DsconvError
 from dsconv_cli.sweep.keys import KINDS, resolve
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any, Final, NamedTuple
 
-from dsconv_cli.compare import KEYS
+from dsconv_cli.comparison import KEYS
 from dsconv_cli.parsing import INTEGERS, PAIRS, integer, padding, pair
 from dsconv_cli.spec import DTYPE_BYTES, Bias, ConvSpec, DsconvError
 from dsconv_cli.sweep.grid import Fields

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
-from dsconv_cli.compare import KEYS, SCHEMA_VERSION, Comparison, FormCounts, Measured, closed_forms
+from dsconv_cli.comparison import KEYS, SCHEMA_VERSION, Comparison, FormCounts, Measured, closed_forms
 from dsconv_cli.environment import Environment
 from dsconv_cli.spec import Bias, ConvSpec, DsconvError, SpecError
 from dsconv_cli.sweep.lines import json_line

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Final
 
-from dsconv_cli.compare import SCHEMA_VERSION, Comparison, Value, read
+from dsconv_cli.comparison import SCHEMA_VERSION, Comparison, Value, read
 from dsconv_cli.sweep.axes import as_text
 from dsconv_cli.sweep.keys import RATIOS
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from dsconv_cli.compare import KEYS, Comparison, Value, read
+from dsconv_cli.comparison import KEYS, Comparison, Value, read
 from dsconv_cli.spec import DsconvError
 from dsconv_cli.sweep.keys import KINDS, Kind, resolve
 
