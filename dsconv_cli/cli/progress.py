@@ -8,12 +8,9 @@ import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import Final, Self
 
 from dsconv_cli.cli.streams import is_terminal
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 #: Seconds between two updates; more often nobody can read it.
 _EVERY: Final = 0.1

@@ -106,8 +106,8 @@ def plan(
     found = None if key is None else find_key(key)
     for wanted in (*([found] if found else []), *(gate.key for gate in gates)):
         _check_measured(wanted, absent)
-    files = tuple(_file(text) for text in outputs)
-    _check_distinct(files)
+    files = tuple(parse_file(text) for text in outputs)
+    check_distinct(files)
     for file in files:
         check_writable(file.path)
     return Plan(streams, format_name, files, found, gates, explain)
@@ -182,7 +182,12 @@ def _mode(target: Path) -> int:
     return 0o666 & ~mask
 
 
-def _file(text: str) -> File:
+def parse_file(text: str) -> File:
+    """`--output [FORMAT:]PATH`.
+
+    Raises:
+        DsconvError: no path, or a format that is not known or cannot be told.
+    """
     prefix, colon, rest = text.partition(":")
     if colon and prefix in FORMATS:
         if not rest:
@@ -199,7 +204,12 @@ def _file(text: str) -> File:
     raise DsconvError(f"--output {text}: its ending names no format; use one of {endings}, or FORMAT:PATH")
 
 
-def _check_distinct(files: Sequence[File]) -> None:
+def check_distinct(files: Sequence[File]) -> None:
+    """Refuse to write one file twice.
+
+    Raises:
+        DsconvError: two of them are one.
+    """
     seen: set[Path] = set()
     for file in files:
         target = file.path.resolve()

@@ -15,6 +15,7 @@ from dsconv_cli.comparison import Comparison
 from dsconv_cli.gates import Failure, Gate, check
 from dsconv_cli.plots.picture import Picture
 from dsconv_cli.render import View
+from dsconv_cli.render.content import counted_by
 from dsconv_cli.render.rows import Cells, Column, cells, markdown, table
 from dsconv_cli.sweep.layers import layer_name
 from dsconv_cli.sweep.lines import STREAMED
@@ -98,6 +99,8 @@ class Table:
 
     def add(self, one: Comparison) -> None:
         """As `Sink`."""
+        if not self._rows:
+            self._title = f"{self._title}; {counted_by(one)}"
         self._rows.append(cells(self._columns, one))
 
     def finish(self) -> None:

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
 from itertools import islice
 from typing import Final
 
@@ -58,17 +59,21 @@ def _count_in_processes(layers: Iterable[Comparison], profiler: str, jobs: int) 
     waiting: deque[Future[list[Comparison]]] = deque()
     # Spawned, for a process forked from one with threads of torch may stand still.
     pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_prepare_worker)
+    done = False
     try:
         while True:
             while len(waiting) < jobs * _AHEAD and (chunk := [one.spec for one in islice(rest, _CHUNK)]):
                 waiting.append(pool.submit(_count_chunk, chunk, profiler))
             if not waiting:
+                done = True
                 return
+            # This process names the versions in the results, and so must know torch; the others load it meanwhile.
+            import_module("torch")
             yield from waiting.popleft().result()
     except BrokenProcessPool:
         raise CannotMeasureError("a counting process ended unexpectedly, perhaps for want of memory") from None
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(wait=done, cancel_futures=True)
 
 
 def _prepare_worker() -> None:

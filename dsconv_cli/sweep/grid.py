@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from types import MappingProxyType
 from typing import Any, Final
 
 from dsconv_cli.parsing import INTEGERS
@@ -70,9 +71,9 @@ class Grid:
         names.extend(tie.target for tie in self.ties if tie.source in names)
         return tuple(names)
 
-    def fields(self, index: int) -> Fields:
-        """What makes layer `index`, from 0."""
-        fields: Fields = dict(self.fixed)
+    def fields(self, index: int, own: Mapping[str, Any] = MappingProxyType({})) -> Fields:
+        """What makes layer `index`, from 0; `own` is what a file says of it, unless an option says otherwise."""
+        fields: Fields = {**own, **self.fixed}
         for dimension in reversed(self.dimensions):
             index, step = divmod(index, dimension.count)
             for axis in dimension.axes:
@@ -91,7 +92,13 @@ class Grid:
         return ", ".join(([" × ".join(parts)] if parts else []) + ties)
 
 
-def make_grid(axes: Mapping[str, Axis], fixed: Mapping[str, Any], zips: Sequence[str], given: Sequence[str]) -> Grid:
+def make_grid(
+    axes: Mapping[str, Axis],
+    fixed: Mapping[str, Any],
+    zips: Sequence[str],
+    given: Collection[str],
+    own: Collection[str] = (),
+) -> Grid:
     """A grid of `axes` (by name, slowest first) with `zips`, and `fixed` for what the layers have in common.
 
     Args:
@@ -99,6 +106,7 @@ def make_grid(axes: Mapping[str, Axis], fixed: Mapping[str, Any], zips: Sequence
         fixed: further arguments of `ConvSpec`.
         zips: as on the command line.
         given: the names the user gave a value to; such a name cannot be tied to another.
+        own: the names that a file sets, which may be tied to.
 
     Raises:
         DsconvError: a tie is malformed, contradicts a given value, goes round in a circle, or gives fractions.
@@ -106,7 +114,7 @@ def make_grid(axes: Mapping[str, Axis], fixed: Mapping[str, Any], zips: Sequence
     ties, steps = _parse_zips(zips)
     _check_ties(ties, steps, given)
     free = {name: axis for name, axis in axes.items() if name not in {tie.target for tie in ties}}
-    ordered = _in_order(ties, free)
+    ordered = _in_order(ties, {*free, *own})
     _check_divisible(ordered, free)
     dimensions = [dimension for dimension in _dimensions(free, steps) if dimension.count > 1]
     single = {name: axis[0] for name, axis in free.items() if axis.count == 1}
@@ -147,20 +155,20 @@ def _check_name(name: str, text: str) -> None:
         raise DsconvError(f"--zip {text!r}: {name!r} cannot be tied; names are {', '.join(INTEGERS)}")
 
 
-def _check_ties(ties: Sequence[Tie], steps: Sequence[tuple[str, ...]], given: Sequence[str]) -> None:
+def _check_ties(ties: Sequence[Tie], steps: Sequence[tuple[str, ...]], given: Collection[str]) -> None:
     targets = [tie.target for tie in ties]
     for tie in ties:
         if targets.count(tie.target) > 1:
             raise DsconvError(f"--zip ties {tie.target} twice")
         if tie.target in given:
-            raise DsconvError(f"--zip {tie} sets {tie.target}, and so does --{tie.target.replace('_', '-')}; drop one")
+            raise DsconvError(f"--zip {tie} sets {tie.target}, which has a value of its own; drop one of the two")
     walked = [name for names in steps for name in names]
     for name in walked:
         if walked.count(name) > 1 or name in targets:
             raise DsconvError(f"--zip names {name} twice")
 
 
-def _in_order(ties: Sequence[Tie], free: Mapping[str, Axis]) -> tuple[Tie, ...]:
+def _in_order(ties: Sequence[Tie], free: Collection[str]) -> tuple[Tie, ...]:
     """Ties so that each source is known before it is used."""
     known, waiting, ordered = set(free), list(ties), []
     while waiting:

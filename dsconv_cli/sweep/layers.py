@@ -57,7 +57,7 @@ class GridSource:
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """The layers of a file, each at every point of the grid of options that the file leaves open."""
+    """The layers of a file, each at every point of the grid of the options, which outrank the file."""
 
     file: LayerFile
     grid: Grid
@@ -70,7 +70,8 @@ class FileSource:
     @property
     def varying(self) -> Sequence[str]:
         """As `Source`."""
-        return (*self.file.varying, *self.grid.varying)
+        grid = self.grid.varying
+        return (*(name for name in self.file.varying if name not in {*grid, *self.grid.fixed}), *grid)
 
     def walk(self, start: int, stop: int) -> Iterator[tuple[str, Fields]]:
         """As `Source`."""
@@ -80,7 +81,10 @@ class FileSource:
             if first >= stop:
                 return
             for index in range(max(start - first, 0), min(stop - first, points)):
-                yield f"{self.file.name} line {record.line}: ", {**self.grid.fields(index), **record.fields}
+                fields = self.grid.fields(index, record.fields)
+                if fields.get("padding") != record.fields.get("padding"):
+                    fields.pop("padding_end", None)
+                yield f"{self.file.name} line {record.line}: ", fields
 
     def __str__(self) -> str:
         crossed = str(self.grid)

@@ -11,7 +11,7 @@ import io
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any, Final, NamedTuple
@@ -46,11 +46,11 @@ class LayerFile:
     `names` are the arguments that any of them sets, `ineligible` the layers of a model that have no replacement.
     """
 
-    def __init__(self, source: str) -> None:
-        """Read `source`, a path or "-" for stdin, to its end.
+    def __init__(self, source: str, required: Collection[str] = ("k", "c")) -> None:
+        """Read `source`, a path or "-" for stdin, to its end. Every layer must set what is `required`.
 
         Raises:
-            DsconvError: it cannot be read, has an unknown column or a bad cell, or holds no layer.
+            DsconvError: it cannot be read, has an unknown column or a bad or missing cell, or holds no layer.
         """
         self.name = "stdin" if source == "-" else source
         self._stream = _spool(source, self.name)
@@ -63,6 +63,9 @@ class LayerFile:
                 self.ineligible += 1
                 continue
             self.count += 1
+            missing = [name for name in required if name not in record.fields]
+            if missing:
+                raise DsconvError(f"{self.name} line {record.line} has no {missing[0]}; give it, or --{missing[0]}")
             for name, value in record.fields.items():
                 names.setdefault(name)
                 seen = values.setdefault(name, set())
@@ -100,7 +103,7 @@ def _spool(source: str, name: str) -> IO[str]:
             spooled.write(block)
     except OSError as error:
         raise DsconvError(f"cannot read {name}: {(error.strerror or str(error)).lower()}") from None
-    return io.TextIOWrapper(spooled, encoding="utf-8-sig", newline="")  # type: ignore[type-var]
+    return io.TextIOWrapper(spooled, encoding="utf-8-sig", newline="")
 
 
 def _csv_records(stream: IO[str], name: str) -> Iterator[Record | None]:

@@ -14,16 +14,13 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Self
 
 from dsconv_cli.comparison import KEYS, SCHEMA_VERSION, Comparison, FormCounts, Measured, closed_forms
 from dsconv_cli.environment import Environment
 from dsconv_cli.spec import Bias, ConvSpec, DsconvError, SpecError
 from dsconv_cli.sweep.lines import json_line
 from dsconv_cli.timed import Interval, Timing
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 Settings = Mapping[str, Any]
 

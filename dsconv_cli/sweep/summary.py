@@ -125,7 +125,7 @@ class Summary:
             return "nowhere"
         share = f"{100 * spread.losing / self.layers:.3g} %"
         sure = f", {spread.losing_surely:,} of them beyond doubt" if spread.key.startswith("time.") else ""
-        where = ", ".join(f"{trait} {spread.where[trait]}" for trait in self.varying())
+        where = "; ".join(f"{trait} {spread.where[trait]}" for trait in self.varying())
         return f"{spread.losing:,} of {self.layers:,} layers ({share}{sure})" + (f": {where}" if where else "")
 
 
