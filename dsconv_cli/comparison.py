@@ -200,7 +200,7 @@ KEYS: Final[Mapping[str, Getter]] = MappingProxyType(
         **_counts("macs"),
         **_counts("traffic"),
         **{f"intensity.{name}": _intensity(name) for name in Intensity._fields},
-        "approximation.ratio": lambda one: one.approximation.ratio,
+        "approximation.ratio": lambda one: one.spec.r * one.spec.s,
         "approximation.params_error": _error_of_approximation("params"),
         "approximation.macs_error": _error_of_approximation("macs"),
         "approximation.holds": lambda one: one.approximation.holds,

@@ -116,7 +116,7 @@ def run(request: Request) -> int:
         shown = list(_shown(sweep, stack))
         seen: list[Sink] = [*_seen(sweep), gates]
         rows = _rows(sweep, skipped, progress, stack, wanted=bool(shown or len(seen) > 1 or sweep.gates))
-        rows = _tee(rows, seen)
+        rows = _tee(rows, seen if sweep.gates else seen[:-1])
         for row in rows if sweep.order is None else sweep.order.apply(rows):
             for sink in shown:
                 sink.add(row)
@@ -443,6 +443,8 @@ def _with_progress(layers: Iterable[ConvSpec], progress: Progress) -> Iterator[C
 
 def _tee(rows: Iterable[Comparison], sinks: Iterable[Sink]) -> Iterator[Comparison]:
     listening = tuple(sinks)
+    if not listening:
+        yield from rows
     for row in rows:
         for sink in listening:
             sink.add(row)

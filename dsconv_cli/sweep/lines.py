@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
-from dsconv_cli.comparison import KEYS, Comparison, document, values
+from dsconv_cli.comparison import KEYS, OPTIONAL_SECTIONS, Comparison, document, values
+from dsconv_cli.environment import Environment
 from dsconv_cli.render.csv_ import cell
 
 Line = Callable[[Comparison], str]
@@ -18,8 +18,11 @@ Line = Callable[[Comparison], str]
 #: Types that `csv` writes as `cell` does.
 _AS_THEY_ARE: Final = frozenset({int, float, str})
 
-#: Shapes and pairs come again and again.
-_cell_of_tuple = lru_cache(4096)(cell)
+#: What comes after the layer itself, and is the same in every row where nothing is measured.
+_AFTERMATH: Final = frozenset({*OPTIONAL_SECTIONS, "environment"})
+
+#: Shapes, pairs and truth come again and again.
+_known_cell = lru_cache(4096)(cell)
 
 
 def csv_header(keys: tuple[str, ...]) -> str:
@@ -29,22 +32,44 @@ def csv_header(keys: tuple[str, ...]) -> str:
 
 def csv_line(keys: tuple[str, ...]) -> Line:
     """A writer of CSV rows with the values at `keys`."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    own = len(keys)
+    while own > 1 and keys[own - 1].partition(".")[0] in _AFTERMATH:
+        own -= 1
+    head, tail = keys[:own], keys[own:]
+    write_all, write_head, write_tail = _cells_writer(keys), _cells_writer(head), _cells_writer(tail)
+    ending: tuple[Environment | None, str] = (None, "")
 
     def line(one: Comparison) -> str:
-        writer.writerow(
-            [
-                value if type(value) in _AS_THEY_ARE else _cell_of_tuple(value) if type(value) is tuple else cell(value)
-                for value in values(one, keys)
-            ]
-        )
-        text = out.getvalue()
-        out.seek(0)
-        out.truncate()
-        return text
+        nonlocal ending
+        if not tail or one.measured is not None or one.time is not None:
+            return write_all(one)
+        machine = one.environment
+        if ending[0] is not machine:
+            ending = (machine, write_tail(one))
+        return f"{write_head(one)[:-1]},{ending[1]}"
 
     return line
+
+
+def _cells_writer(keys: tuple[str, ...]) -> Line:
+    out = _LastLine()
+    write = csv.writer(out, lineterminator="\n").writerow
+
+    def line(one: Comparison) -> str:
+        row = values(one, keys)
+        write([value if type(value) in _AS_THEY_ARE else _known_cell(value) for value in row])
+        return out.text
+
+    return line
+
+
+class _LastLine:
+    """What `csv.writer` wrote last: it writes each row at once."""
+
+    text = ""
+
+    def write(self, text: str) -> None:
+        self.text = text
 
 
 def json_line(keys: tuple[str, ...]) -> Line:

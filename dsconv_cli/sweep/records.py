@@ -12,6 +12,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any, Final, NamedTuple
@@ -279,4 +280,4 @@ _READERS: Final[Mapping[str, Reader]] = MappingProxyType(
     }
 )
 
-assert set(ConvSpec.__slots__) <= set(_READERS)
+assert {one.name for one in fields(ConvSpec) if one.init} <= set(_READERS)
