@@ -1,4 +1,4 @@
-"""What a layer of a sweep costs, side by side with thop on meta tensors. Run by hand: python `python benchmarks/sweep.py`.
+"""What a layer of a sweep costs, side by side with thop on meta tensors; by hand: `python benchmarks/sweep.py`.
 
 Commands take turns, so that drift of the machine hits all alike. `MILLION=100000` and `LAYERS=200` make it shorter.
 """

@@ -9,9 +9,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
@@ -19,7 +21,7 @@ from typing import IO, Any, Final, NamedTuple
 
 from dsconv_cli.comparison import KEYS
 from dsconv_cli.parsing import INTEGERS, PAIRS, integer, padding, pair
-from dsconv_cli.spec import DTYPE_BYTES, Bias, ConvSpec, DsconvError
+from dsconv_cli.spec import DTYPE_BYTES, PADDING_WORDS, Bias, ConvSpec, DsconvError
 from dsconv_cli.sweep.grid import Fields
 
 Reader = Callable[[Any, str], Any]
@@ -54,7 +56,7 @@ class LayerFile:
             DsconvError: it cannot be read, has an unknown column or a bad or missing cell, or holds no layer.
         """
         self.name = "stdin" if source == "-" else source
-        self._stream = _spool(source, self.name)
+        self._spooled = _spool(source, self.name)
         self.count = 0
         self.ineligible = 0
         names: dict[str, None] = {}
@@ -82,29 +84,45 @@ class LayerFile:
         return (record for record in self._parse() if record is not None)
 
     def _parse(self) -> Iterator[Record | None]:
-        self._stream.seek(0)
         try:
-            first = next((line for line in self._stream if line.strip()), "").lstrip()
-            self._stream.seek(0)
-            yield from (_json_records if first[:1] in {"{", "["} else _csv_records)(self._stream, self.name)
+            with self._opened() as stream:
+                first = next((line for line in stream if line.strip()), "").lstrip()
+                stream.seek(0)
+                yield from (_json_records if first[:1] in {"{", "["} else _csv_records)(stream, self.name)
         except UnicodeDecodeError:
             raise DsconvError(f"{self.name} is not UTF-8 text") from None
         except csv.Error as error:
             raise DsconvError(f"{self.name} is not CSV: {error}") from None
 
+    @contextmanager
+    def _opened(self) -> Iterator[IO[str]]:
+        """The text from its beginning. A byte-order mark, as spreadsheets write it, is dropped."""
+        if self._spooled is None:
+            with Path(self.name).open(encoding="utf-8-sig", newline="") as stream:
+                yield stream
+            return
+        self._spooled.seek(0)
+        text = io.TextIOWrapper(self._spooled, encoding="utf-8-sig", newline="")
+        try:
+            yield text
+        finally:
+            # Or else the pipe's bytes would be gone with the text.
+            text.detach()
 
-def _spool(source: str, name: str) -> IO[str]:
-    """A text stream that can be read twice. A byte-order mark, as spreadsheets write it, is dropped."""
+
+def _spool(source: str, name: str) -> Any:
+    """What a pipe says, for reading it twice; None for a file, which can be read twice as it is."""
     try:
         if source != "-" and Path(source).is_file():
-            return Path(source).open(encoding="utf-8-sig", newline="")
-        raw = sys.stdin.buffer if source == "-" else Path(source).open("rb")  # noqa: SIM115
-        spooled = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
-        while block := raw.read(2**20):
-            spooled.write(block)
+            Path(source).open("rb").close()
+            return None
+        with ExitStack() as stack:
+            raw = sys.stdin.buffer if source == "-" else stack.enter_context(Path(source).open("rb"))
+            spooled = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
+            shutil.copyfileobj(raw, spooled)
+            return spooled
     except OSError as error:
         raise DsconvError(f"cannot read {name}: {(error.strerror or str(error)).lower()}") from None
-    return io.TextIOWrapper(spooled, encoding="utf-8-sig", newline="")
 
 
 def _csv_records(stream: IO[str], name: str) -> Iterator[Record | None]:
@@ -246,7 +264,8 @@ def _joined(value: Any) -> str:
 
 
 def _padding(value: Any, label: str) -> Any:
-    return padding(_joined(value) if isinstance(value, list) else _text(value), label)
+    text = _text(value) if not isinstance(value, list) else ""
+    return padding(text if text.strip() in PADDING_WORDS else _joined(value), label)
 
 
 def _end(value: Any, label: str) -> Any:
