@@ -1,4 +1,6 @@
-"""What a run costs, side by side with the imports it cannot do without. Run by hand: python benchmarks/startup.py
+"""What a run costs, side by side with the imports it cannot do without.
+
+Run by hand: `python benchmarks/startup.py`.
 
 Commands of a pair take turns, so that drift of the machine hits both; the figure is the median of the ratios.
 """
@@ -66,8 +68,8 @@ def main() -> None:
         ratios = sorted(one[0] / other[0] for one, other in pairs)
         memory = statistics.median(one[1] / other[1] for one, other in pairs)
         print(
-            f"{name}: time {statistics.median(ratios):.2f}× (from {ratios[0]:.2f} to {ratios[-1]:.2f}, wanted ≤ {limit}), "
-            f"memory {memory:.2f}×, against {' '.join(theirs[1:])}"
+            f"{name}: time {statistics.median(ratios):.2f}× "
+            f"(from {ratios[0]:.2f} to {ratios[-1]:.2f}, wanted ≤ {limit}), memory {memory:.2f}×, against {' '.join(theirs[1:])}"
         )
     times = sorted(first_figures() for _ in range(RUNS))
     print(f"first figures in a terminal: {statistics.median(times):.2f} s (up to {times[-1]:.2f}, wanted ≤ 0.25)")
