@@ -122,5 +122,5 @@ def test_mistakes_are_told_with_their_line(tmp_path, text, complaint):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(DsconvError, match="cannot read .*: no such file or directory"):
+    with pytest.raises(DsconvError, match=r"cannot read .*: no such file or directory"):
         LayerFile(str(tmp_path / "none.csv"))

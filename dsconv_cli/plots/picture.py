@@ -178,7 +178,7 @@ class Picture:
         if not self._cells:
             raise DsconvError("there is nothing to plot: no layer has a value", exit_code=3)
         chosen = _spread_out(_ordered(self._cells), MOST_LINES)
-        places = _places({x for cells in self._cells.values() for x in cells})
+        places = _places(dict.fromkeys(x for cells in self._cells.values() for x in cells))
         lines = tuple(self._line(by, places, "y") for by in chosen)
         references = tuple(self._line(by, places, "taps") for by in chosen)
         if len({reference.points for reference in references}) == 1:

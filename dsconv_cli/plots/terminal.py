@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from math import floor, log2, log10
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from dsconv_cli.plots.files import INSTALL
 from dsconv_cli.plots.picture import Drawing, Line
@@ -18,13 +18,19 @@ if TYPE_CHECKING:
 
 #: Lines are told apart by these at their points, with and without colours.
 _MARKERS: Final = "ox+*#%@&"
-_COLORS: Final = ("bright_blue", "yellow", "green", "magenta", "cyan", "red", "bright_green", "bright_magenta")
-_RULE_COLOR: Final = "white"
+_COLORS: Final = tuple(f"\x1b[{code}m" for code in (94, 33, 32, 35, 36, 31, 92, 95))
+_RESET: Final = "\x1b[0m"
 _HEIGHT: Final = 18
 _ROWS_PER_TICK: Final = 3
 #: Columns between the dots of R×S.
 _DOT_EVERY: Final = 2
 _BRAILLE: Final = range(0x2800, 0x2900)
+_EMPTY: Final = "\u2800"
+
+Scale = Callable[[float], float]
+Scales = tuple[Scale, Scale]
+#: Left, right, bottom, top, as the scales have them.
+Limits = tuple[float, float, float, float]
 
 
 def check_installed() -> None:
@@ -61,10 +67,7 @@ def text(drawing: Drawing, *, width: int, color: bool, unicode: bool) -> str:
     return whole if unicode else ascii_text("".join(map(_dot, whole.replace("···", "..."))))
 
 
-def _limits(
-    drawing: Drawing, scale_x: Callable[[float], float], scale_y: Callable[[float], float]
-) -> tuple[float, float, float, float]:
-    """Left, right, bottom, top, as the scales have them."""
+def _limits(drawing: Drawing, scale_x: Scale, scale_y: Scale) -> Limits:
     xs = [scale_x(place) for place, _ in drawing.ticks]
     points = [point for line in (*drawing.lines, *drawing.references) for point in line.points]
     top = max(max(point.high, point.y) for point in points) * 1.06
@@ -73,58 +76,65 @@ def _limits(
     return min(xs) - wide, max(xs) + wide, scale_y(bottom) if drawing.log_y else 0.0, scale_y(top)
 
 
-def _canvas(
-    drawing: Drawing,
-    scales: tuple[Callable[[float], float], Callable[[float], float]],
-    limits: tuple[float, float, float, float],
-    columns: int,
-    *,
-    color: bool,
-) -> list[str]:
+def _canvas(drawing: Drawing, scales: Scales, limits: Limits, columns: int, *, color: bool) -> list[str]:
+    """The lines of the area inside the frame.
+
+    Each curve has a canvas of its own, and they are laid over each other here: plotille decides from the
+    environment whether to colour, and that has been decided.
+    """
+    left, right, _, _ = limits
+    cells = [[(_EMPTY, "")] * columns for _ in range(_HEIGHT)]
+    shared = len(drawing.references) == 1
+    for number, line in enumerate(drawing.references):
+        canvas = _new_canvas(limits, columns)
+        _dots(canvas, _scaled(line, *scales), (right - left) / columns * _DOT_EVERY)
+        _lay_over(cells, canvas, "" if shared else _ink(number))
+    for number, line in enumerate(drawing.lines):
+        canvas = _new_canvas(limits, columns)
+        _draw_line(canvas, line, scales, _MARKERS[number % len(_MARKERS)] if drawing.markers else None)
+        _lay_over(cells, canvas, _ink(number))
+    return ["".join(_painted(sign, ink if color else "") for sign, ink in row) for row in cells]
+
+
+def _new_canvas(limits: Limits, columns: int) -> Canvas:
     from plotille import Canvas
 
     left, right, bottom, top = limits
-    canvas = Canvas(columns, _HEIGHT, xmin=left, xmax=right, ymin=bottom, ymax=top)
-    shared = len(drawing.references) == 1
-    for number, line in enumerate(drawing.references):
-        ink = {"color": _RULE_COLOR if shared else _ink(number)} if color else {}
-        _dots(canvas, _scaled(line, *scales), (right - left) / columns * _DOT_EVERY, ink)
-    for number, line in enumerate(drawing.lines):
-        ink = {"color": _ink(number)} if color else {}
-        marker = {"marker": _MARKERS[number % len(_MARKERS)]} if drawing.markers else {}
-        _draw_line(canvas, line, scales, ink, marker)
-    return str(canvas.plot()).splitlines()
+    return Canvas(columns, _HEIGHT, xmin=left, xmax=right, ymin=bottom, ymax=top)
 
 
-def _draw_line(
-    canvas: Canvas,
-    line: Line,
-    scales: tuple[Callable[[float], float], Callable[[float], float]],
-    ink: dict[str, Any],
-    marker: dict[str, Any],
-) -> None:
+def _lay_over(cells: list[list[tuple[str, str]]], canvas: Canvas, ink: str) -> None:
+    """Join the dots of both; a marker covers what is below it."""
+    for row, line in zip(cells, str(canvas.plot()).splitlines(), strict=True):
+        for column, sign in enumerate(line):
+            below = row[column][0]
+            if ord(sign) not in _BRAILLE:
+                row[column] = (sign, ink)
+            elif sign != _EMPTY and ord(below) in _BRAILLE:
+                row[column] = (chr(ord(sign) | ord(below)), ink)
+
+
+def _draw_line(canvas: Canvas, line: Line, scales: Scales, marker: str | None) -> None:
     points = _scaled(line, *scales)
     for (x0, y0), (x1, y1) in pairwise(points):
-        canvas.line(x0, y0, x1, y1, **ink)
+        canvas.line(x0, y0, x1, y1)
     for point, (x, y) in zip(line.points, points, strict=True):
         if point.low < point.high:
-            canvas.line(x, scales[1](point.low), x, scales[1](point.high), **ink)
-        canvas.point(x, y, **ink, **marker)
+            canvas.line(x, scales[1](point.low), x, scales[1](point.high))
+        canvas.point(x, y, marker=marker)
 
 
-def _dots(canvas: Canvas, points: Sequence[tuple[float, float]], every: float, ink: dict[str, Any]) -> None:
+def _dots(canvas: Canvas, points: Sequence[tuple[float, float]], every: float) -> None:
     """A dotted line."""
     for (x0, y0), (x1, y1) in pairwise(points):
         steps = max(1, round((x1 - x0) / every))
         for step in range(steps + 1):
-            canvas.point(x0 + (x1 - x0) * step / steps, y0 + (y1 - y0) * step / steps, **ink)
+            canvas.point(x0 + (x1 - x0) * step / steps, y0 + (y1 - y0) * step / steps)
     if len(points) == 1:
-        canvas.point(*points[0], **ink)
+        canvas.point(*points[0])
 
 
-def _scaled(
-    line: Line, scale_x: Callable[[float], float], scale_y: Callable[[float], float]
-) -> list[tuple[float, float]]:
+def _scaled(line: Line, scale_x: Scale, scale_y: Scale) -> list[tuple[float, float]]:
     return [(scale_x(point.x), scale_y(point.y)) for point in line.points]
 
 
@@ -158,9 +168,7 @@ def _framed(canvas: Sequence[str], labels: dict[int, str], margin: int) -> Itera
         yield f"{labels.get(row, '').rjust(margin)} {'┤' if row in labels else '│'}{line}"
 
 
-def _x_axis(
-    drawing: Drawing, scale_x: Callable[[float], float], limits: tuple[float, float], columns: int, margin: int
-) -> Iterator[str]:
+def _x_axis(drawing: Drawing, scale_x: Scale, limits: tuple[float, float], columns: int, margin: int) -> Iterator[str]:
     """The rule, the values below it where there is room for them, and what they are."""
     rule, labels, free = ["─"] * columns, [" "] * (columns + 12), 0
     for place, label in drawing.ticks:
@@ -180,19 +188,15 @@ def _legend(drawing: Drawing, *, color: bool) -> Iterator[str]:
         yield f"{drawing.legend}:"
     for number, line in enumerate(drawing.lines):
         sign = f"─{_MARKERS[number % len(_MARKERS)]}─" if drawing.markers else "───"
-        yield f"  {_painted(sign, number, color=color)} {line.label or 'exact ratio'}"
+        yield f"  {_painted(sign, _ink(number) if color else '')} {line.label or 'exact ratio'}"
     shared = len(drawing.references) == 1
     heights = {point.y for point in drawing.references[0].points}
     told = f"R×S = {heights.pop():g}" if shared and len(heights) == 1 else "R×S" if shared else "R×S of each line"
     yield f"  ··· {told}"
 
 
-def _painted(sign: str, number: int, *, color: bool) -> str:
-    if not color:
-        return sign
-    from plotille import color as paint
-
-    return str(paint(sign, fg=_ink(number)))
+def _painted(sign: str, ink: str) -> str:
+    return f"{ink}{sign}{_RESET}" if ink and sign != _EMPTY else sign
 
 
 def _ink(number: int) -> str:
@@ -203,4 +207,4 @@ def _dot(letter: str) -> str:
     """A braille sign as ASCII: a dot where it has any."""
     if ord(letter) not in _BRAILLE:
         return {"┤": "+", "│": "|", "└": "+", "┬": "+", "─": "-"}.get(letter, letter)
-    return " " if letter == "\u2800" else "."
+    return " " if letter == _EMPTY else "."
