@@ -1,0 +1,92 @@
+"""What the measuring process is asked, and what it answers: plain data that crosses a pipe.
+
+The functions that do the work are named in `ENTRY_POINTS` and imported only by the process that runs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from dsconv_cli.sampling import Plan, Rounds
+from dsconv_cli.spec import ConvSpec
+from dsconv_cli.timed import Backends, Peaks, Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Where and how a workload runs."""
+
+    device: str
+    threads: int
+    channels_last: bool
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Is the device there and can it run the dtype?"""
+
+    conditions: Conditions
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The answer to `Probe`."""
+
+    torch: str
+    device_name: str
+    cores: int
+    default_threads: int
+    free_bytes: int | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurePeaks:
+    """How fast are a large matrix product, a large copy and a reference convolution?"""
+
+    conditions: Conditions
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureLayer:
+    """Time both forms of `spec`; with `against_itself` two ordinary convolutions, whose true ratio is 1."""
+
+    conditions: Conditions
+    spec: ConvSpec
+    plan: Plan
+    against_itself: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSample:
+    """The answer to `MeasureLayer`: the measurement of one process.
+
+    Over the rounds: `stolen` is the fraction of the wall time in which the one timed thread was not running
+    (None for several threads, which wait for each other), `others` how many cores everything else on the machine
+    kept busy, `faults` the page faults per call. None where the system does not tell.
+    """
+
+    rounds: Rounds
+    fixed_s: Seconds
+    backends: Backends
+    stolen: float | None
+    others: float | None
+    faults: float | None
+
+
+Job = Probe | MeasurePeaks | MeasureLayer
+Answer = Machine | Peaks | LayerSample
+
+#: Job → "module:function".
+ENTRY_POINTS: Final[Mapping[type[Job], str]] = MappingProxyType(
+    {
+        Probe: "dsconv_cli.workload:probe",
+        MeasurePeaks: "dsconv_cli.workload:measure_peaks",
+        MeasureLayer: "dsconv_cli.workload:measure_layer",
+    }
+)
