@@ -106,7 +106,7 @@ DEVICES: Final[Mapping[str, Device]] = MappingProxyType(
             free_bytes=lambda _torch, _index: free_memory(),
             stopwatch=cpu_stopwatch,
             notes=lambda _torch, _dtype: (),
-            sizes=PeakSizes(1024, 2**27, (1, 128, 28)),
+            sizes=PeakSizes(1024, 2**26, (1, 128, 28)),
             on_cpu=True,
         ),
         "cuda": Device(

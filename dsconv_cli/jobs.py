@@ -12,7 +12,7 @@ from typing import Final
 
 from dsconv_cli.sampling import Plan, Rounds
 from dsconv_cli.spec import ConvSpec
-from dsconv_cli.timed import Backends, Peaks, Seconds
+from dsconv_cli.timed import Backends, Pages, Peaks, Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,10 @@ class MeasureLayer:
 class LayerSample:
     """The answer to `MeasureLayer`: the measurement of one process.
 
-    Over the rounds: `stolen` is the fraction of the wall time in which the one timed thread was not running
+    `pages` are the pages that one call of each operator maps anew, `copy_bytes` the bytes per second of a copy that
+    moves as many bytes as the depthwise half. Over the rounds: `stolen` is the fraction of the wall time in which the one timed thread was not running
     (None for several threads, which wait for each other), `others` how many cores everything else on the machine
-    kept busy, `faults` the page faults per call. None where the system does not tell.
+    kept busy. None where the system does not tell.
     """
 
     rounds: Rounds
@@ -76,7 +77,8 @@ class LayerSample:
     backends: Backends
     stolen: float | None
     others: float | None
-    faults: float | None
+    pages: Pages | None
+    copy_bytes: float | None
 
 
 Job = Probe | MeasurePeaks | MeasureLayer

@@ -19,32 +19,20 @@ DISTURBED: Final = 0.10
 STOLEN: Final = 0.05
 #: A core is counted as taken by others in quarters: the system's clock ticks are coarse.
 _CORE_SLACK: Final = 0.25
-#: Pages of 4 KiB: a call that maps this many anew handles tensors that the allocator does not keep.
-_FAULTS_PER_CALL: Final = 1000
 #: A longer budget is not advised beyond this many seconds.
 _LONGEST_BUDGET_S: Final = 600.0
 
 
 class Caution(NamedTuple):
-    """Something to know about a timing. `grave` ones make it unreliable."""
+    """Something that speaks against believing a timing."""
 
     code: str
     figures: Mapping[str, Any]
 
     @property
-    def grave(self) -> bool:
-        """Whether the figures cannot be relied on."""
-        return _WORDING[self.code].grave
-
-    @property
     def text(self) -> str:
         """One line for the user."""
-        return _WORDING[self.code].text(**self.figures)
-
-
-class _Wording(NamedTuple):
-    grave: bool
-    text: Callable[..., str]
+        return _WORDING[self.code](**self.figures)
 
 
 def _wide(half: float, budget: float) -> str:
@@ -55,34 +43,22 @@ def _wide(half: float, budget: float) -> str:
     return f"{said}: the machine is too noisy for this layer"
 
 
-_WORDING: Final[Mapping[str, _Wording]] = MappingProxyType(
+_WORDING: Final[Mapping[str, Callable[..., str]]] = MappingProxyType(
     {
-        "few": _Wording(
-            True,
-            lambda processes, budget: f"only {processes} processes fit into {budget:g} s, fewer than "
-            f"{ENOUGH_PROCESSES}; a longer --budget measures more",
+        "few": lambda processes, budget: (
+            f"only {processes} processes fit into {budget:g} s, fewer than {ENOUGH_PROCESSES}; "
+            "a longer --budget measures more"
         ),
-        "wide": _Wording(True, _wide),
-        "threads": _Wording(
-            True,
-            lambda threads, cores: f"more threads ({threads}) than cores ({cores}): they wait for each other",
+        "wide": _wide,
+        "threads": lambda threads, cores: f"more threads ({threads}) than cores ({cores}): they wait for each other",
+        "crowded": lambda threads, others, cores: (
+            f"other programs kept {others:.1f} of {cores} cores busy, which leaves less than one for each of "
+            f"{threads} thread{'s' if threads > 1 else ''}"
         ),
-        "crowded": _Wording(
-            True,
-            lambda threads, others, cores: f"other programs kept {others:.1f} of {cores} cores busy, which leaves "
-            f"less than one for each of {threads} thread{'s' if threads > 1 else ''}",
+        "stolen": lambda share: (
+            f"the timed thread was not running for {share:.0%} of the time: others took its core"
         ),
-        "stolen": _Wording(
-            True, lambda share: f"the timed thread was not running for {share:.0%} of the time: others took its core"
-        ),
-        "disturbed": _Wording(
-            True, lambda share: f"{share:.0%} of the samples took more than half as long again as the median"
-        ),
-        "mapped": _Wording(
-            False,
-            lambda faults: f"each call maps {faults:,.0f} pages of memory afresh, as torch does with tensors "
-            "that its allocator does not keep",
-        ),
+        "disturbed": lambda share: f"{share:.0%} of the samples took more than half as long again as the median",
     }
 )
 
@@ -113,8 +89,8 @@ class Findings(NamedTuple):
 
     @property
     def reliable(self) -> bool:
-        """Whether nothing grave speaks against the figures."""
-        return not any(caution.grave for caution in self.cautions)
+        """Whether nothing speaks against the figures."""
+        return not self.cautions
 
 
 def verdict(speedup: Interval) -> Verdict:
@@ -159,7 +135,6 @@ def _cautions(
     samples: Sequence[LayerSample], around: Surroundings, speedup: Interval, disturbed: float, stolen: float
 ) -> list[Caution]:
     others = _mean([sample.others for sample in samples])
-    faults = _mean([sample.faults for sample in samples])
     threads, cores = around.threads, around.machine_cores
     crowded = others is not None and others > _CORE_SLACK and others + threads > cores + _CORE_SLACK
     conditions: list[tuple[bool, str, dict[str, Any]]] = [
@@ -169,7 +144,6 @@ def _cautions(
         (crowded, "crowded", {"threads": threads, "others": others, "cores": cores}),
         (stolen > STOLEN, "stolen", {"share": stolen}),
         (disturbed > DISTURBED, "disturbed", {"share": disturbed}),
-        (faults is not None and faults > _FAULTS_PER_CALL, "mapped", {"faults": faults}),
     ]
     return [Caution(code, figures) for holds, code, figures in conditions if holds]
 

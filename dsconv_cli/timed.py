@@ -34,6 +34,14 @@ class Seconds(NamedTuple):
     pointwise: float
 
 
+class Pages(NamedTuple):
+    """Pages of memory that the system maps anew in one call of each operator."""
+
+    ordinary: float
+    depthwise: float
+    pointwise: float
+
+
 class Backends(NamedTuple):
     """Which of torch's convolution backends each operator ran on; None where torch does not tell."""
 
@@ -76,7 +84,9 @@ class Timing:
     The speed-up is the mean of the processes' paired ratios, not the quotient of the medians shown beside it:
     pairing cancels what both sides suffer alike.
 
-    `fixed_s` is what a call costs however little it computes. `disturbed` is the fraction of samples that took
+    `fixed_s` is what a call costs however little it computes, `pages` the memory a call maps anew (None where the
+    system does not tell), and `copy_bytes` the bytes per second of a copy that moves as much as depthwise does,
+    which is faster than a large copy where that much fits a cache. `disturbed` is the fraction of samples that took
     more than half as long again as the median of their kind in their process, `stolen` the fraction of the time
     in which the threads that were timed were not running. `seconds` is the wall time that it all took.
     """
@@ -96,6 +106,8 @@ class Timing:
     processes: int
     pairs: int
     fixed_s: Seconds | None = None
+    pages: Pages | None = None
+    copy_bytes: float | None = None
     peaks: Peaks | None = None
     regime: Regime = Regime()
     disturbed: float = 0.0

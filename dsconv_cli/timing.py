@@ -25,7 +25,7 @@ from dsconv_cli.judge import Findings, Surroundings, findings, log_ratios, media
 from dsconv_cli.sampling import Plan
 from dsconv_cli.spec import CannotMeasureError, ConvSpec, DsconvError
 from dsconv_cli.stats import LEVEL, MIN_PROCESSES, half_width, median
-from dsconv_cli.timed import Backends, Peaks, Regime, Seconds, Timing
+from dsconv_cli.timed import Backends, Pages, Peaks, Regime, Seconds, Timing
 from dsconv_cli.workers import Laboratory, ProcessLaboratory, TimeoutExceededError
 
 DEFAULT_BUDGET_S: Final = 15.0
@@ -39,8 +39,9 @@ FEWEST_BEFORE_TARGET: Final = 10
 MOST_PROCESSES: Final = 60
 #: Torch keeps this much for itself; a layer may not have it.
 _RESERVE_BYTES: Final = 256 * 2**20
+#: Seconds for the three peaks together: a share of the budget between two bounds.
 _PEAKS_SHARE: Final = 0.06
-_PEAKS_LONGEST_S: Final = 0.9
+_PEAKS_SECONDS: Final = (0.3, 0.9)
 #: Winograd's F(4x4, 3x3) does a convolution with a quarter of its multiplications (Lavin and Gray,
 #: arXiv 1509.09308), so that "even at the machine's peak" must allow for four times the peak.
 _FASTER_THAN_PEAK: Final = 4
@@ -160,7 +161,8 @@ class Timer:
     def peaks(self, dtype: str = "float32") -> Peaks:
         """What the machine reaches; measured once."""
         if dtype not in self._peaks:
-            seconds = min(_PEAKS_LONGEST_S, _PEAKS_SHARE * self.settings.budget_s)
+            shortest, longest = _PEAKS_SECONDS
+            seconds = min(longest, max(shortest, _PEAKS_SHARE * self.settings.budget_s))
             job = MeasurePeaks(self._conditions(dtype), seconds)
             self._peaks[dtype] = cast("Peaks", self._laboratory.run(job, _PATIENCE_S))
         return self._peaks[dtype]
@@ -225,7 +227,9 @@ class Timer:
             dtype=spec.dtype,
             processes=found.processes,
             pairs=found.pairs,
-            fixed_s=Seconds(*(median(list(times)) for times in zip(*(one.fixed_s for one in samples), strict=True))),
+            fixed_s=Seconds(*_medians([one.fixed_s for one in samples])),
+            pages=_pages([one.pages for one in samples if one.pages is not None]),
+            copy_bytes=_medians([(one.copy_bytes,) for one in samples if one.copy_bytes is not None])[0],
             peaks=peaks,
             regime=_regime(spec, machine, samples[-1].backends),
             disturbed=found.disturbed,
@@ -304,6 +308,15 @@ def _over_budget(durations: Sequence[float], budget_s: float, elapsed_s: float) 
         f"the budget of {budget_s:g} s holds {len(durations)} of the {MIN_PROCESSES} measurements that an interval "
         f"needs, for one takes {max(durations):.3g} s; --budget {math.ceil(needed)} will do"
     )
+
+
+def _medians(rows: Sequence[Sequence[float]]) -> list[float]:
+    """The median of each column."""
+    return [median(column) for column in zip(*rows, strict=True)]
+
+
+def _pages(samples: Sequence[Pages]) -> Pages | None:
+    return Pages(*_medians(samples)) if samples else None
 
 
 def _regime(spec: ConvSpec, machine: Machine, backends: Backends) -> Regime:

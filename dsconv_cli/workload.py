@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
@@ -16,12 +16,13 @@ import torch
 from torch import nn
 
 from dsconv_cli.build import build_form, conv2d, torch_dtype
+from dsconv_cli.cost import cost
 from dsconv_cli.devices import DEVICES, Device, Work, available_cores, busy_seconds, parse_device
 from dsconv_cli.jobs import Conditions, LayerSample, Machine, MeasureLayer, MeasurePeaks, Probe
-from dsconv_cli.sampling import Plan, Rounds, Workload, sample, settle, warm_up
+from dsconv_cli.sampling import Plan, Workload, sample, settle, warm_up
 from dsconv_cli.spec import CannotMeasureError, ConvSpec, DsconvError
 from dsconv_cli.stats import median
-from dsconv_cli.timed import Backends, Peaks, Seconds
+from dsconv_cli.timed import Backends, Pages, Peaks, Seconds
 from dsconv_cli.variants import ConvLayer, ordinary, separable
 
 #: glibc maps every block above its threshold afresh, and each page of it faults. Freeing one mapped block raises
@@ -32,6 +33,7 @@ _PRETOUCH_BYTES: Final = 31 * 2**20
 #: The channels of the operator whose time is all call and hardly any arithmetic: one vector register.
 _FIXED_CHANNELS: Final = 8
 _FIXED_ROUNDS: Final = 15
+_COPY_BLOCK_S: Final = 0.5e-3
 
 
 def probe(job: Probe) -> Machine:
@@ -101,7 +103,7 @@ def measure_peaks(job: MeasurePeaks) -> Peaks:
         matmul_flops=2 * side**3 / product_s,
         copy_bytes=2 * size / copy_s,
         conv_flops=2 * batch * channels * channels * 9 * out_h * out_w / conv_s,
-        conv_shape=f"{channels}x{channels}x3x3 on {batch}x{channels}x{pixels}x{pixels}",
+        conv_shape=f"{channels}×{channels}×3×3 on {batch}×{channels}×{pixels}×{pixels}",
     )
 
 
@@ -126,12 +128,14 @@ def measure_layer(job: MeasureLayer) -> LayerSample:
             settled = settle(stopwatches, job.plan, time.perf_counter)
             before = _usage()
             rounds = sample(stopwatches, settled, job.plan, time.perf_counter)
-            around = _surroundings(before, _usage(), job, rounds)
+            stolen, others = _surroundings(before, _usage(), job)
+            pages = _pages(works)
             backends = Backends(*(_backend(layer, job.conditions) for layer in _layers(job.spec)))
             fixed = _fixed(job, device, backends)
+            copy_bytes = _copy_rate(job, device)
     except (RuntimeError, MemoryError) as error:
         raise CannotMeasureError(f"torch could not run this layer on {job.conditions.device}: {first_line(error)}") from error
-    return LayerSample(rounds, fixed, backends, *around)
+    return LayerSample(rounds, fixed, backends, stolen, others, pages, copy_bytes)
 
 
 def _works(job: MeasureLayer) -> dict[str, Work]:
@@ -252,8 +256,21 @@ def _ready(conditions: Conditions) -> Iterator[Device]:
             gc.enable()
 
 
+def _copy_rate(job: MeasureLayer, device: Device) -> float | None:
+    """Bytes per second of a copy that reads and writes, together, the bytes that the depthwise half moves."""
+    if job.against_itself:
+        return None
+    size = max(1, cost(job.spec).traffic.depthwise // 2)
+    source = torch.full((size,), 1, dtype=torch.uint8, device=job.conditions.device)
+    target = torch.full_like(source, 2)
+    workload = _stopwatch(device, lambda: target.copy_(source))
+    took = warm_up(workload, Plan(warm_s=0.001), time.perf_counter)
+    calls = max(1, int(_COPY_BLOCK_S / took))
+    return 2 * size * calls / median([workload(calls) for _ in range(5)])
+
+
 class _Usage(NamedTuple):
-    """Seconds by the clock, by this process, by the whole machine, and page faults of this process, so far."""
+    """Seconds by the clock, by this process, and by the whole machine, and page faults of this process, so far."""
 
     wall: float
     own: float
@@ -271,27 +288,33 @@ def _usage() -> _Usage | None:
     return _Usage(time.perf_counter(), used.ru_utime + used.ru_stime, busy_seconds(), used.ru_minflt)
 
 
-class _Surroundings(NamedTuple):
-    stolen: float | None = None
-    others: float | None = None
-    faults: float | None = None
-
-
-def _surroundings(before: _Usage | None, after: _Usage | None, job: MeasureLayer, rounds: Rounds) -> _Surroundings:
-    """What the machine did besides, while the rounds ran."""
+def _surroundings(
+    before: _Usage | None, after: _Usage | None, job: MeasureLayer
+) -> tuple[float | None, float | None]:
+    """What share of the time was stolen, and how many cores others used, between two moments."""
     if before is None or after is None:
-        return _Surroundings()
+        return None, None
     wall, own = after.wall - before.wall, after.own - before.own
-    calls = (rounds.calls + 1) * rounds.count * len(rounds.per_call)
-    on_cpu = parse_device(job.conditions.device)[0] == "cpu"
-    others = None
-    if before.machine is not None and after.machine is not None:
-        others = max(0.0, (after.machine - before.machine - own) / wall)
-    return _Surroundings(
-        stolen=max(0.0, 1 - own / wall) if on_cpu and job.conditions.threads == 1 else None,
-        others=others,
-        faults=(after.faults - before.faults) / calls,
-    )
+    alone = parse_device(job.conditions.device)[0] == "cpu" and job.conditions.threads == 1
+    stolen = max(0.0, 1 - own / wall) if alone else None
+    if before.machine is None or after.machine is None:
+        return stolen, None
+    return stolen, max(0.0, (after.machine - before.machine - own) / wall)
+
+
+def _pages(works: Mapping[str, Work]) -> Pages | None:
+    """Page faults of one call of each operator, once everything is warm."""
+    found = []
+    for name in Pages._fields:
+        work = works.get(name)
+        before = _usage()
+        if work is None or before is None:
+            return None
+        work()
+        after = _usage()
+        assert after is not None
+        found.append(float(after.faults - before.faults))
+    return Pages(*found)
 
 
 def first_line(error: BaseException) -> str:

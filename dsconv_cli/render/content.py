@@ -56,7 +56,7 @@ METRICS: Final = (
 def rows(one: Comparison) -> tuple[Row, ...]:
     """The rows of the table: the metrics, and intensity, which is a quotient of two of them."""
     intensity = tuple(significant(getattr(one.intensity, name)) for name in OPERATORS)
-    return (*(metric.row(one) for metric in METRICS), Row("FLOPs per byte", intensity, intensity, None))
+    return (*(metric.row(one) for metric in METRICS), Row("FLOPs per byte", intensity, intensity, None), *time_rows(one))
 
 
 def title(spec: ConvSpec) -> str:
