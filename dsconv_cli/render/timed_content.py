@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Final, Literal, NamedTuple
 
-from dsconv_cli.compare import Comparison
+from dsconv_cli.comparison import Comparison
 from dsconv_cli.render.numbers import seconds, significant, times
 from dsconv_cli.timed import Timing
 from dsconv_cli.why import Operator, Operators, explain_time, operators
@@ -23,9 +23,10 @@ class Line(NamedTuple):
 
 
 class TimeRow(NamedTuple):
-    """A label, a cell for ordinary, separable, depthwise and pointwise, and the ratio where there is one."""
+    """A label, long and short, a cell for ordinary, separable, depthwise and pointwise, and the ratio where there is one."""
 
     label: str
+    short: str
     cells: Cells
     ratio: Fraction | None = None
 
@@ -41,17 +42,17 @@ def time_rows(one: Comparison) -> tuple[TimeRow, ...]:
     three = operators(one.cost, timing)
     macs, time = three.depthwise_mac_share, three.depthwise_time_share
     rows = [
-        TimeRow("median time", _medians(timing), Fraction(timing.speedup.value)),
-        TimeRow("GFLOP/s", _rates(one, timing, three, lambda each: each.flop_rate)),
-        TimeRow("GB/s", _rates(one, timing, three, lambda each: each.byte_rate)),
-        TimeRow("share of MACs", ("", "", f"{macs:.0%}", f"{1 - macs:.0%}")),
-        TimeRow("share of time", ("", "", f"{time:.0%}", f"{1 - time:.0%}")),
+        TimeRow("median time", "time", _medians(timing), Fraction(timing.speedup.value)),
+        TimeRow("GFLOP/s", "GFLOP/s", _rates(one, timing, three, lambda each: each.flop_rate)),
+        TimeRow("GB/s", "GB/s", _rates(one, timing, three, lambda each: each.byte_rate)),
+        TimeRow("share of MACs", "of MACs", ("", "", f"{macs:.0%}", f"{1 - macs:.0%}")),
+        TimeRow("share of time", "of time", ("", "", f"{time:.0%}", f"{1 - time:.0%}")),
     ]
     if timing.fixed_s is not None:
         fixed = timing.fixed_s
         both = fixed.depthwise + fixed.pointwise
         calls = tuple(seconds(value) for value in (fixed.ordinary, both, fixed.depthwise, fixed.pointwise))
-        rows.append(TimeRow("of it, the call", calls))  # type: ignore[arg-type]
+        rows.append(TimeRow("cost of a call", "call", calls))  # type: ignore[arg-type]
     return tuple(rows)
 
 
