@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 import typer
 
 from dsconv_cli import parsing
 from dsconv_cli.cli import options as opt
+from dsconv_cli.cli import timed
 from dsconv_cli.cli.report import Plan, plan
 from dsconv_cli.cli.streams import ColorChoice, Streams, has_color
 from dsconv_cli.comparison import PROFILER_CHOICES, Comparison, closed_forms, profile
 from dsconv_cli.spec import DTYPE_BYTES, Bias, ConvSpec, DsconvError
+
+if TYPE_CHECKING:
+    from dsconv_cli.timing import Timer, TimingSettings
 
 
 def compare(
@@ -32,7 +37,12 @@ def compare(
     depthwise_bias: opt.DepthwiseBias = None,
     pointwise_bias: opt.PointwiseBias = None,
     profiler: opt.Profiler = "thop",
+    time: opt.Time = False,
+    device: opt.Device = "cpu",
     dtype: opt.Dtype = "float32",
+    threads: opt.Threads = None,
+    channels_last: opt.ChannelsLast = False,
+    budget: opt.Budget = "15",
     format_name: opt.FormatName = "table",
     output: opt.OutputPath = None,
     get: opt.GetKey = None,
@@ -56,6 +66,7 @@ def compare(
     }  # fmt: skip
     spec = parsing.layer(texts, bias=biases(bias, ordinary_bias, depthwise_bias, pointwise_bias))
     choice("--profiler", profiler, PROFILER_CHOICES)
+    settings = timed.settings(time, device=device, threads=threads, channels_last=channels_last, budget=budget)
     wishes = plan(
         streams,
         format_name=format_name,
@@ -64,9 +75,9 @@ def compare(
         fail_under=fail_under or (),
         fail_over=fail_over or (),
         explain=explain,
-        absent=(*(["measured"] if profiler == "none" else []), "time"),
+        absent=(*(["measured"] if profiler == "none" else []), *([] if time else ["time"])),
     )
-    result, shown = _measure(spec, profiler, wishes)
+    result, shown = _measure(spec, profiler, wishes, settings)
     if result.measured is not None and not result.measured.exact:
         streams.note("thop counts in doubles, which are not exact above 2^53; the figures are the closed forms")
     raise typer.Exit(wishes.deliver(result, shown=shown))
@@ -95,15 +106,33 @@ def make_streams(color: str, *, quiet: bool, verbose: bool) -> Streams:
     return Streams(cast("ColorChoice", choice("--color", color, ("auto", "always", "never"))), quiet, verbose)
 
 
-def _measure(spec: ConvSpec, profiler: str, wishes: Plan) -> tuple[Comparison, bool]:
+def _measure(
+    spec: ConvSpec, profiler: str, wishes: Plan, settings: TimingSettings | None
+) -> tuple[Comparison, bool]:
     """The result, and whether it stands on the screen already."""
     closed = closed_forms(spec)
-    if profiler == "none" or not wishes.live:
-        return profile(closed, profiler), False
-    from dsconv_cli.cli.live import show_while
+    # The measuring process loads torch while this one does: both together take hardly longer than one.
+    with timed.timer(settings) as timer:
+        if not wishes.live or (profiler == "none" and timer is None):
+            return _without_screen(closed, profiler, timer, wishes), False
+        from dsconv_cli.cli.live import Show, show_while
 
-    view = wishes.view()
-    return show_while(closed, lambda: profile(closed, profiler), profiler, view), True
+        def work(show: Show) -> Comparison:
+            counted = profile(closed, profiler)
+            if timer is None:
+                return counted
+            show(counted, "", "timing: loading torch")
+            return replace(counted, time=timer.time(spec, lambda one: show(counted, "", timed.progress_text(one))))
+
+        return show_while(closed, work, profiler, wishes.view()), True
+
+
+def _without_screen(closed: Comparison, profiler: str, timer: Timer | None, wishes: Plan) -> Comparison:
+    counted = profile(closed, profiler)
+    if timer is None:
+        return counted
+    with timed.progress_line(wishes.streams) as watch:
+        return replace(counted, time=timer.time(closed.spec, watch))
 
 
 __all__ = ["biases", "choice", "compare", "has_color", "make_streams"]

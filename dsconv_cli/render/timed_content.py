@@ -125,6 +125,13 @@ def regime_line(timing: Timing) -> str:
     return f"Holds for {', '.join(parts)}. {timing.processes} processes, {timing.pairs} pairs, {timing.seconds:.1f} s."
 
 
+def short_regime(timing: Timing) -> str:
+    """The conditions that matter most, for the foot of a picture."""
+    threads = f"{timing.threads} thread{'s' if timing.threads != 1 else ''}"
+    told = [timing.device, threads, timing.dtype, timing.layout, f"batch {timing.regime.batch}"]
+    return ", ".join([*told, f"torch {timing.regime.torch}"] if timing.regime.torch else told)
+
+
 def _backends(timing: Timing) -> list[str]:
     """Each operator's backend, or one for all."""
     names = timing.regime.backends
