@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from dsconv_cli.sampling import Plan, Rounds
 from dsconv_cli.spec import ConvSpec
@@ -42,6 +42,26 @@ class Machine:
     default_threads: int
     free_bytes: int | None
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListDevices:
+    """Which devices are there?"""
+
+
+class Found(NamedTuple):
+    """One kind of device: usable or not, and its name or the reason why not."""
+
+    device: str
+    usable: bool
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """The answer to `ListDevices`."""
+
+    found: tuple[Found, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +101,14 @@ class LayerSample:
     copy_bytes: float | None
 
 
-Job = Probe | MeasurePeaks | MeasureLayer
-Answer = Machine | Peaks | LayerSample
+Job = Probe | ListDevices | MeasurePeaks | MeasureLayer
+Answer = Machine | Devices | Peaks | LayerSample
 
 #: Job → "module:function".
 ENTRY_POINTS: Final[Mapping[type[Job], str]] = MappingProxyType(
     {
         Probe: "dsconv_cli.workload:probe",
+        ListDevices: "dsconv_cli.workload:list_devices",
         MeasurePeaks: "dsconv_cli.workload:measure_peaks",
         MeasureLayer: "dsconv_cli.workload:measure_layer",
     }

@@ -14,9 +14,10 @@ from dsconv_cli.timed import Interval, Verdict
 #: The widest interval that is still called reliable, and how many processes it should rest on.
 WIDEST: Final = 0.05
 ENOUGH_PROCESSES: Final = 8
-#: Above these fractions the samples, or the timed thread, were disturbed too often.
-DISTURBED: Final = 0.10
-STOLEN: Final = 0.05
+#: Above these fractions the samples, or the timed thread, were disturbed too often. Below them medians of pairs
+#: take it: the interval is as wide as it has to be, and is judged by its width.
+DISTURBED: Final = 0.20
+STOLEN: Final = 0.25
 #: A core is counted as taken by others in quarters: the system's clock ticks are coarse.
 _CORE_SLACK: Final = 0.25
 #: A longer budget is not advised beyond this many seconds.

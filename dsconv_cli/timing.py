@@ -19,8 +19,19 @@ from types import TracebackType
 from typing import Final, cast
 
 from dsconv_cli.cost import FLOPS_PER_MAC, cost
-from dsconv_cli.devices import parse_device
-from dsconv_cli.jobs import Conditions, Job, LayerSample, Machine, MeasureLayer, MeasurePeaks, Probe
+from dsconv_cli.devices import DEVICES, free_memory, parse_device
+from dsconv_cli.jobs import (
+    Conditions,
+    Devices,
+    Found,
+    Job,
+    LayerSample,
+    ListDevices,
+    Machine,
+    MeasureLayer,
+    MeasurePeaks,
+    Probe,
+)
 from dsconv_cli.judge import Findings, Surroundings, findings, log_ratios, median_s
 from dsconv_cli.sampling import Plan
 from dsconv_cli.spec import CannotMeasureError, ConvSpec, DsconvError
@@ -126,6 +137,17 @@ class Timer:
         """End every process."""
         self._laboratory.close()
 
+    def check(self, spec: ConvSpec) -> None:
+        """Refuse what cannot be timed here, before anything is built.
+
+        Raises:
+            DsconvError: the device is absent or cannot run the dtype.
+            CannotMeasureError: the layer is too large for the memory.
+        """
+        if DEVICES[parse_device(self.settings.device)[0]].on_cpu:
+            refuse_too_large(spec, free_memory())
+        refuse_too_large(spec, self.machine(spec.dtype).free_bytes)
+
     def time(self, spec: ConvSpec, progress: Watcher | None = None) -> Timing:
         """Both forms of `spec`, the halves, and what this machine reaches.
 
@@ -135,8 +157,8 @@ class Timer:
         """
         self._laboratory.wait_until_ready()
         started = self._clock()
+        self.check(spec)
         machine = self.machine(spec.dtype)
-        refuse_too_large(spec, machine.free_bytes)
         peaks = self.peaks(spec.dtype)
         refuse_hopeless(spec, peaks, self.settings.budget_s)
         samples = self._collect(spec, started, progress, against_itself=False)
@@ -146,8 +168,8 @@ class Timer:
         """The ordinary form of `spec` against itself. Raises as `time` does."""
         self._laboratory.wait_until_ready()
         started = self._clock()
+        self.check(spec)
         machine = self.machine(spec.dtype)
-        refuse_too_large(spec, machine.free_bytes)
         samples = self._collect(spec, started, progress, against_itself=True)
         return NoiseFloor(findings(samples, self._surroundings(machine)), median_s(samples, "ordinary"))
 
@@ -166,6 +188,10 @@ class Timer:
             job = MeasurePeaks(self._conditions(dtype), seconds)
             self._peaks[dtype] = cast("Peaks", self._laboratory.run(job, _PATIENCE_S))
         return self._peaks[dtype]
+
+    def devices(self) -> tuple[Found, ...]:
+        """Every kind of device that is known, there or not."""
+        return cast("Devices", self._laboratory.run(ListDevices(), _PATIENCE_S)).found
 
     def _conditions(self, dtype: str) -> Conditions:
         one = self.settings

@@ -186,8 +186,8 @@ def _no_roof(one: Operator, peaks: Peaks, copy_bytes: float) -> Iterator[str]:
         return
     yield (
         f"Neither the machine's arithmetic nor its memory limits it: it reaches "
-        f"{one.flop_rate / peaks.matmul_flops:.0%} of a large matrix product's rate and "
-        f"{one.byte_rate / copy_bytes:.0%} of the rate of a copy of as many bytes."
+        f"{_share(one.flop_rate / peaks.matmul_flops)} of a large matrix product's rate and "
+        f"{_share(one.byte_rate / copy_bytes)} of the rate of a copy of as many bytes."
     )
 
 
@@ -225,3 +225,7 @@ def _sum(timing: Timing) -> Iterator[str]:
 
 def _giga(value: float) -> str:
     return _figure(value / 1e9)
+
+
+def _share(value: float) -> str:
+    return f"{value:.0%}" if value >= 0.01 else "less than 1%"

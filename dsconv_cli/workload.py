@@ -18,7 +18,17 @@ from torch import nn
 from dsconv_cli.build import build_form, conv2d, torch_dtype
 from dsconv_cli.cost import cost
 from dsconv_cli.devices import DEVICES, Device, Work, available_cores, busy_seconds, parse_device
-from dsconv_cli.jobs import Conditions, LayerSample, Machine, MeasureLayer, MeasurePeaks, Probe
+from dsconv_cli.jobs import (
+    Conditions,
+    Devices,
+    Found,
+    LayerSample,
+    ListDevices,
+    Machine,
+    MeasureLayer,
+    MeasurePeaks,
+    Probe,
+)
 from dsconv_cli.sampling import Plan, Workload, sample, settle, warm_up
 from dsconv_cli.spec import CannotMeasureError, ConvSpec, DsconvError
 from dsconv_cli.stats import median
@@ -33,6 +43,8 @@ _PRETOUCH_BYTES: Final = 31 * 2**20
 #: The channels of the operator whose time is all call and hardly any arithmetic: one vector register.
 _FIXED_CHANNELS: Final = 8
 _FIXED_ROUNDS: Final = 15
+_SMALL_SIDE: Final = 256
+_LONGEST_PRODUCT_S: Final = 0.2
 _COPY_BLOCK_S: Final = 0.5e-3
 
 
@@ -60,6 +72,18 @@ def probe(job: Probe) -> Machine:
     )
 
 
+def list_devices(_: ListDevices) -> Devices:
+    """Every kind of device in the table, and every CUDA device by its number."""
+    found = []
+    for kind, device in DEVICES.items():
+        reason = device.absent(torch, 0)
+        count = torch.cuda.device_count() if kind == "cuda" and reason is None else 1
+        for index in range(count):
+            name = kind if count == 1 else f"{kind}:{index}"
+            found.append(Found(name, reason is None, reason or device.name(torch, index)))
+    return Devices(tuple(found))
+
+
 def _check_dtype(conditions: Conditions) -> None:
     """Run the smallest convolution of each kind; torch's own words say what is missing."""
     try:
@@ -81,9 +105,9 @@ def _tiny(k: int, c: int) -> ConvSpec:
 def measure_peaks(job: MeasurePeaks) -> Peaks:
     """The best rate of each of three large operators, `job.seconds` shared among them."""
     with _ready(job.conditions) as device:
-        side, size, (batch, channels, pixels) = device.sizes
-        where: dict[str, Any] = {"dtype": torch_dtype(job.conditions.dtype), "device": job.conditions.device}
-        left, right = (torch.randn(side, side, **where) for _ in range(2))
+        _, size, (batch, channels, pixels) = device.sizes
+        left, right = _matrices(job.conditions, device)
+        side = len(left)
         conv_spec = ConvSpec(channels, channels, h=pixels, w=pixels, batch=batch, dtype=job.conditions.dtype)
         (layer,) = ordinary(conv_spec)
         conv = _module(build_form(conv_spec, "ordinary", device=job.conditions.device), job.conditions)
@@ -107,12 +131,28 @@ def measure_peaks(job: MeasurePeaks) -> Peaks:
     )
 
 
+def _matrices(conditions: Conditions, device: Device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Two square matrices, as large as the device's table says unless their product would take too long.
+
+    A CPU without instructions for a dtype computes in it a hundred times more slowly than in float32.
+    """
+    where: dict[str, Any] = {"dtype": torch_dtype(conditions.dtype), "device": conditions.device}
+    side = min(_SMALL_SIDE, device.sizes.matmul)
+    while True:
+        left, right = torch.randn(side, side, **where), torch.randn(side, side, **where)
+        took = min(_stopwatch(device, lambda left=left, right=right: left @ right)(1) for _ in range(2))  # type: ignore[misc]
+        if side >= device.sizes.matmul or 8 * took > _LONGEST_PRODUCT_S:
+            return left, right
+        side *= 2
+
+
 def _best(workload: Workload, seconds: float) -> float:
     end = time.perf_counter() + seconds
-    times = [workload(1) for _ in range(3)]
+    workload(1)
+    times = [workload(1)]
     while time.perf_counter() < end:
         times.append(workload(1))
-    return min(times[1:])
+    return min(times)
 
 
 def measure_layer(job: MeasureLayer) -> LayerSample:
@@ -128,8 +168,8 @@ def measure_layer(job: MeasureLayer) -> LayerSample:
             settled = settle(stopwatches, job.plan, time.perf_counter)
             before = _usage()
             rounds = sample(stopwatches, settled, job.plan, time.perf_counter)
-            stolen, others = _surroundings(before, _usage(), job)
-            pages = _pages(works)
+            stolen, others = _surroundings(before, _usage(), alone=device.on_cpu and job.conditions.threads == 1)
+            pages = _pages(works) if device.on_cpu else None
             backends = Backends(*(_backend(layer, job.conditions) for layer in _layers(job.spec)))
             fixed = _fixed(job, device, backends)
             copy_bytes = _copy_rate(job, device)
@@ -288,14 +328,11 @@ def _usage() -> _Usage | None:
     return _Usage(time.perf_counter(), used.ru_utime + used.ru_stime, busy_seconds(), used.ru_minflt)
 
 
-def _surroundings(
-    before: _Usage | None, after: _Usage | None, job: MeasureLayer
-) -> tuple[float | None, float | None]:
+def _surroundings(before: _Usage | None, after: _Usage | None, *, alone: bool) -> tuple[float | None, float | None]:
     """What share of the time was stolen, and how many cores others used, between two moments."""
     if before is None or after is None:
         return None, None
     wall, own = after.wall - before.wall, after.own - before.own
-    alone = parse_device(job.conditions.device)[0] == "cpu" and job.conditions.threads == 1
     stolen = max(0.0, 1 - own / wall) if alone else None
     if before.machine is None or after.machine is None:
         return stolen, None

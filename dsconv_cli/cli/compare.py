@@ -38,11 +38,11 @@ def compare(
     pointwise_bias: opt.PointwiseBias = None,
     profiler: opt.Profiler = "thop",
     time: opt.Time = False,
-    device: opt.Device = "cpu",
+    device: opt.Device = timed.DEVICE,
     dtype: opt.Dtype = "float32",
     threads: opt.Threads = None,
     channels_last: opt.ChannelsLast = False,
-    budget: opt.Budget = "15",
+    budget: opt.Budget = timed.BUDGET,
     format_name: opt.FormatName = "table",
     output: opt.OutputPath = None,
     get: opt.GetKey = None,
@@ -118,7 +118,7 @@ def _measure(
         from dsconv_cli.cli.live import Show, show_while
 
         def work(show: Show) -> Comparison:
-            counted = profile(closed, profiler)
+            counted = _counted(closed, profiler, timer)
             if timer is None:
                 return counted
             show(counted, "", "timing: loading torch")
@@ -128,11 +128,21 @@ def _measure(
 
 
 def _without_screen(closed: Comparison, profiler: str, timer: Timer | None, wishes: Plan) -> Comparison:
-    counted = profile(closed, profiler)
+    counted = _counted(closed, profiler, timer)
     if timer is None:
         return counted
     with timed.progress_line(wishes.streams) as watch:
         return replace(counted, time=timer.time(closed.spec, watch))
+
+
+def _counted(closed: Comparison, profiler: str, timer: Timer | None) -> Comparison:
+    """What the profiler counts, once it is known that the layer can be timed as well."""
+    if timer is not None:
+        if profiler != "none":
+            # Loads torch here while the measuring process loads it there.
+            import dsconv_cli.profilers  # noqa: F401
+        timer.check(closed.spec)
+    return profile(closed, profiler)
 
 
 __all__ = ["biases", "choice", "compare", "has_color", "make_streams"]

@@ -110,6 +110,26 @@ OutputPath = Annotated[
         metavar="[FORMAT:]PATH",
     ),
 ]
+PlainFormatName = Annotated[
+    str,
+    _option(
+        "--format",
+        text="What stdout gets.",
+        panel=OUTPUT,
+        metavar="table|json|csv|markdown",
+        envvar="DSCONV_FORMAT",
+    ),
+]
+PlainOutputPath = Annotated[
+    list[str] | None,
+    _option(
+        "--output",
+        text="Also write a file; the format comes from its ending (.json .jsonl .csv .md .txt) or the prefix. "
+        "Repeatable.",
+        panel=OUTPUT,
+        metavar="[FORMAT:]PATH",
+    ),
+]
 GetKey = Annotated[
     str | None,
     _option("--get", text="Print one bare value, such as macs.ratio, and nothing else.", panel=OUTPUT, metavar="KEY"),

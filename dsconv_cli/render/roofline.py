@@ -59,7 +59,7 @@ def _figure(comparison: Comparison) -> Figure:
     axes.set_ylabel("GFLOP/s")
     axes.grid(visible=True, which="major", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.legend(loc="lower right", frameon=True)
+    axes.legend(loc="best", frameon=True)
     axes.set_title(content.title(comparison.spec), fontsize=10)
     assert comparison.time is not None
     figure.text(0.5, 0.0, short_regime(comparison.time), ha="center", va="top", fontsize=8, color="#555555")
@@ -79,11 +79,10 @@ def _roof(axes: Any, roof: Roofline) -> None:
     )
     axes.annotate(
         f"large copy: {significant(roof.bandwidth / _GIGA)} GB/s",
-        (roof.low, roof.height(roof.low) / _GIGA),
-        xytext=(8, -2),
+        (roof.ridge, roof.peak / _GIGA),
+        xytext=(-10, 5),
         textcoords="offset points",
-        ha="left",
-        va="top",
+        ha="right",
         fontsize=9,
     )
 
