@@ -172,7 +172,7 @@ def _per_operator(name: str) -> dict[str, Getter]:
         f"time.{name}.flops_per_s": work("flop_rate"),
         f"time.{name}.bytes_per_s": work("byte_rate"),
         f"time.{name}.call_s": part("fixed_s"),
-        f"time.{name}.backend": lambda one: getattr(one.time.regime.backends, name),  # type: ignore[union-attr]
+        f"time.{name}.backend": lambda one: getattr(one.time.regime.backends, name),
     }
 
 

@@ -27,7 +27,7 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Is the device there and can it run the dtype?"""
+    """Asks whether the device is there and can run the dtype."""
 
     conditions: Conditions
 
@@ -46,7 +46,7 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class ListDevices:
-    """Which devices are there?"""
+    """Asks which devices are there."""
 
 
 class Found(NamedTuple):
@@ -66,7 +66,7 @@ class Devices:
 
 @dataclass(frozen=True, slots=True)
 class MeasurePeaks:
-    """How fast are a large matrix product, a large copy and a reference convolution?"""
+    """Asks how fast a large matrix product, a large copy and a reference convolution are."""
 
     conditions: Conditions
     seconds: float
@@ -87,9 +87,9 @@ class LayerSample:
     """The answer to `MeasureLayer`: the measurement of one process.
 
     `pages` are the pages that one call of each operator maps anew, `copy_bytes` the bytes per second of a copy that
-    moves as many bytes as the depthwise half. Over the rounds: `stolen` is the fraction of the wall time in which the one timed thread was not running
-    (None for several threads, which wait for each other), `others` how many cores everything else on the machine
-    kept busy. None where the system does not tell.
+    moves as many bytes as the depthwise half. Over the rounds: `stolen` is the fraction of the wall time in which the
+    one timed thread was not running (None for several threads, which wait for each other), `others` how many cores
+    everything else on the machine kept busy. None where the system does not tell.
     """
 
     rounds: Rounds

@@ -1,4 +1,7 @@
-"""Samples of processes → figures, a verdict, and what speaks against believing them. Pure, and the wording's one place."""
+"""Samples of processes → figures, a verdict, and what speaks against believing them.
+
+Pure; the wording of every warning stands here and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -56,9 +59,7 @@ _WORDING: Final[Mapping[str, Callable[..., str]]] = MappingProxyType(
             f"other programs kept {others:.1f} of {cores} cores busy, which leaves less than one for each of "
             f"{threads} thread{'s' if threads > 1 else ''}"
         ),
-        "stolen": lambda share: (
-            f"the timed thread was not running for {share:.0%} of the time: others took its core"
-        ),
+        "stolen": lambda share: f"the timed thread was not running for {share:.0%} of the time: others took its core",
         "disturbed": lambda share: f"{share:.0%} of the samples took more than half as long again as the median",
     }
 )
@@ -125,7 +126,7 @@ def findings(samples: Sequence[LayerSample], around: Surroundings, level: float 
     return Findings(
         speedup=speedup,
         processes=len(samples),
-        pairs=sum(sample.rounds.count for sample in samples),
+        pairs=sum(sample.rounds.number for sample in samples),
         disturbed=disturbed or 0.0,
         stolen=stolen or 0.0,
         cautions=tuple(_cautions(samples, around, speedup, disturbed or 0.0, stolen or 0.0)),

@@ -48,8 +48,9 @@ def roofline(one: Comparison) -> Roofline:
     assert timing is not None
     peaks = timing.peaks
     assert peaks is not None
-    points = tuple(Point(each.name, each.intensity, each.flop_rate, each.seconds) for each in operators(one.cost, timing))
+    points = tuple(
+        Point(each.name, each.intensity, each.flop_rate, each.seconds) for each in operators(one.cost, timing)
+    )
     peak = max(peaks.matmul_flops, peaks.conv_flops)
     places = [peak / peaks.copy_bytes, *(point.intensity for point in points)]
     return Roofline(peak, peaks.copy_bytes, points, min(places) / _MARGIN, max(places) * _MARGIN)
-

@@ -41,7 +41,7 @@ class Rounds(NamedTuple):
     calls: int
 
     @property
-    def count(self) -> int:
+    def number(self) -> int:
         """How many rounds there were."""
         return len(next(iter(self.per_call.values())))
 

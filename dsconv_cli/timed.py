@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 Verdict = Literal["faster", "slower", "no detectable difference"]
 
@@ -50,6 +50,9 @@ class Backends(NamedTuple):
     pointwise: str | None = None
 
 
+NO_BACKENDS: Final = Backends()
+
+
 @dataclass(frozen=True, slots=True)
 class Peaks:
     """What this machine reaches with the same device, threads and dtype.
@@ -73,8 +76,11 @@ class Regime:
     cores: int = 0
     default_threads: int = 0
     batch: int = 1
-    backends: Backends = Backends()
+    backends: Backends = NO_BACKENDS
     notes: tuple[str, ...] = ()
+
+
+NO_REGIME: Final = Regime()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +115,7 @@ class Timing:
     pages: Pages | None = None
     copy_bytes: float | None = None
     peaks: Peaks | None = None
-    regime: Regime = Regime()
+    regime: Regime = NO_REGIME
     disturbed: float = 0.0
     stolen: float = 0.0
     seconds: float = 0.0

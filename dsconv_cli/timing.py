@@ -117,7 +117,11 @@ class Timer:
     """Times layers in fresh processes. A context manager: leaving it, also by Ctrl-C, ends every process."""
 
     def __init__(
-        self, settings: TimingSettings | None = None, *, laboratory: Laboratory | None = None, clock: Clock = time.monotonic
+        self,
+        settings: TimingSettings | None = None,
+        *,
+        laboratory: Laboratory | None = None,
+        clock: Clock = time.monotonic,
     ) -> None:
         self.settings = TimingSettings() if settings is None else settings
         self._laboratory: Laboratory = ProcessLaboratory() if laboratory is None else laboratory
@@ -125,7 +129,7 @@ class Timer:
         self._machines: dict[str, Machine] = {}
         self._peaks: dict[str, Peaks] = {}
 
-    def __enter__(self) -> Timer:
+    def __enter__(self) -> Timer:  # noqa: PYI034  Self needs Python 3.11
         return self
 
     def __exit__(
@@ -232,7 +236,9 @@ class Timer:
         )
 
     def _surroundings(self, machine: Machine) -> Surroundings:
-        return Surroundings(self.settings.threads, machine.cores, os.cpu_count() or machine.cores, self.settings.budget_s)
+        return Surroundings(
+            self.settings.threads, machine.cores, os.cpu_count() or machine.cores, self.settings.budget_s
+        )
 
     def _timing(
         self, spec: ConvSpec, samples: Sequence[LayerSample], machine: Machine, peaks: Peaks, seconds: float

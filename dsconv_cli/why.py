@@ -165,7 +165,9 @@ def limited_by_memory(one: Operator, timing: Timing) -> bool:
     """
     if timing.copy_bytes is None or timing.peaks is None:
         return False
-    return one.byte_rate >= NEAR_ROOF * timing.copy_bytes and one.intensity < timing.peaks.matmul_flops / timing.copy_bytes
+    return (
+        one.byte_rate >= NEAR_ROOF * timing.copy_bytes and one.intensity < timing.peaks.matmul_flops / timing.copy_bytes
+    )
 
 
 def _memory(cost: Cost, one: Operator, timing: Timing) -> Iterator[str]:

@@ -10,6 +10,7 @@ import gc
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import torch
@@ -116,7 +117,7 @@ def measure_peaks(job: MeasurePeaks) -> Peaks:
         def best(work: Work) -> float:
             return _best(lambda calls: device.stopwatch(torch, work, calls), job.seconds / 3)
 
-        product_s, conv_s = best(lambda: left @ right), best(lambda: conv(image))
+        product_s, conv_s = best(partial(torch.matmul, left, right)), best(partial(conv, image))
         del left, right, conv, image
         # zeros would be one page of memory, mapped many times over
         source = torch.full((size,), 1, dtype=torch.uint8, device=job.conditions.device)
@@ -174,7 +175,9 @@ def measure_layer(job: MeasureLayer) -> LayerSample:
             fixed = _fixed(job, device, backends)
             copy_bytes = _copy_rate(job, device)
     except (RuntimeError, MemoryError) as error:
-        raise CannotMeasureError(f"torch could not run this layer on {job.conditions.device}: {first_line(error)}") from error
+        raise CannotMeasureError(
+            f"torch could not run this layer on {job.conditions.device}: {first_line(error)}"
+        ) from error
     return LayerSample(rounds, fixed, backends, stolen, others, pages, copy_bytes)
 
 
@@ -239,11 +242,11 @@ def _layers(spec: ConvSpec) -> tuple[ConvLayer, ...]:
 
 
 def _backend(layer: ConvLayer, conditions: Conditions) -> str | None:
-    """torch's name for the implementation it will pick, which a private function tells."""
+    """What torch calls the implementation it will pick, which a private function tells."""
     try:
         image = _image(layer, conditions, None)
         weight = conv2d(layer, dtype=conditions.dtype, device=conditions.device).weight
-        chosen = torch._C._select_conv_backend(  # type: ignore[attr-defined]  # noqa: SLF001
+        chosen = torch._C._select_conv_backend(  # noqa: SLF001
             image, weight, None, layer.stride, layer.padding, layer.dilation, False, (0, 0), layer.groups
         )
     except (AttributeError, RuntimeError, TypeError):
@@ -252,8 +255,8 @@ def _backend(layer: ConvLayer, conditions: Conditions) -> str | None:
 
 
 def _module(module: nn.Module, conditions: Conditions) -> Any:
-    module = module.eval()
-    return module.to(memory_format=torch.channels_last) if conditions.channels_last else module
+    ready: Any = module.eval()
+    return ready.to(memory_format=torch.channels_last) if conditions.channels_last else ready
 
 
 def _image(layer: ConvLayer, conditions: Conditions, seed: int | None) -> torch.Tensor:

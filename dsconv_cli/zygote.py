@@ -99,7 +99,7 @@ def _child(job: Any, reading: int, writing: int) -> None:
     """The forked process: answer and end, without the exit handlers of the process it was copied from."""
     try:
         os.close(reading)
-        with open(writing, "wb") as pipe:  # noqa: PTH123  a descriptor, not a path
+        with open(writing, "wb") as pipe:
             pickle.dump(run(job), pipe)
     finally:
         os._exit(0)

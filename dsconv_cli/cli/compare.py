@@ -12,8 +12,9 @@ from dsconv_cli import parsing
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import timed
 from dsconv_cli.cli.report import Plan, plan
-from dsconv_cli.cli.streams import ColorChoice, Streams, has_color
+from dsconv_cli.cli.streams import ColorChoice, Streams
 from dsconv_cli.comparison import PROFILER_CHOICES, Comparison, closed_forms, profile
+from dsconv_cli.gates import check_types
 from dsconv_cli.spec import DTYPE_BYTES, Bias, ConvSpec, DsconvError
 
 if TYPE_CHECKING:
@@ -106,11 +107,10 @@ def make_streams(color: str, *, quiet: bool, verbose: bool) -> Streams:
     return Streams(cast("ColorChoice", choice("--color", color, ("auto", "always", "never"))), quiet, verbose)
 
 
-def _measure(
-    spec: ConvSpec, profiler: str, wishes: Plan, settings: TimingSettings | None
-) -> tuple[Comparison, bool]:
+def _measure(spec: ConvSpec, profiler: str, wishes: Plan, settings: TimingSettings | None) -> tuple[Comparison, bool]:
     """The result, and whether it stands on the screen already."""
     closed = closed_forms(spec)
+    check_types(closed, wishes.gates)
     # The measuring process loads torch while this one does: both together take hardly longer than one.
     with timed.timer(settings) as timer:
         if not wishes.live or (profiler == "none" and timer is None):
@@ -143,6 +143,3 @@ def _counted(closed: Comparison, profiler: str, timer: Timer | None) -> Comparis
             import dsconv_cli.profilers  # noqa: F401
         timer.check(closed.spec)
     return profile(closed, profiler)
-
-
-__all__ = ["biases", "choice", "compare", "has_color", "make_streams"]

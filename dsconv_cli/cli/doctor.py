@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import typer
-
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import timed
 from dsconv_cli.cli.compare import choice, make_streams

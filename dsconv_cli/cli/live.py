@@ -13,7 +13,6 @@ from dsconv_cli.comparison import Comparison
 from dsconv_cli.render import View
 from dsconv_cli.render.table import make_console, renderable
 
-
 #: Shows a comparison that is not complete: who is still counting, and how far a measurement is.
 Show = Callable[[Comparison, str, str], None]
 

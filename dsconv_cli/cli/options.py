@@ -68,7 +68,12 @@ Profiler = Annotated[
 Time = Annotated[bool, _option("--time", text="Also measure time, with an honest interval.", panel=MEASUREMENT)]
 Threads = Annotated[
     str | None,
-    _option("--threads", text="Threads for --time (1): torch's default would be all cores, which other programs disturb.", panel=MEASUREMENT, metavar="INT"),
+    _option(
+        "--threads",
+        text="Threads for --time (1): torch's default would be all cores, which other programs disturb.",
+        panel=MEASUREMENT,
+        metavar="INT",
+    ),
 ]
 ChannelsLast = Annotated[
     bool, _option("--channels-last", text="Time with the N,H,W,C memory layout.", panel=MEASUREMENT)

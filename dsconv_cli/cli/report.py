@@ -72,7 +72,9 @@ class Plan:
         """Each file whole or not at all."""
         view = View(explain=self.explain, failures=failures)
         for file in self.files:
-            text = render_file(file.format, result, replace(view, explain=self.explain and FORMATS[file.format].explains))
+            text = render_file(
+                file.format, result, replace(view, explain=self.explain and FORMATS[file.format].explains)
+            )
             replace_file(file.path, text)
 
 

@@ -89,5 +89,7 @@ def render(name: str, comparison: Comparison, view: View) -> str:
 
 def render_file(name: str, comparison: Comparison, view: View) -> str | bytes:
     """`comparison` in the format `name`; bytes where it is no text."""
-    function: Callable[[Comparison, View], str | bytes] = import_module(f"dsconv_cli.render.{FORMATS[name].module}").render
+    function: Callable[[Comparison, View], str | bytes] = import_module(
+        f"dsconv_cli.render.{FORMATS[name].module}"
+    ).render
     return function(comparison, view)

@@ -95,7 +95,13 @@ def _wrapped(first: str, text: str, width: int) -> list[str]:
 
 
 def _markdown(one: Examination, _: View) -> str:
-    lines = ["| | found |", "| :--- | :--- |", *(f"| {label} | {text} |" for label, text in entries(one)), "", one.verdict]
+    lines = [
+        "| | found |",
+        "| :--- | :--- |",
+        *(f"| {label} | {text} |" for label, text in entries(one)),
+        "",
+        one.verdict,
+    ]
     for heading, items in (("", [c.text for c in one.noise.cautions]), ("To get better timings:", list(one.advice))):
         if items:
             lines += ["", *([heading, ""] if heading else []), *(f"- {item}" for item in items)]

@@ -23,7 +23,7 @@ class Line(NamedTuple):
 
 
 class TimeRow(NamedTuple):
-    """A label, long and short, a cell for ordinary, separable, depthwise and pointwise, and the ratio where there is one."""
+    """A label, long and short, a cell for each of ordinary, separable, depthwise and pointwise, and the ratio."""
 
     label: str
     short: str
