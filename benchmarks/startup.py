@@ -67,10 +67,8 @@ def main() -> None:
         pairs = [(run(ours), run(theirs)) for _ in range(RUNS)]
         ratios = sorted(one[0] / other[0] for one, other in pairs)
         memory = statistics.median(one[1] / other[1] for one, other in pairs)
-        print(
-            f"{name}: time {statistics.median(ratios):.2f}× "
-            f"(from {ratios[0]:.2f} to {ratios[-1]:.2f}, wanted ≤ {limit}), memory {memory:.2f}×, against {' '.join(theirs[1:])}"
-        )
+        spread = f"from {ratios[0]:.2f} to {ratios[-1]:.2f}, wanted ≤ {limit}"
+        print(f"{name}: time {statistics.median(ratios):.2f}× ({spread}), memory {memory:.2f}×, against {theirs[-1]!r}")
     times = sorted(first_figures() for _ in range(RUNS))
     print(f"first figures in a terminal: {statistics.median(times):.2f} s (up to {times[-1]:.2f}, wanted ≤ 0.25)")
 
