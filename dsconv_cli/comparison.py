@@ -263,6 +263,7 @@ KEYS: Final[Mapping[str, Getter]] = MappingProxyType(
         "time.peaks.copy_bytes_per_s": _peak("copy_bytes"),
         "time.peaks.conv_flops_per_s": _peak("conv_flops"),
         "time.regime.torch": lambda one: one.time.regime.torch,  # type: ignore[union-attr]
+        "time.regime.clock": lambda one: one.time.regime.clock,  # type: ignore[union-attr]
         "time.regime.cores": lambda one: one.time.regime.cores,  # type: ignore[union-attr]
         "time.regime.batch": lambda one: one.spec.batch,
         "time.regime.notes": lambda one: one.time.regime.notes,  # type: ignore[union-attr]

@@ -11,7 +11,7 @@ from dsconv_cli.timed import Backends, Interval, Pages, Peaks, Regime, Seconds, 
 from dsconv_cli.workers import TimeoutExceededError
 
 PEAKS = Peaks(matmul_flops=100e9, copy_bytes=20e9, conv_flops=120e9, conv_shape="128×128×3×3 on 1×128×28×28")
-MACHINE = Machine("2.99.0", "", cores=4, default_threads=4, free_bytes=8 * 2**30, notes=())
+MACHINE = Machine("2.99.0", "", cores=4, default_threads=4, clock="wall clock", free_bytes=8 * 2**30, notes=())
 BACKENDS = Backends("Mkldnn", "Mkldnn", "Slow2d")
 
 
@@ -98,7 +98,7 @@ def timing(**more) -> Timing:
         pages=Pages(0, 0, 0),
         copy_bytes=50e9,
         peaks=PEAKS,
-        regime=Regime("2.99.0", "", 4, 4, 1, BACKENDS, ()),
+        regime=Regime("2.99.0", "", 4, 4, "wall clock", 1, BACKENDS, ()),
         disturbed=0.01,
         stolen=0.0,
         seconds=5.0,

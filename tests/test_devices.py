@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -75,9 +76,24 @@ def test_mps_is_waited_for_before_and_after():
 
 
 def test_the_cpu_clock_spans_every_call():
-    calls = []
-    assert DEVICES["cpu"].stopwatch(None, lambda: calls.append(1), 3) > 0
-    assert len(calls) == 3
+    for threads in (1, 2):
+        calls = []
+        torch = SimpleNamespace(get_num_threads=lambda threads=threads: threads)
+        assert DEVICES["cpu"].stopwatch(torch, lambda calls=calls: calls.append(1), 3) > 0
+        assert len(calls) == 3
+
+
+@pytest.mark.skipif(not devices.thread_clock_is_fine(), reason="no such clock here")
+def test_one_thread_is_timed_by_its_own_clock_and_several_by_the_wall():
+    """Sleeping stands for another program that has the core."""
+    asleep = {}
+    for threads in (1, 2):
+        torch = SimpleNamespace(get_num_threads=lambda threads=threads: threads)
+        asleep[threads] = DEVICES["cpu"].stopwatch(torch, lambda: time.sleep(0.05), 1)
+    assert asleep[1] < 0.02
+    assert asleep[2] >= 0.05
+    assert (DEVICES["cpu"].clock(1), DEVICES["cpu"].clock(2)) == ("processor time", "wall clock")
+    assert DEVICES["cuda"].clock(1) == "CUDA events"
 
 
 @pytest.mark.parametrize(

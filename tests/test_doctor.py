@@ -56,8 +56,13 @@ def test_what_should_read_one_and_does_not_is_not_trusted(monkeypatch):
 @pytest.mark.parametrize(
     ("survey", "settings", "laboratory", "words"),
     [
-        ({"load": 3.8}, {}, {}, "stop other programs, or wait until they are done (the load is 3.8 on 4 cores)"),
-        ({}, {}, {"stolen": 0.4}, "stop other programs"),
+        (
+            {"load": 3.8},
+            {},
+            {"spread": 0.5},
+            "stop other programs, or wait until they are done (the load is 3.8 on 4 cores)",
+        ),
+        ({}, {}, {"others": 3.9}, "stop other programs"),
         ({}, {"threads": 8}, {}, "--threads 4 or fewer"),
         ({}, {"threads": 2}, {"spread": 0.5}, "--threads 1"),
         ({"governor": "powersave"}, {}, {}, "governor is 'powersave'"),
