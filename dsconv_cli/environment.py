@@ -29,10 +29,16 @@ class Environment:
     device: str
 
 
-def environment(*, counters: tuple[str, ...] = (), device: str = "cpu") -> Environment:
-    """This machine and the versions in use. torch is named only if this process has imported it."""
+def environment(
+    *, counters: tuple[str, ...] = (), device: str = "cpu", torch_version: str | None = None
+) -> Environment:
+    """This machine and the versions in use.
+
+    torch is named only if this process has imported it, or another measured with `torch_version`.
+    """
     torch = sys.modules.get("torch")
-    return _environment(None if torch is None else str(torch.__version__), counters, device)
+    version = torch_version or (None if torch is None else str(torch.__version__))
+    return _environment(version, counters, device)
 
 
 @functools.cache

@@ -41,7 +41,7 @@ def csv_line(keys: tuple[str, ...]) -> Line:
 
     def line(one: Comparison) -> str:
         nonlocal ending
-        if not tail or one.measured is not None or one.time is not None:
+        if not tail or one.measured is not None or one.time is not None or one.recorded is not None:
             return write_all(one)
         machine = one.environment
         if ending[0] is not machine:

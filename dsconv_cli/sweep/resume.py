@@ -10,15 +10,14 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 
-from dsconv_cli.comparison import KEYS, SCHEMA_VERSION, Comparison, FormCounts, Measured, closed_forms
-from dsconv_cli.environment import Environment
+from dsconv_cli.comparison import KEYS, SCHEMA_VERSION, Comparison, FormCounts, Measured, Value, closed_forms
 from dsconv_cli.spec import Bias, ConvSpec, DsconvError, SpecError
+from dsconv_cli.sweep.keys import is_measured
 from dsconv_cli.sweep.lines import json_line
 from dsconv_cli.timed import Interval, Timing
 
@@ -31,17 +30,20 @@ _SAME_MACHINE: Final = ("platform", "cpu")
 _json_line: Final = json_line(tuple(KEYS))
 
 
-@dataclass(frozen=True, slots=True)
 class Recorded(Comparison):
-    """A comparison read back, with the machine that it was made on."""
+    """A comparison read back: what was measured, and the machine that did it, are as they were written."""
 
-    machine: Environment | None = None
+    __slots__ = ("_recorded",)
+
+    def __init__(self, one: Comparison, recorded: Mapping[str, Value]) -> None:
+        super().__init__(one.spec, one.cost, one.measured, one.time, one.device)
+        object.__setattr__(self, "_recorded", MappingProxyType(recorded))
 
     @property
-    def environment(self) -> Environment:
-        """The machine and versions of the run that measured it."""
-        assert self.machine is not None
-        return self.machine
+    def recorded(self) -> Mapping[str, Value]:
+        """The values at the keys that are no arithmetic."""
+        value: Mapping[str, Value] = self._recorded  # type: ignore[attr-defined]
+        return value
 
 
 class ResultsFile:
@@ -209,16 +211,26 @@ def spec_of(document: Mapping[str, Any]) -> ConvSpec:
 def comparison_of(document: Mapping[str, Any]) -> Comparison:
     """The comparison that a row was written from."""
     closed = closed_forms(spec_of(document))
-    machine = Environment(**document["environment"])
-    counters = tuple((machine.versions["profiler"] or "").split(" + "))
-    return Recorded(
+    machine = document["environment"]
+    counters = tuple((machine["versions"]["profiler"] or "").split(" + "))
+    one = Comparison(
         closed.spec,
         closed.cost,
         _measured(document["measured"], counters),
         _timing(document["time"]),
-        machine.device,
-        machine,
+        machine["device"],
     )
+    return Recorded(one, {key: _at(document, key) for key in KEYS if is_measured(key)})
+
+
+def _at(document: Mapping[str, Any], key: str) -> Value:
+    """The value at a key; None where a section on the way is null."""
+    value: Any = document
+    for part in key.split("."):
+        if value is None:
+            return None
+        value = value[part]
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _measured(section: Mapping[str, Any] | None, counters: tuple[str, ...]) -> Measured | None:
