@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from dsconv_cli.spec import ConvSpec, DsconvError
 from dsconv_cli.sweep.axes import parse_axis
 from dsconv_cli.sweep.grid import make_grid
-from dsconv_cli.sweep.layers import GridSource, Misfit, Shard, layer_name, parse_shard, shuffled, specs
+from dsconv_cli.sweep.layers import GridSource, Misfit, Shard, layer_name, parse_shard, specs
 
 
 def values(name, text):
@@ -193,15 +193,6 @@ def test_shards_are_the_whole(count, total):
 def test_what_is_no_shard(text):
     with pytest.raises(DsconvError, match="--shard takes I/N"):
         parse_shard(text)
-
-
-def test_the_order_of_timing_is_stable_and_follows_no_axis():
-    order = shuffled(1000)
-    assert order == shuffled(1000)
-    assert sorted(order) == list(range(1000))
-    mean = sum(order) / 1000
-    drift = sum((place - mean) * (number - mean) for number, place in enumerate(order))
-    assert abs(drift / sum((place - mean) ** 2 for place in order)) < 0.1
 
 
 def test_a_layer_has_a_short_name():

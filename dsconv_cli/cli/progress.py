@@ -37,18 +37,25 @@ class Progress:
     ) -> None:
         self.wipe()
 
-    def step(self, note: str = "", seconds_left: float | None = None) -> None:
-        """One more layer is done. `seconds_left` is better known where there is a budget."""
+    def restart(self, total: int) -> None:
+        """Begin anew, with as many layers as there turned out to be."""
+        self._total, self._done, self._started = total, 0, self._clock()
+
+    def step(self) -> None:
+        """One more layer is done."""
         self._done += 1
-        if not self.shown:
-            return
+        if self.shown:
+            self.update()
+
+    def update(self, note: str = "", seconds_left: float | None = None) -> None:
+        """Write the line anew, unless it was written a moment ago."""
         now = self._clock()
-        if now - self._last >= _EVERY:
+        if self.shown and now - self._last >= _EVERY:
             self._last = now
             self.draw(note, seconds_left)
 
     def draw(self, note: str = "", seconds_left: float | None = None) -> None:
-        """Write the line now."""
+        """Write the line now. `seconds_left` is better known than the rate tells where there is a budget."""
         if not self.shown:
             return
         text = progress_text(self._done, self._total, self._clock() - self._started, seconds_left)

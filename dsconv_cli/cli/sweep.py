@@ -9,7 +9,8 @@ from typing import Annotated, Final, get_args
 import typer
 
 from dsconv_cli.cli import options as opt
-from dsconv_cli.cli.options import OUTPUT, _option
+from dsconv_cli.cli import timed
+from dsconv_cli.cli.options import MEASUREMENT, OUTPUT, _option
 
 GRID = "The layers of a sweep"
 PICTURE = "The picture"
@@ -36,6 +37,15 @@ Zip = Annotated[
 ]
 Strict = Annotated[
     bool, _option("--strict", text="Fail if a kernel does not fit, where it would be skipped.", panel=GRID)
+]
+Budget = Annotated[
+    str,
+    _option(
+        "--budget",
+        text=f"Seconds that --time may take, split over the layers; {timed.BUDGET} for each by default.",
+        panel=MEASUREMENT,
+        metavar="SECONDS",
+    ),
 ]
 Where = Annotated[
     str | None,
@@ -140,7 +150,12 @@ def sweep(
     zips: Zip = None,
     strict: Strict = False,
     profiler: opt.Profiler = "thop",
+    time: opt.Time = False,
+    device: opt.Device = timed.DEVICE,
     dtype: opt.Dtype = "",
+    threads: opt.Threads = None,
+    channels_last: opt.ChannelsLast = False,
+    budget: Budget = "",
     format_name: opt.FormatName = "",
     output: opt.OutputPath = None,
     get: opt.GetKey = None,
@@ -183,6 +198,11 @@ def sweep(
         zips=tuple(zips or ()),
         strict=strict,
         profiler=profiler,
+        time=time,
+        device=device,
+        threads=threads,
+        channels_last=channels_last,
+        budget=budget,
         format_name=format_name,
         outputs=tuple(output or ()),
         get=get,

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from dsconv_cli.cli import timed
 from dsconv_cli.cli.compare import biases, choice, make_streams
-from dsconv_cli.cli.progress import Progress
+from dsconv_cli.cli.progress import Progress, clock_text
 from dsconv_cli.cli.report import GATE_FAILED, File, check_distinct, check_writable, parse_file
 from dsconv_cli.cli.sinks import FileLines, Gates, Plot, Sink, StdoutLines, SummaryOf, Table
 from dsconv_cli.cli.streams import Streams, is_terminal
@@ -23,7 +24,7 @@ from dsconv_cli.render import FORMATS
 from dsconv_cli.render.rows import default_columns, key_columns
 from dsconv_cli.spec import Bias, ConvSpec, DsconvError
 from dsconv_cli.sweep.axes import parse_axis
-from dsconv_cli.sweep.counting import count
+from dsconv_cli.sweep.counting import count, count_one
 from dsconv_cli.sweep.grid import make_grid
 from dsconv_cli.sweep.keys import check_present, is_measured, resolve, resolve_many
 from dsconv_cli.sweep.layers import (
@@ -38,10 +39,17 @@ from dsconv_cli.sweep.layers import (
 )
 from dsconv_cli.sweep.lines import STREAMED
 from dsconv_cli.sweep.order import Order, parse_order
+from dsconv_cli.sweep.pacing import Timed, time_layers
 from dsconv_cli.sweep.records import LayerFile
 from dsconv_cli.sweep.resume import ResultsFile
 from dsconv_cli.sweep.where import Condition, parse_where
 
+if TYPE_CHECKING:
+    from dsconv_cli import timing
+    from dsconv_cli.timing import TimingSettings
+
+#: Seconds that a layer's timing may take where no --budget is given.
+_EACH_S: Final = float(timed.BUDGET)
 _PICTURES: Final = (".svg", ".png")
 #: Skipped layers that are told one by one; --verbose tells all.
 _TOLD: Final = 5
@@ -57,6 +65,11 @@ class Request:
     zips: tuple[str, ...]
     strict: bool
     profiler: str
+    time: bool
+    device: str
+    threads: str | None
+    channels_last: bool
+    budget: str
     format_name: str
     outputs: tuple[str, ...]
     get: str | None
@@ -95,6 +108,7 @@ class Sweep:
     results: Path | None
     stdout: str
     jobs: int
+    timing: TimingSettings | None
 
     @property
     def total(self) -> int:
@@ -135,11 +149,18 @@ def prepare(request: Request) -> Sweep:
     """
     streams = make_streams(request.color, quiet=request.quiet, verbose=request.verbose)
     choice("--profiler", request.profiler, PROFILER_CHOICES)
-    absent = (*(["measured"] if request.profiler == "none" else []), "time")
+    clocked = timed.settings(
+        request.time,
+        device=request.device,
+        threads=request.threads,
+        channels_last=request.channels_last,
+        budget=request.budget or timed.BUDGET,
+    )
+    absent = (*(["measured"] if request.profiler == "none" else []), *([] if request.time else ["time"]))
     source = make_source(request)
     keys = tuple(KEYS) if request.columns is None else resolve_many(request.columns, "--columns")
     condition = None if request.where is None else parse_where(request.where)
-    order = parse_order(request.sort, request.top, default="macs.ratio")
+    order = parse_order(request.sort, request.top, default="time.speedup" if request.time else "macs.ratio")
     gates = _gates(request)
     for option, wanted in (
         ("--where", condition.keys if condition else ()),
@@ -168,6 +189,7 @@ def prepare(request: Request) -> Sweep:
         results,
         _stdout(request, pictures, bool(files or results)),
         integer(request.jobs, "--jobs"),
+        clocked,
     )
 
 
@@ -179,6 +201,8 @@ def announce(sweep: Sweep) -> None:
     sweep.streams.note(f"{sweep.total:,} {layers}{shard}" + (f": {what}" if what else ""))
     if sweep.jobs > 1 and sweep.request.profiler == "none":
         sweep.streams.note("--jobs has no effect with --profiler none: arithmetic is cheaper than handing it over")
+    if sweep.jobs > 1 and sweep.timing is not None:
+        sweep.streams.note("--jobs is for counting alone: layers timed side by side would disturb each other")
     if not isinstance(sweep.source, FileSource):
         return
     file, grid = sweep.source.file, sweep.source.grid
@@ -261,7 +285,8 @@ def _results_file(request: Request, files: tuple[File, ...]) -> tuple[Path | Non
 
 
 def _axes(request: Request, source: Source, absent: tuple[str, ...]) -> Axes:
-    y = resolve(request.plot_axes["y"] or "macs.ratio", "--plot-y")
+    usual = "time.speedup" if request.time else "macs.ratio"
+    y = resolve(request.plot_axes["y"] or usual, "--plot-y")
     check_present(y, absent, "--plot-y")
     counts: dict[str, int] = {}
     if isinstance(source, GridSource | FileSource):
@@ -327,7 +352,7 @@ def _seen(sweep: Sweep) -> Iterator[Sink]:
 
 def _table(sweep: Sweep, format_name: str, path: Path | None) -> Table:
     if sweep.request.columns is None:
-        columns = default_columns(_in_usual_order(sweep.source.varying), timed=False)
+        columns = default_columns(_in_usual_order(sweep.source.varying), timed=sweep.timing is not None)
     else:
         columns = key_columns(sweep.keys)
     return Table(columns, _title(sweep), format_name, path, sweep.streams.color)
@@ -388,17 +413,26 @@ def _fitting(sweep: Sweep, told: Callable[[Misfit], None]) -> Iterator[ConvSpec]
 def _rows(
     sweep: Sweep, skipped: Skipped, progress: Progress, stack: ExitStack, *, wanted: bool
 ) -> Iterator[Comparison]:
-    """Every layer that --where lets through, measured."""
-    if sweep.results is None:
-        layers = _counted(sweep, _with_progress(_fitting(sweep, skipped.add), progress))
-        return layers if not _late(sweep) else filter(_late(sweep), layers)
-    settings = {"--profiler": sweep.request.profiler, "--time": "off"}
-    file = stack.enter_context(ResultsFile(sweep.results, settings))
-    _complete(sweep, file, skipped, progress)
-    if not wanted:
-        return iter(())
-    rows = file.read_all(_early(sweep, _fitting(sweep, lambda _: None)))
-    return rows if not _late(sweep) else filter(_late(sweep), rows)
+    """Every layer that --where lets through, measured, in the order of the sweep."""
+    late = _late(sweep)
+    if sweep.results is not None:
+        file = stack.enter_context(ResultsFile(sweep.results, _settings(sweep)))
+        _complete(sweep, file, skipped, progress)
+        rows = file.read_all(_early(sweep, _fitting(sweep, lambda _: None))) if wanted else iter(())
+    elif sweep.timing is not None:
+        rows = _in_order(_timed(sweep, list(_early(sweep, _fitting(sweep, skipped.add))), progress))
+    else:
+        rows = _counted(sweep, _early(sweep, _with_progress(_fitting(sweep, skipped.add), progress)))
+    return rows if late is None else filter(late, rows)
+
+
+def _settings(sweep: Sweep) -> dict[str, object]:
+    """What the rows of one results file have in common, as far as it is known before anything is measured."""
+    settings: dict[str, object] = {"--profiler": sweep.request.profiler, "--time": "off"}
+    if sweep.timing is not None:
+        one = sweep.timing
+        settings.update({"--time": "on", "--device": one.device, "--threads": one.threads, "layout": one.layout})
+    return settings
 
 
 def _complete(sweep: Sweep, file: ResultsFile, skipped: Skipped, progress: Progress) -> None:
@@ -406,19 +440,47 @@ def _complete(sweep: Sweep, file: ResultsFile, skipped: Skipped, progress: Progr
     had = file.rows
     if file.torn:
         sweep.streams.note(f"{file.path} ended in half a row, of a run that was killed; it was cut off")
-    layers = _with_progress(_fitting(sweep, skipped.add), progress)
-    added = 0
-    for one in _counted(sweep, file.missing(_early(sweep, layers)), filtered=True):
+    missing = file.missing(_early(sweep, _with_progress(_fitting(sweep, skipped.add), progress)))
+    if sweep.timing is None:
+        new = _counted(sweep, missing)
+    else:
+        new = (one.comparison for one in _timed(sweep, list(missing), progress))
+    for one in new:
         file.append(one)
-        added += 1
     progress.wipe()
-    sweep.streams.note(f"{file.path}: {had:,} rows were there, {added:,} were added")
+    sweep.streams.note(f"{file.path}: {had:,} rows were there, {file.rows - had:,} were added")
 
 
-def _counted(sweep: Sweep, layers: Iterable[ConvSpec], *, filtered: bool = False) -> Iterator[Comparison]:
-    """`layers` with what the profiler counts, but for those that --where drops before."""
-    kept = layers if filtered else _early(sweep, layers)
-    return count(map(closed_forms, kept), sweep.request.profiler, sweep.jobs)
+def _timed(sweep: Sweep, layers: list[ConvSpec], progress: Progress) -> Iterator[Timed]:
+    """`layers` with what is counted and timed, in the order in which they are timed."""
+    if not layers:
+        return
+    assert sweep.timing is not None
+    total = timed.seconds(sweep.request.budget, "--budget") if sweep.request.budget else _EACH_S * len(layers)
+    sweep.streams.note(f"timing {len(layers):,} layers takes at most {clock_text(total)}, split over them")
+    progress.restart(len(layers))
+
+    def watch(spec: ConvSpec, left: float) -> Callable[[timing.Progress], None]:
+        note = f"timing {layer_name(spec)}"
+        progress.draw(note, left)
+        return lambda one: progress.update(note, left - one.elapsed_s)
+
+    with timed.timer(sweep.timing) as timer:
+        assert timer is not None
+        profiler = sweep.request.profiler
+        for one in time_layers(layers, lambda spec: count_one(closed_forms(spec), profiler), timer, total, watch=watch):
+            progress.step()
+            yield one
+
+
+def _in_order(rows: Iterable[Timed]) -> Iterator[Comparison]:
+    """Rows in the order of the sweep, once all are there."""
+    return (one.comparison for one in sorted(rows, key=lambda one: one.place))
+
+
+def _counted(sweep: Sweep, layers: Iterable[ConvSpec]) -> Iterator[Comparison]:
+    """`layers` with what the profiler counts."""
+    return count(map(closed_forms, layers), sweep.request.profiler, sweep.jobs)
 
 
 def _early(sweep: Sweep, layers: Iterable[ConvSpec]) -> Iterator[ConvSpec]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from random import Random
 from typing import Any, NamedTuple, Protocol
 
 from dsconv_cli.spec import ConvSpec, DsconvError, SpecError
@@ -136,17 +135,6 @@ def _spec(origin: str, fields: Fields) -> ConvSpec | Misfit:
         return ConvSpec(**fields)
     except SpecError as error:
         return Misfit(f"{origin}{layer_name(fields)}", str(error))
-
-
-def shuffled(count: int) -> list[int]:
-    """The order in which `count` layers are timed: the same at every run, and unlike any order of the grid.
-
-    A machine that grows slower while it works then makes the points scatter, where in the grid's order it would
-    look like a trend along an axis.
-    """
-    order = list(range(count))
-    Random(count).shuffle(order)  # noqa: S311 - not for secrets
-    return order
 
 
 def layer_name(fields: Mapping[str, Any] | ConvSpec) -> str:

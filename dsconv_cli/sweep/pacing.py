@@ -1,0 +1,88 @@
+"""Timing many layers: how a budget is split over them, and in which order they are visited."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from random import Random
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from dsconv_cli.comparison import Comparison
+from dsconv_cli.spec import CannotMeasureError, ConvSpec
+from dsconv_cli.sweep.layers import layer_name
+
+if TYPE_CHECKING:
+    from dsconv_cli.timed import Timing
+    from dsconv_cli.timing import Progress, TimingSettings
+
+#: However late a run is, a layer gets this share of what it would have had.
+_LEAST_SHARE = 0.5
+
+
+class LayerTimer(Protocol):
+    """What is asked of `timing.Timer`."""
+
+    settings: TimingSettings
+
+    def time(self, spec: ConvSpec, progress: Callable[[Progress], None] | None = None) -> Timing:
+        """Time one layer within `settings.budget_s`."""
+
+
+class Timed(NamedTuple):
+    """A layer's number in the sweep, and the layer with its time."""
+
+    place: int
+    comparison: Comparison
+
+
+def shuffled(count: int) -> list[int]:
+    """The order in which `count` layers are timed: the same at every run, and unlike any order of the grid.
+
+    A machine that grows slower while it works then makes the points scatter, where in the grid's order it would
+    look like a trend along an axis.
+    """
+    order = list(range(count))
+    Random(count).shuffle(order)  # noqa: S311 - not for secrets
+    return order
+
+
+def time_layers(
+    layers: Sequence[ConvSpec],
+    counted: Callable[[ConvSpec], Comparison],
+    timer: LayerTimer,
+    total_s: float,
+    *,
+    watch: Callable[[ConvSpec, float], Callable[[Progress], None]],
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Timed]:
+    """The layers in the order in which they are timed.
+
+    What one layer leaves of its share of `total_s` goes to the others.
+
+    Args:
+        layers: in the order of the sweep.
+        counted: a layer's comparison but for the time.
+        timer: its budget is set anew for each layer.
+        total_s: seconds for all of them.
+        watch: called before each layer with the seconds that are left at most; returns what hears of its progress.
+        clock: seconds that only grow.
+
+    Raises:
+        CannotMeasureError: a layer could not be timed; the message names it.
+    """
+    begun = clock()
+    fair = total_s / max(len(layers), 1)
+    for visited, place in enumerate(shuffled(len(layers))):
+        spec = layers[place]
+        left = total_s - (clock() - begun)
+        share = max(left / (len(layers) - visited), _LEAST_SHARE * fair)
+        timer.settings = replace(timer.settings, budget_s=share)
+        comparison = counted(spec)
+        try:
+            timing = timer.time(spec, watch(spec, max(left, 0.0)))
+        except CannotMeasureError as error:
+            raise CannotMeasureError(
+                f"{layer_name(spec)}: {error} (for each layer; --budget is for all {len(layers):,} together)"
+            ) from error
+        yield Timed(place, replace(comparison, time=timing))
