@@ -26,7 +26,7 @@ TIMING = Timing(
 
 
 def grid(path, *more):
-    arguments = ("--k", "1:60", "--c", "4:200:4", "--profiler", "none", "--quiet", "--resume", "--output", str(path))
+    arguments = ("--k", "1:60", "--c", "4:100:4", "--profiler", "none", "--quiet", "--resume", "--output", str(path))
     return [str(SCRIPT), "sweep", *arguments, *more]
 
 
@@ -39,18 +39,18 @@ def test_killed_at_any_moment_and_completed(tmp_path):
     """Each layer once, nothing torn, and byte for byte what an undisturbed run writes."""
     expected = whole_run(tmp_path / "whole.jsonl")
     lines = expected.splitlines(keepends=True)
-    assert len(lines) == len(set(lines)) == 3000
+    assert len(lines) == len(set(lines)) == 1500
     path, dice, kills = tmp_path / "killed.jsonl", random.Random(4), 0
     for _ in range(40):
         process = subprocess.Popen(grid(path), env=clean_environment())
-        time.sleep(dice.uniform(0.12, 0.35))
+        time.sleep(dice.uniform(0.1, 0.3))
         process.send_signal(signal.SIGKILL)
         if process.wait() == 0:
             break
         kills += 1
         left = path.read_bytes() if path.exists() else b""
         assert expected.startswith(left)
-    assert kills >= 2
+    assert kills >= 1
     subprocess.run(grid(path), check=True, env=clean_environment())
     assert path.read_bytes() == expected
 
