@@ -19,12 +19,13 @@ UNITS_NOTE: Final = "MACs leave out bias additions; 1 MAC = 2 FLOPs. Traffic is 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One metric: a cell for each of `OPERATORS`, exact and scaled, and the ratio where it has one."""
+    """One metric: a cell for each of `OPERATORS`, exact and scaled; the ratio and R×S where it has one."""
 
     label: str
     exact: tuple[str, ...]
     scaled: tuple[str, ...]
     ratio: Fraction | None
+    approximation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +35,20 @@ class Metric:
     label: str
     counts: Callable[[Comparison], Counts]
     unit: str = ""
+    approximated: bool = False
 
     def row(self, one: Comparison) -> Row:
         """This metric of `one`. Bytes are always scaled: their last digits help nobody."""
         counts = self.counts(one)
         values = [getattr(counts, name) for name in OPERATORS]
         short = tuple(scaled(value, self.unit) for value in values)
-        return Row(self.label, short if self.unit else tuple(map(exact, values)), short, counts.ratio)
+        approximation = f"{one.approximation.ratio}×" if self.approximated else ""
+        return Row(self.label, short if self.unit else tuple(map(exact, values)), short, counts.ratio, approximation)
 
 
 METRICS: Final = (
-    Metric("parameters", lambda one: one.cost.params),
-    Metric("MACs", lambda one: one.cost.macs),
+    Metric("parameters", lambda one: one.cost.params, approximated=True),
+    Metric("MACs", lambda one: one.cost.macs, approximated=True),
     Metric("memory traffic", lambda one: one.cost.traffic, unit="B"),
 )
 

@@ -26,8 +26,9 @@ def _lines(comparison: Comparison, view: View) -> Iterator[str]:
     yield f"{content.shapes(comparison.spec)}  "
     yield content.counted_by(comparison)
     yield ""
-    header = ("", *content.OPERATORS, "ratio")
-    yield from table(header, [(row.label, *row.exact, content.ratio_text(row)) for row in content.rows(comparison)])
+    header = ("", *content.OPERATORS, "ratio", "R×S")
+    rows = content.rows(comparison)
+    yield from table(header, [(row.label, *row.exact, content.ratio_text(row), row.approximation) for row in rows])
     yield ""
     yield content.approximation_line(comparison)
     yield ""

@@ -13,10 +13,14 @@ from dsconv_cli.compare import Comparison
 from dsconv_cli.render import View
 from dsconv_cli.render.table import make_console, natural_width, renderable
 
-#: rich's picture fetches its font from the network; this one shows the reader's own monospaced font.
-_TEMPLATE: Final = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL).replace(
-    "Fira Code, monospace", "Fira Code, Menlo, Consolas, DejaVu Sans Mono, monospace"
-)
+_OWN_FONT: Final = "Fira Code, Menlo, Consolas, DejaVu Sans Mono, monospace"
+
+
+def _template() -> str:
+    """rich's picture, without the font it fetches from the network and with columns kept in every viewer."""
+    template = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    template = template.replace("Fira Code, monospace", _OWN_FONT)
+    return template.replace("<svg ", '<svg xml:space="preserve" ', 1)
 
 
 def render(comparison: Comparison, view: View) -> str:
@@ -27,4 +31,4 @@ def render(comparison: Comparison, view: View) -> str:
     console.print(renderable(comparison, shown))
     spec = comparison.spec
     command = f"dsconv compare --k {spec.k} --c {spec.c} --r {spec.r} --s {spec.s}"
-    return console.export_svg(title=command, code_format=_TEMPLATE, unique_id="dsconv")
+    return console.export_svg(title=command, code_format=_template(), unique_id="dsconv")

@@ -99,11 +99,11 @@ def _wide(rows: Sequence[Row], view: View, *, scaled: bool = False) -> Table:
     sign = _signs(view)
     table = _table(view)
     table.add_column("")
-    for heading in ("ordinary", "separable", "= depthwise", "+ pointwise", "ratio"):
+    for heading in ("ordinary", "separable", "= depthwise", "+ pointwise", "ratio", "R×S"):
         table.add_column(sign(heading), justify="right", no_wrap=True)
     for row in rows:
         cells = row.scaled if scaled else row.exact
-        table.add_row(row.label, *map(sign, cells), _ratio(row, view))
+        table.add_row(row.label, *map(sign, cells), _ratio(row, view), sign(row.approximation))
     return table
 
 
@@ -123,6 +123,7 @@ def _tall(rows: Sequence[Row], view: View, *, scaled: bool = False) -> Table:
         label = name if name in ("ordinary", "separable") else f"  {name}"
         table.add_row(label, *(sign(cell[index]) for cell in cells))
     table.add_row("ratio", *(_ratio(row, view) for row in rows))
+    table.add_row(sign("R×S"), *(sign(row.approximation) for row in rows))
     return table
 
 
@@ -139,7 +140,18 @@ def _list(rows: Sequence[Row], view: View) -> RenderableType:
         lines.extend(Text(sign(f"  {name} {cell}")) for name, cell in zip(OPERATORS, row.exact, strict=True))
         if row.ratio is not None:
             lines.append(Text("  ratio ").append_text(_ratio(row, view)))
+        if row.approximation:
+            lines.append(Text(sign(f"  R×S {row.approximation}")))
     return Group(*lines)
+
+
+def _assumptions(comparison: Comparison, view: View) -> Table:
+    """A grid, so that a long line is continued under its beginning."""
+    grid = Table.grid(padding=(0, 2))
+    for holds, line in content.assumption_lines(comparison):
+        answer = Text("  yes" if holds else "  no", style="green" if holds else "yellow")
+        grid.add_row(answer, _signs(view)(line))
+    return grid
 
 
 def _table(view: View) -> Table:
@@ -147,7 +159,7 @@ def _table(view: View) -> Table:
         box=_RULE if view.unicode else _ASCII_RULE,
         show_edge=False,
         pad_edge=False,
-        padding=(0, 1),
+        padding=(0, 1, 0, 0),
         header_style="bold",
         border_style="dim",
     )
