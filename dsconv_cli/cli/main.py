@@ -9,6 +9,7 @@ import traceback
 import typer
 
 from dsconv_cli.cli.compare import compare
+from dsconv_cli.cli.model import model
 from dsconv_cli.cli.streams import PipeClosedError, say
 from dsconv_cli.spec import DsconvError
 
@@ -21,6 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(compare)
+app.command()(model)
 
 
 @app.callback(invoke_without_command=True)

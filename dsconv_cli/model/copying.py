@@ -72,9 +72,9 @@ def _moved(tensor: torch.Tensor, device: str | None) -> torch.Tensor:
     """A copy of a parameter or buffer."""
     place = tensor.device if device is None else torch.device(device)
     if isinstance(tensor, UninitializedParameter):
-        return UninitializedParameter(requires_grad=tensor.requires_grad, device=place, dtype=tensor.dtype)
+        return UninitializedParameter(requires_grad=tensor.requires_grad, device=place, dtype=tensor.dtype)  # type: ignore[call-arg]
     if isinstance(tensor, UninitializedBuffer):
-        return UninitializedBuffer(requires_grad=tensor.requires_grad, device=place, dtype=tensor.dtype)
+        return UninitializedBuffer(requires_grad=tensor.requires_grad, device=place, dtype=tensor.dtype)  # type: ignore[call-arg]
     values = _values(tensor, place)
     return nn.Parameter(values, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else values
 

@@ -74,7 +74,9 @@ def _from_graph(module: nn.Module) -> Conv | None:
     aten = torch.ops.aten
     if len(calls) != 1 or calls[0].target not in {aten.conv2d.default, aten.conv2d.padding} or weight is None:
         return None
-    given = dict(zip(("input", "weight", "bias", "stride", "padding", "dilation", "groups"), calls[0].args, strict=False))
+    given = dict(
+        zip(("input", "weight", "bias", "stride", "padding", "dilation", "groups"), calls[0].args, strict=False)
+    )
     given.update(calls[0].kwargs)
     padding = given.get("padding", 0)
     return Conv(
@@ -148,7 +150,9 @@ class Network:
 
 def total_params(module: nn.Module) -> int:
     """Each parameter once, however many layers share it. Parameters that do not exist yet count nothing."""
-    return sum(parameter.numel() for parameter in module.parameters() if not isinstance(parameter, UninitializedParameter))
+    return sum(
+        parameter.numel() for parameter in module.parameters() if not isinstance(parameter, UninitializedParameter)
+    )
 
 
 def layers_of(network: Network, walk: Walk, depth_multiplier: int) -> tuple[Layer, ...]:
@@ -195,8 +199,7 @@ def _layer(network: Network, walk: Walk, name: str, one: Seen, params: int, dept
     if conv is not None and len(set(one.input_shapes)) == 1:
         spec = spec_of(conv, one.input_shapes[0], depth_multiplier)
     reason = _why_not(network, walk, name, one, spec) if convolves else None
-    weight = getattr(module, "weight", None)
-    has_weight = isinstance(weight, torch.Tensor) and not isinstance(weight, UninitializedParameter)
+    weight = _weight_shape(module)
     return Layer(
         name=name,
         type=type_of(module),
@@ -204,13 +207,20 @@ def _layer(network: Network, walk: Walk, name: str, one: Seen, params: int, dept
         calls=one.calls,
         params=params,
         macs=one.macs,
-        weight=tuple(weight.shape) if has_weight else one.weight_shape,
+        weight=weight or one.weight_shape,
         inputs=one.input_shapes[0] if one.input_shapes else one.operand_shape,
         outputs=one.output_shapes[0] if one.output_shapes else one.result_shape,
         eligible=convolves and reason is None,
         reason=reason,
         spec=spec,
     )
+
+
+def _weight_shape(module: nn.Module) -> tuple[int, ...] | None:
+    weight = getattr(module, "weight", None)
+    if not isinstance(weight, torch.Tensor) or isinstance(weight, UninitializedParameter):
+        return None
+    return tuple(weight.shape)
 
 
 def type_of(module: nn.Module) -> str:
@@ -220,7 +230,7 @@ def type_of(module: nn.Module) -> str:
         return str(exported() or type(module).__name__).rpartition(".")[2]
     if parametrize.is_parametrized(module):
         return type(module).__mro__[1].__name__
-    return type(module).__name__
+    return str(getattr(module, "original_name", None) or type(module).__name__)
 
 
 def _operator(module: nn.Module, one: Seen) -> Operator:

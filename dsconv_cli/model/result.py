@@ -70,6 +70,12 @@ class Layer:
         return None if self.spec is None else cost(self.spec)
 
     @property
+    def ratio(self) -> Fraction | None:
+        """MACs, ordinary ÷ separable, where there is a separable form; replaced or not."""
+        closed = self.cost
+        return None if closed is None else closed.macs.ratio
+
+    @property
     def macs_after(self) -> int:
         """MACs with the chosen layers replaced."""
         return self.macs - (self.saving.macs if self.replaced else 0)

@@ -135,13 +135,13 @@ def _calls_reported_to(watcher: _Watcher) -> Iterator[None]:
         after.remove()
 
 
-class _Watcher(TorchDispatchMode):
+class _Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Credits every operator to the module that is being called."""
 
     supports_higher_order_operators = True
 
     def __init__(self, counter: FlopCounterMode) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.seen: dict[int, Seen] = {}
         self._counter = counter
         self._stack: list[nn.Module] = []
@@ -197,5 +197,3 @@ class _Watcher(TorchDispatchMode):
 def _name(func: Any) -> str:
     schema = getattr(func, "_schema", None)
     return schema.name if schema is not None else ""
-
-

@@ -1,0 +1,387 @@
+"""`dsconv model`: a whole network."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from dsconv_cli import parsing
+from dsconv_cli.cli import options as opt
+from dsconv_cli.cli.compare import choice, make_streams
+from dsconv_cli.cli.report import (
+    GATE_FAILED,
+    File,
+    _check_distinct,
+    _file,
+    check_writable,
+    replace_file,
+    terminal_width,
+)
+from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, write_out
+from dsconv_cli.gates import Failure, Gate, judge, parse_gate
+from dsconv_cli.model.choose import parse_count
+from dsconv_cli.model.document import KEYS, TIME_SECTION, find_key, layers_file, read
+from dsconv_cli.model.render import FORMATS, Shown, render
+from dsconv_cli.model.result import InputShape, ModelResult, Selection
+from dsconv_cli.render import View
+from dsconv_cli.render.csv_ import cell
+from dsconv_cli.spec import DsconvError
+
+if TYPE_CHECKING:
+    from dsconv_cli.model.source import Source
+
+NETWORK = "The network"
+WHAT_IF = "What if"
+
+INPUT_DTYPES: Final = (
+    *("float32", "float64", "bfloat16", "float16"),
+    *("int64", "int32", "int16", "int8", "uint8", "bool", "complex64"),
+)
+
+PLOT_ENDINGS: Final = (".svg", ".png", ".pdf")
+LAYER_ENDINGS: Final = (".csv", ".jsonl")
+
+_option = opt._option
+
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="TARGET",
+        help="package.module:factory or path/to/file.py:factory, something that makes a network or is one; or a "
+        "torch.export program, path.pt2.",
+    ),
+]
+Arg = Annotated[
+    list[str] | None,
+    _option(
+        "--arg",
+        text="An argument of the factory, as Python writes it. Repeatable.",
+        panel=NETWORK,
+        metavar="NAME=VALUE",
+    ),
+]
+Input = Annotated[
+    list[str] | None,
+    _option(
+        "--input",
+        text="Shape of an input, such as 1,3,224,224, with a name for a keyword. Repeatable, in the order of forward.",
+        panel=NETWORK,
+        metavar="[NAME=]INT,...",
+    ),
+]
+InputDtype = Annotated[
+    list[str] | None,
+    _option(
+        "--input-dtype",
+        text="Type of the inputs' elements, once for all or once for each; by default that of the weights.",
+        panel=NETWORK,
+        metavar="DTYPE",
+    ),
+]
+Keep = Annotated[
+    list[str] | None,
+    _option("--keep", text="Do not replace these layers; * crosses dots. Repeatable.", panel=WHAT_IF, metavar="GLOB"),
+]
+Only = Annotated[
+    list[str] | None,
+    _option("--only", text="Replace these layers only. Repeatable.", panel=WHAT_IF, metavar="GLOB"),
+]
+MinRatio = Annotated[
+    str | None,
+    _option(
+        "--min-ratio",
+        text="Do not replace a layer whose MACs (ordinary / separable) gain less than this.",
+        panel=WHAT_IF,
+        metavar="NUMBER",
+    ),
+]
+Multiplier = Annotated[
+    str, _option("--depth-multiplier", text="Depthwise filters an input channel M.", panel=WHAT_IF, metavar="INT")
+]
+TargetMacs = Annotated[
+    str | None,
+    _option(
+        "--target-macs",
+        text="Replace as few layers as bring the network to at most so many MACs.",
+        panel=WHAT_IF,
+        metavar="COUNT[k|M|G|T]",
+    ),
+]
+TargetParams = Annotated[
+    str | None,
+    _option(
+        "--target-params",
+        text="The same for parameters; with both targets, as few layers as reach both.",
+        panel=WHAT_IF,
+        metavar="COUNT[k|M|G|T]",
+    ),
+]
+Depth = Annotated[
+    str | None,
+    _option(
+        "--depth",
+        text="Levels of the tree of modules; what lies deeper is summed up. By default as many as fit one screen.",
+        panel=opt.OUTPUT,
+        metavar="INT",
+    ),
+]
+Top = Annotated[
+    str | None,
+    _option(
+        "--top",
+        text="Instead of the tree, the layers with the most MACs and the rest.",
+        panel=opt.OUTPUT,
+        metavar="INT",
+    ),
+]
+Plot = Annotated[
+    str | None,
+    _option(
+        "--plot",
+        text="Draw where the MACs are and where they would go (.svg .png .pdf; needs the extra 'plot').",
+        panel=opt.OUTPUT,
+        metavar="PATH",
+    ),
+]
+Layers = Annotated[
+    str | None,
+    _option(
+        "--layers",
+        text="Write the eligible layers (.csv .jsonl) as 'dsconv sweep --from' reads them.",
+        panel=opt.OUTPUT,
+        metavar="PATH",
+    ),
+]
+
+
+def model(
+    target: Target,
+    arg: Arg = None,
+    input_shape: Input = None,
+    input_dtype: InputDtype = None,
+    keep: Keep = None,
+    only: Only = None,
+    min_ratio: MinRatio = None,
+    depth_multiplier: Multiplier = "1",
+    target_macs: TargetMacs = None,
+    target_params: TargetParams = None,
+    depth: Depth = None,
+    top: Top = None,
+    plot: Plot = None,
+    layers: Layers = None,
+    format_name: opt.FormatName = "table",
+    output: opt.OutputPath = None,
+    get: opt.GetKey = None,
+    fail_under: opt.FailUnder = None,
+    fail_over: opt.FailOver = None,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    color: opt.Color = "auto",
+) -> None:
+    """Tell what replacing the convolutions of a whole network buys, layer by layer, before and after.
+
+    The network is run once as it is and once with the chosen layers really replaced, on the meta device where it
+    allows that: then nothing is computed and no memory used, at any resolution.
+
+    TARGET is code: loading it from a package or a path runs it, so name only what you would run. Nothing is loaded
+    from pickles, and a .pt2 file that holds one is refused.
+    """
+    streams = make_streams(color, quiet=quiet, verbose=verbose)
+    selection = Selection(
+        keep=tuple(keep or ()),
+        only=tuple(only or ()),
+        min_ratio=_ratio(min_ratio),
+        depth_multiplier=parsing.integer(depth_multiplier, "--depth-multiplier"),
+        target_macs=None if target_macs is None else parse_count(target_macs, "--target-macs"),
+        target_params=None if target_params is None else parse_count(target_params, "--target-params"),
+    )
+    inputs = parse_inputs(input_shape or (), input_dtype or ())
+    wishes = _plan(
+        streams,
+        format_name=format_name,
+        outputs=output or (),
+        key=get,
+        fail_under=fail_under or (),
+        fail_over=fail_over or (),
+        timed=False,
+        levels=_levels(depth, top),
+        plot=plot,
+        layers=layers,
+    )
+    result = _measure(target, arg or (), inputs, selection)
+    for note in result.notes:
+        streams.note(note)
+    raise typer.Exit(wishes.deliver(result))
+
+
+def _measure(target: str, arguments: Sequence[str], inputs: Sequence[InputShape], selection: Selection) -> ModelResult:
+    from dsconv_cli.model.analysis import Inputs, analyse_source
+    from dsconv_cli.model.target import load_target, parse_arguments
+
+    source: Source = load_target(target, parse_arguments(arguments))
+    args = tuple(one for one in inputs if one.name is None)
+    kwargs = {one.name: one for one in inputs if one.name is not None}
+    return analyse_source(source, Inputs(args, kwargs), selection)
+
+
+def parse_inputs(shapes: Sequence[str], dtypes: Sequence[str]) -> tuple[InputShape, ...]:
+    """`--input` and `--input-dtype` as inputs; an empty dtype stands for the network's own.
+
+    Raises:
+        DsconvError: no shape, an unknown dtype, or as many dtypes as fit no input.
+    """
+    for dtype in dtypes:
+        choice("--input-dtype", dtype, INPUT_DTYPES)
+    if len(dtypes) > 1 and len(dtypes) != len(shapes):
+        raise DsconvError(
+            f"--input-dtype is given {len(dtypes)} times for {len(shapes)} inputs; once, or once for each"
+        )
+    if dtypes and not shapes:
+        raise DsconvError("--input-dtype needs --input")
+    each = list(dtypes) * len(shapes) if len(dtypes) == 1 else list(dtypes) or [""] * len(shapes)
+    return tuple(_input(text, dtype) for text, dtype in zip(shapes, each, strict=True))
+
+
+def _input(text: str, dtype: str) -> InputShape:
+    name, equals, sizes = text.rpartition("=")
+    if equals and not name.isidentifier():
+        raise DsconvError(f"--input takes SHAPE or NAME=SHAPE, such as 1,3,224,224, not {text!r}")
+    parts = sizes.replace("x", ",").split(",")
+    shape = tuple(parsing.integer(part, f"--input {text}: each size") for part in parts)
+    return InputShape(name or None, shape, dtype)
+
+
+def _ratio(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise DsconvError(f"--min-ratio must be a number such as 2, not {text!r}")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Levels:
+    depth: int | None
+    top: int | None
+
+
+def _levels(depth: str | None, top: str | None) -> _Levels:
+    if depth is not None and top is not None:
+        raise DsconvError("--depth is for the tree of modules and --top lists layers instead; give one of them")
+    return _Levels(
+        None if depth is None else parsing.integer(depth, "--depth"),
+        None if top is None else parsing.integer(top, "--top"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Everything a run will write, known to be possible."""
+
+    streams: Streams
+    format: str
+    files: tuple[File, ...]
+    key: str | None
+    gates: tuple[Gate, ...]
+    levels: _Levels
+    plot: Path | None
+    layers: Path | None
+
+    def deliver(self, result: ModelResult) -> int:
+        """Write the files, then stdout, then judge. Returns the exit code."""
+        failures = tuple(
+            failure for gate in self.gates if (failure := judge(gate, lambda key: read(result, key), KEYS)) is not None
+        )
+        for file in self.files:
+            replace_file(file.path, render(file.format, result, self._shown(View(failures=failures))))
+        if self.layers is not None:
+            replace_file(self.layers, layers_file(result, self.layers.suffix.lower()))
+        if self.plot is not None:
+            from dsconv_cli.model.plot import draw
+
+            draw(result, self.plot, self.levels.depth)
+        if self.key is not None:
+            write_out(cell(read(result, self.key)) + "\n")
+        else:
+            write_out(render(self.format, result, self._shown(self._view(failures))))
+        for failure in failures:
+            say("error", f"gate failed: {failure.message}", self.streams.color)
+        return GATE_FAILED if failures else 0
+
+    def _shown(self, view: View) -> Shown:
+        return Shown(view, self.levels.depth, self.levels.top)
+
+    def _view(self, failures: tuple[Failure, ...]) -> View:
+        return View(
+            width=terminal_width() if is_terminal(sys.stdout) else None,
+            unicode=has_unicode(sys.stdout),
+            color=has_color(sys.stdout, self.streams.color),
+            failures=failures,
+        )
+
+
+def _plan(
+    streams: Streams,
+    *,
+    format_name: str,
+    outputs: Sequence[str],
+    key: str | None,
+    fail_under: Sequence[str],
+    fail_over: Sequence[str],
+    timed: bool,
+    levels: _Levels,
+    plot: str | None,
+    layers: str | None,
+) -> _Plan:
+    """Check every wish before anything is loaded.
+
+    Raises:
+        DsconvError: an unknown format or key, a gate that is not KEY=NUMBER, a path that cannot be written.
+    """
+    choice("--format", format_name, [name for name, one in FORMATS.items() if one.on_stdout])
+    gates = (
+        *(parse_gate("under", text, find_key) for text in fail_under),
+        *(parse_gate("over", text, find_key) for text in fail_over),
+    )
+    found = None if key is None else find_key(key)
+    for wanted in (*([found] if found else []), *(gate.key for gate in gates)):
+        if wanted.startswith(TIME_SECTION) and not timed:
+            raise DsconvError(f"{wanted} is not measured in this run; it needs --time")
+    files = tuple(_file(text) for text in outputs)
+    plot_path = _path("--plot", plot, PLOT_ENDINGS)
+    layers_path = _path("--layers", layers, LAYER_ENDINGS)
+    extra = tuple(File("", path) for path in (plot_path, layers_path) if path is not None)
+    _check_distinct((*files, *extra))
+    for file in (*files, *extra):
+        check_writable(file.path)
+    if plot_path is not None:
+        _check_matplotlib()
+    return _Plan(streams, format_name, files, found, gates, levels, plot_path, layers_path)
+
+
+def _path(option: str, text: str | None, endings: Sequence[str]) -> Path | None:
+    if text is None:
+        return None
+    path = Path(text)
+    if path.suffix.lower() not in endings:
+        raise DsconvError(f"{option} {text}: its ending must be one of {' '.join(endings)}")
+    return path
+
+
+def _check_matplotlib() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("matplotlib") is None:
+        raise DsconvError("--plot needs matplotlib: install dsconv-cli with the extra 'plot'")
+
+
+__all__: list[Any] = ["model", "parse_inputs"]
