@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import typer
 from dsconv_cli import parsing
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli.compare import choice, make_streams
+from dsconv_cli.cli.options import _option
 from dsconv_cli.cli.report import (
     GATE_FAILED,
     File,
@@ -45,8 +47,6 @@ INPUT_DTYPES: Final = (
 
 PLOT_ENDINGS: Final = (".svg", ".png", ".pdf")
 LAYER_ENDINGS: Final = (".csv", ".jsonl")
-
-_option = opt._option
 
 Target = Annotated[
     str,
@@ -220,6 +220,8 @@ def model(
 
 
 def _measure(target: str, arguments: Sequence[str], inputs: Sequence[InputShape], selection: Selection) -> ModelResult:
+    # torch's own code warns on stderr, past Python's filters, of what is no news to someone who counts.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from dsconv_cli.model.analysis import Inputs, analyse_source
     from dsconv_cli.model.target import load_target, parse_arguments
 

@@ -24,7 +24,7 @@ from dsconv_cli.model.layers import (
     why_not_by_itself,
 )
 from dsconv_cli.model.result import BeforeAfter, InputShape, Layer, ModelResult, Selection
-from dsconv_cli.model.source import Source, check_call, describe, first_dtype, source_of
+from dsconv_cli.model.source import Source, check_call, describe, first_dtype, quiet, source_of
 from dsconv_cli.model.walk import Walk, walk
 from dsconv_cli.spec import CannotMeasureError, ConvSpec, DsconvError
 
@@ -159,7 +159,7 @@ def build_separated(source: Source, chosen: Mapping[str, ConvSpec | None]) -> nn
         assert conv is not None
         assert spec is not None
         swap[old] = pair_for(conv, spec, str(conv.device))
-    with source.untouched():
+    with source.untouched(), quiet():
         return copy_module(base, None, swap)
 
 
@@ -169,13 +169,13 @@ def pair_for(conv: Conv, spec: ConvSpec, device: str) -> nn.Sequential:
     # torch prepares every convolution for every way of padding, and looks at this name when it is called.
     depthwise = pair[0]
     assert isinstance(depthwise, nn.Conv2d)
-    depthwise.padding_mode = conv.padding_mode
+    depthwise.padding_mode = conv.padding_mode  # type: ignore[assignment]
     return pair.train(conv.training)
 
 
 def analyse_source(source: Source, inputs: Inputs, selection: Selection) -> ModelResult:
     """`analyse` for a network that may still have to be built."""
-    with source.untouched():
+    with source.untouched(), quiet():
         ran = _run_somewhere(source, inputs)
         layers = layers_of(ran.network, ran.walk, selection.depth_multiplier)
         params = total_params(ran.network.module)
@@ -196,7 +196,7 @@ def analyse_source(source: Source, inputs: Inputs, selection: Selection) -> Mode
         macs=BeforeAfter(ran.walk.total_macs, after.macs),
         other_params=params - sum(layer.params for layer in layers),
         selection=selection,
-        notes=_notes(ran, layers),
+        notes=_notes(ran, layers, source.not_built_on_meta),
         counters=(distribution_of("torch"),),
     )
 
@@ -232,7 +232,7 @@ def _run_somewhere(source: Source, inputs: Inputs) -> _Ran:
     except DsconvError as error:
         if error.exit_code == 2:
             raise
-        why = str(error.__cause__ and describe(error.__cause__) or error)
+        why = describe(error.__cause__) if error.__cause__ is not None else str(error)
     except Exception as error:  # noqa: BLE001  # whatever it is, the CPU is the judge
         why = describe(error)
     try:
@@ -275,7 +275,8 @@ def _run_replaced(source: Source, inputs: Inputs, ran: _Ran, layers: Sequence[La
         ) from error
     if walked.outputs != ran.walk.outputs:
         raise CannotMeasureError(
-            f"shapes disagree: the network gives {_listed(ran.walk.outputs)}, replaced it gives {_listed(walked.outputs)}"
+            f"shapes disagree: the network gives {_listed(ran.walk.outputs)}, "
+            f"with {len(chosen)} layers replaced {_listed(walked.outputs)}"
         )
     totals = _Totals(total_params(module), walked.total_macs)
     before = _Totals(total_params(ran.network.module), ran.walk.total_macs)
@@ -329,16 +330,18 @@ def _check_sum(unit: str, found: int, total: int) -> None:
         raise CannotMeasureError(f"counters disagree: the layers have {found:,} {unit}, torch counts {total:,} in all")
 
 
-def _notes(ran: _Ran, layers: Sequence[Layer]) -> tuple[str, ...]:
+def _notes(ran: _Ran, layers: Sequence[Layer], not_built_on_meta: str | None) -> tuple[str, ...]:
     notes = []
+    if not_built_on_meta is not None:
+        notes.append(f"built on the CPU, for the meta device does not do: {not_built_on_meta}")
     if ran.not_on_meta is not None:
         notes.append(f"run on the CPU, for the meta device does not do: {ran.not_on_meta}")
     kind, count = ran.walk.output_type, len(ran.walk.outputs)
     if count == 0:
         notes.append(f"the network returns {kind} without a tensor, so that there is no output shape to check")
     elif kind != "Tensor":
-        tensors = f"{count} tensor{'s' if count > 1 else ''}"
-        notes.append(f"the network returns a {kind}; the shapes of its {tensors} are checked")
+        checked = f"shapes of its {count} tensors are" if count > 1 else "shape of its one tensor is"
+        notes.append(f"the network returns a {kind}; the {checked} checked")
     worse = [layer for layer in layers if layer.replaced and layer.saving.macs < 0]
     if worse:
         notes.append(

@@ -63,7 +63,7 @@ def _copied_or_shared(value: Any, memo: dict[int, Any]) -> Any:
 
 
 def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:
-    """Parameters and buffers, each once. (Buffers may be None.)"""
+    """Parameters and buffers, each once."""
     yield from module.parameters()
     yield from module.buffers()
 
@@ -109,7 +109,7 @@ class _MoveCopiedTensors(TorchFunctionMode):
 
 @contextmanager
 def left_as_it_was(module: nn.Module) -> Iterator[None]:
-    """Puts back whatever happens to `module` meanwhile: attributes, mode, hooks, registered parts, buffers.
+    """Put back whatever happens to `module` meanwhile: attributes, mode, hooks, registered parts, buffers.
 
     Only copies are run, but a closure in a copy (a hook, a patched forward) may still refer to the original.
     """

@@ -125,9 +125,7 @@ def layer_document(result: ModelResult, layer: Layer) -> dict[str, Any]:
     nested: dict[str, Any] = {}
     for column, value in layer_cells(result, layer):
         section = column.partition(".")[0]
-        if section in _SPEC_SECTIONS and layer.spec is None:
-            nested[section] = None
-        elif section == "time" and layer.time is None:
+        if (section in _SPEC_SECTIONS and layer.spec is None) or (section == "time" and layer.time is None):
             nested[section] = None
         else:
             _put(nested, column, value)

@@ -242,7 +242,7 @@ def _operator(module: nn.Module, one: Seen) -> Operator:
 
 def _own_parameters(module: nn.Module) -> list[nn.Parameter]:
     """The parameters of the module itself, and what a parametrisation made of them."""
-    own = [parameter for parameter in module.parameters(recurse=False)]
+    own = list(module.parameters(recurse=False))
     if parametrize.is_parametrized(module):
         own += list(cast("nn.Module", module.parametrizations).parameters())
     return own
@@ -252,17 +252,19 @@ Rule = Callable[[nn.Module], str | None]
 
 
 def _not_two_dimensional(module: nn.Module) -> str | None:
-    if isinstance(module, _ConvTransposeNd):
+    kind = type_of(module) if hasattr(module, "type_name") else ""
+    if isinstance(module, _ConvTransposeNd) or kind.startswith("ConvTranspose"):
         return "transposed"
-    if isinstance(module, nn.Conv1d):
+    if isinstance(module, nn.Conv1d) or kind == "Conv1d":
         return "1-D"
-    return "3-D" if isinstance(module, nn.Conv3d) else None
+    return "3-D" if isinstance(module, nn.Conv3d) or kind == "Conv3d" else None
 
 
 def _not_dense(module: nn.Module) -> str | None:
     conv = conv_of(module)
     if conv is None:
-        return None if isinstance(module, _ConvNd) else "no Conv2d module: a functional call, to which no layer belongs"
+        exported = type_of(module) == "Conv2d" and not isinstance(module, _ConvNd)
+        return "exported as more than a convolution" if exported else "functional call"
     if conv.groups > 1:
         return "already depthwise" if conv.groups == conv.in_channels else f"grouped ({conv.groups} groups)"
     return "1×1" if conv.kernel == (1, 1) else None
@@ -271,7 +273,8 @@ def _not_dense(module: nn.Module) -> str | None:
 def _own_forward(module: nn.Module) -> str | None:
     if not isinstance(module, nn.Conv2d):
         return None
-    plain = type(module).forward is nn.Conv2d.forward and type(module)._conv_forward is nn.Conv2d._conv_forward
+    kind = type(module)
+    plain = kind.forward is nn.Conv2d.forward and kind._conv_forward is nn.Conv2d._conv_forward  # noqa: SLF001
     if plain and "forward" not in module.__dict__ and "_conv_forward" not in module.__dict__:
         return None
     return "subclass with its own forward"
@@ -280,8 +283,8 @@ def _own_forward(module: nn.Module) -> str | None:
 def _made_weight(module: nn.Module) -> str | None:
     if parametrize.is_parametrized(module):
         return "parametrised weight"
-    hooks = module._forward_pre_hooks or module._forward_hooks or module._backward_hooks
-    return "has hooks, which a replacement would lose" if hooks else None
+    hooks = ("_forward_pre_hooks", "_forward_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return "has hooks" if any(getattr(module, name, None) for name in hooks) else None
 
 
 #: In this order; the first that applies is the reason.

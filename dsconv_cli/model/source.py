@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import logging
 import os
 import sys
 import warnings
@@ -16,6 +17,7 @@ from typing import Any, Final
 import torch
 from torch import nn
 from torch.export import ExportedProgram
+from torch.utils._pytree import tree_structure
 
 from dsconv_cli.model.copying import copy_module, left_as_it_was
 from dsconv_cli.model.walk import tensors_in
@@ -43,6 +45,7 @@ class Source:
     ) -> None:
         self.name = name
         self.example = example
+        self.not_built_on_meta: str | None = None
         self._module = module
         self._build = build
         self._built: dict[str, nn.Module] = {}
@@ -52,14 +55,14 @@ class Source:
         if self._module is not None:
             return self._module
         if device not in self._built:
-            self._built[device] = self._make(device)
+            self._built[device] = self._made_on_meta() if device == "meta" else self._make(device)
         return self._built[device]
 
     def copy(self, device: str, swap: Mapping[str, nn.Module] | None = None) -> nn.Module:
         """A copy on `device`, in evaluation mode, with the modules named in `swap` replaced."""
         base = self.original(device)
         by_module = {base.get_submodule(name): new for name, new in (swap or {}).items()}
-        with _quiet():
+        with quiet():
             copied = copy_module(base, device, by_module)
             if not hasattr(copied, "type_name"):
                 # An exported program has no modes: it is what it was when it was exported.
@@ -75,10 +78,19 @@ class Source:
         with left_as_it_was(self._module):
             yield
 
+    def _made_on_meta(self) -> nn.Module:
+        """Built on the meta device, or, where the factory looks at values that are not there, on the CPU."""
+        try:
+            return self._make("meta")
+        except CannotMeasureError as error:
+            made = self.original("cpu")
+            self.not_built_on_meta = describe(error.__cause__ or error)
+            return made
+
     def _make(self, device: str) -> nn.Module:
         assert self._build is not None
         try:
-            with _quiet(), torch.device(device):
+            with quiet(), torch.device(device):
                 made = self._build()
         except (Exception, SystemExit) as error:
             raise CannotMeasureError(f"{self.name} raised {describe(error)}") from error
@@ -116,7 +128,7 @@ def from_exported(program: ExportedProgram, name: str) -> Source:
         CannotMeasureError: torch cannot do that.
     """
     try:
-        with _quiet():
+        with quiet():
             module = torch.export.unflatten(program)
     except Exception as error:
         raise CannotMeasureError(f"{name} could not be taken apart into modules: {describe(error)}") from error
@@ -141,7 +153,7 @@ def load_exported(path: Path) -> Source:
     except zipfile.BadZipFile:
         raise DsconvError(f"{path} is no torch.export program; torch.export.save writes one") from None
     try:
-        with _quiet(), _restricted_reader():
+        with quiet(), _restricted_reader():
             program = torch.export.load(path)
     except Exception as error:
         raise CannotMeasureError(f"torch could not read {path}: {describe(error)}") from error
@@ -164,7 +176,7 @@ def _refuse_pickles(path: Path, archive: zipfile.ZipFile) -> None:
 
 @contextmanager
 def _restricted_reader() -> Iterator[None]:
-    """torch's own switch that keeps `torch.load` from ever making anything but tensors and containers."""
+    """Throw the switch of torch that keeps `torch.load` from ever making anything but tensors and containers."""
     switch = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
     before = os.environ.get(switch)
     os.environ[switch] = "1"
@@ -178,11 +190,16 @@ def _restricted_reader() -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """What a network prints goes to stderr, for stdout holds the result; its warnings are not ours to show."""
+    disabled = logging.root.manager.disable
     with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
         warnings.simplefilter("ignore")
-        yield
+        logging.disable(max(disabled, logging.WARNING))
+        try:
+            yield
+        finally:
+            logging.disable(disabled)
 
 
 def check_call(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
@@ -191,6 +208,9 @@ def check_call(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, An
     Raises:
         DsconvError: it does not; the message says what it takes.
     """
+    if hasattr(module, "module_call_graph"):
+        _check_exported_call(module, args, kwargs)
+        return
     try:
         signature = inspect.signature(module.forward)
     except (TypeError, ValueError):
@@ -203,6 +223,17 @@ def check_call(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, An
         raise DsconvError(
             f"the network takes ({takes}) and was given {given} input{'s' if given != 1 else ''}: {error}"
         ) from None
+
+
+def _check_exported_call(module: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """An exported program takes the inputs it was exported with, and torch would print pages if given others."""
+    expected = module.module_call_graph[0].signature.in_spec
+    if tree_structure((args, dict(kwargs))) != expected:
+        count = expected.num_leaves
+        raise DsconvError(
+            f"the program was exported with {count} input{'s' if count != 1 else ''} and was given {len(args) + len(kwargs)}, "
+            "or given others by name; without --input it is run on inputs like those it was exported with"
+        )
 
 
 def describe(error: BaseException) -> str:

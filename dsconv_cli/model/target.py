@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 import importlib
 import importlib.util
 import inspect
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,7 +16,7 @@ from typing import Any
 from torch import nn
 from torch.export import ExportedProgram
 
-from dsconv_cli.model.source import Source, describe, load_exported, source_of
+from dsconv_cli.model.source import Source, describe, load_exported, quiet, source_of
 from dsconv_cli.spec import CannotMeasureError, DsconvError
 
 
@@ -81,8 +79,7 @@ def _literal(text: str) -> Any:
 
 def _from_package(name: str) -> ModuleType:
     _look_in(Path.cwd())
-    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet():
         try:
             return importlib.import_module(name)
         except ModuleNotFoundError as error:
@@ -106,8 +103,7 @@ def _from_file(path: Path) -> ModuleType:
     sys.modules[name] = module
     _look_in(path.resolve().parent)
     try:
-        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         raise CannotMeasureError(f"running {path} raised {describe(error)}") from error

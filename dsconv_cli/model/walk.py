@@ -6,7 +6,6 @@ credited with what torch's total grew by. Nothing is hooked into the module; the
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -86,8 +85,6 @@ def walk(module: nn.Module, inputs: Inputs, *, shapes_only: bool) -> Walk:
     with ExitStack() as stack:
         stack.enter_context(torch.no_grad())
         stack.enter_context(_no_fast_path())
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
         stack.enter_context(torch.device("meta") if shapes_only else nullcontext())
         stack.enter_context(_calls_reported_to(watcher))
         stack.enter_context(counter)

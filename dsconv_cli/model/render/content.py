@@ -158,12 +158,9 @@ def time_lines(result: ModelResult) -> list[str]:
     one = result.time
     if one is None:
         return []
-    said = [
-        f"One pass: {one.verdict}, {times(one.value)} ({times(one.low)} to {times(one.high)} at {one.level:.0%}), "
-        f"{one.device}, {_many(one.threads, 'thread')}, {one.dtype}, {one.pairs} pairs"
-        f"{'' if one.reliable else '; not reliable'}."
-    ]
-    return said + [f"{warning}" for warning in one.warnings]
+    speedup = f"{times(one.value)} ({times(one.low)} to {times(one.high)} at {one.level:.0%})"
+    where = f"{one.device}, {_many(one.threads, 'thread')}, {one.dtype}, {one.pairs} pairs"
+    return [f"One pass: {one.verdict}, {speedup}, {where}{'' if one.reliable else '; not reliable'}.", *one.warnings]
 
 
 def _tally(reasons: Counter[str]) -> str:

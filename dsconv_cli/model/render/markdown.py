@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dsconv_cli.model.render import Shown, content
+from dsconv_cli.model.render.content import Cells
 from dsconv_cli.model.result import ModelResult
 from dsconv_cli.render.markdown import table
 
@@ -22,27 +23,15 @@ def _lines(result: ModelResult, shown: Shown) -> Iterator[str]:
     yield from table(("total", "before", "after", "ratio"), content.total_rows(result))
     yield ""
     lines = content.lines(result, shown)
-    rows = [content.cells(result, line) for line in lines]
     header = ("layer", "type", "weight", "parameters", "MACs", "share", "after", "ratio", "replaced")
-    yield from table(
-        header,
-        [
-            (
-                "&nbsp;&nbsp;" * row.level + f"`{row.label}`",
-                row.type,
-                row.weight,
-                row.params,
-                row.macs,
-                row.share,
-                row.after,
-                row.ratio,
-                row.note,
-            )  # fmt: skip
-            for row in rows
-        ],
-    )
+    yield from table(header, [_row(content.cells(result, line)) for line in lines])
     yield ""
     hidden = content.hidden_note(result, lines, shown)
     said = [*content.summary(result), *([hidden] if hidden else []), *content.time_lines(result), content.UNITS_NOTE]
     yield from (f"{line}  " for line in said[:-1])
     yield said[-1]
+
+
+def _row(one: Cells) -> tuple[str, ...]:
+    name = "&nbsp;&nbsp;" * one.level + f"`{one.label}`"
+    return (name, one.type, one.weight, one.params, one.macs, one.share, one.after, one.ratio, one.note)
