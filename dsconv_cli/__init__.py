@@ -17,17 +17,17 @@ from dsconv_cli._version import __version__
 
 if TYPE_CHECKING:
     from dsconv_cli.build import ordinary_conv2d, separable_conv2d
-    from dsconv_cli.compare import Comparison, compare
+    from dsconv_cli.comparison import Comparison, compare
     from dsconv_cli.spec import Bias, CannotMeasureError, ConvSpec, DsconvError, SpecError
 
 _HOME = {
     "Bias": "spec",
     "CannotMeasureError": "spec",
-    "Comparison": "compare",
+    "Comparison": "comparison",
     "ConvSpec": "spec",
     "DsconvError": "spec",
     "SpecError": "spec",
-    "compare": "compare",
+    "compare": "comparison",
     "ordinary_conv2d": "build",
     "separable_conv2d": "build",
 }

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 
-from dsconv_cli.compare import Comparison
+from dsconv_cli.comparison import Comparison
 from dsconv_cli.cost import MUCH_LESS, Cost, cost
 from dsconv_cli.spec import Bias, ConvSpec
 

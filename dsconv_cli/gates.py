@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from dsconv_cli.compare import KEYS, Comparison, Value, find_key, read
+from dsconv_cli.comparison import KEYS, Comparison, Value, find_key, read
 from dsconv_cli.spec import DsconvError
 
 Kind = Literal["under", "over"]

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from dsconv_cli.build import build_form, torch_dtype
-from dsconv_cli.compare import FormCounts, Measured
+from dsconv_cli.comparison import FormCounts, Measured
 from dsconv_cli.environment import distribution_of, thop_distribution
 from dsconv_cli.spec import CannotMeasureError
 from dsconv_cli.variants import VARIANTS
@@ -90,7 +90,7 @@ class Profiler(NamedTuple):
     distribution: Callable[[], str]
 
 
-#: A new profiler is one entry here and one word in `compare.PROFILER_CHOICES`.
+#: A new profiler is one entry here and one word in `comparison.PROFILER_CHOICES`.
 PROFILERS: Final[Mapping[str, Profiler]] = MappingProxyType(
     {
         "thop": Profiler(count_with_thop, _THOP_PRECISION, thop_distribution),
@@ -109,9 +109,9 @@ def measure(spec: ConvSpec, closed: Cost, choice: str) -> Measured:
     for name in names:
         counted = {form: _count(name, spec, form, closed) for form in VARIANTS}
         _check_shapes(name, spec, counted)
-        for metric, expected in (("params", closed.params), ("macs", closed.macs)):
-            for form, one in counted.items():
-                _check_count(name, metric, form, getattr(one, metric), getattr(expected, form))
+        for form, one in counted.items():
+            _check_count(name, "parameters", form, one.params, getattr(closed.params, form))
+            _check_count(name, "MACs", form, one.macs, getattr(closed.macs, form))
     # The last one asked is the exact one wherever more than one was asked.
     whole, pair = counted["ordinary"], counted["separable"]
     return Measured(

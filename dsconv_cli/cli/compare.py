@@ -11,7 +11,7 @@ from dsconv_cli import parsing
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli.report import Plan, plan
 from dsconv_cli.cli.streams import ColorChoice, Streams, has_color
-from dsconv_cli.compare import PROFILER_CHOICES, Comparison, closed_forms, profile
+from dsconv_cli.comparison import PROFILER_CHOICES, Comparison, closed_forms, profile
 from dsconv_cli.spec import DTYPE_BYTES, Bias, ConvSpec, DsconvError
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from rich.live import Live
 
 from dsconv_cli.cli.report import terminal_width
-from dsconv_cli.compare import Comparison
+from dsconv_cli.comparison import Comparison
 from dsconv_cli.render import View
 from dsconv_cli.render.table import make_console, renderable
 
@@ -21,5 +21,5 @@ def show_while(closed: Comparison, work: Callable[[], Comparison], counting: str
     first = renderable(closed, replace(view, pending=names))
     with Live(first, console=console, auto_refresh=False, vertical_overflow="visible") as live:
         result = work()
-        live.update(renderable(result, view), refresh=True)
+        live.update(renderable(result, view))
     return result

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, write_out
-from dsconv_cli.compare import OPTIONAL_SECTIONS, Comparison, find_key, read
+from dsconv_cli.comparison import OPTIONAL_SECTIONS, Comparison, find_key, read
 from dsconv_cli.gates import Failure, Gate, check, parse_gate
 from dsconv_cli.render import FORMATS, View, render
 from dsconv_cli.render.csv_ import cell

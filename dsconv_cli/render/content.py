@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from dsconv_cli.compare import Comparison
+from dsconv_cli.comparison import Comparison
 from dsconv_cli.cost import MUCH_LESS, Counts
 from dsconv_cli.render.numbers import by, exact, percent, scaled, significant, times
 from dsconv_cli.spec import ConvSpec
@@ -22,6 +22,7 @@ class Row:
     """One metric: a cell for each of `OPERATORS`, exact and scaled; the ratio and R×S where it has one."""
 
     label: str
+    short_label: str
     exact: tuple[str, ...]
     scaled: tuple[str, ...]
     ratio: Fraction | None
@@ -33,6 +34,7 @@ class Metric:
     """A metric of the table. A new one is an entry in `METRICS`."""
 
     label: str
+    short_label: str
     counts: Callable[[Comparison], Counts]
     unit: str = ""
     approximated: bool = False
@@ -43,20 +45,27 @@ class Metric:
         values = [getattr(counts, name) for name in OPERATORS]
         short = tuple(scaled(value, self.unit) for value in values)
         approximation = f"{one.approximation.ratio}×" if self.approximated else ""
-        return Row(self.label, short if self.unit else tuple(map(exact, values)), short, counts.ratio, approximation)
+        return Row(
+            self.label,
+            self.short_label,
+            short if self.unit else tuple(map(exact, values)),
+            short,
+            counts.ratio,
+            approximation,
+        )
 
 
 METRICS: Final = (
-    Metric("parameters", lambda one: one.cost.params, approximated=True),
-    Metric("MACs", lambda one: one.cost.macs, approximated=True),
-    Metric("memory traffic", lambda one: one.cost.traffic, unit="B"),
+    Metric("parameters", "parameters", lambda one: one.cost.params, approximated=True),
+    Metric("MACs", "MACs", lambda one: one.cost.macs, approximated=True),
+    Metric("memory traffic", "traffic", lambda one: one.cost.traffic, unit="B"),
 )
 
 
 def rows(one: Comparison) -> tuple[Row, ...]:
     """The rows of the table: the metrics, and intensity, which is a quotient of two of them."""
     intensity = tuple(significant(getattr(one.intensity, name)) for name in OPERATORS)
-    return (*(metric.row(one) for metric in METRICS), Row("FLOPs per byte", intensity, intensity, None))
+    return (*(metric.row(one) for metric in METRICS), Row("FLOPs per byte", "FLOPs/B", intensity, intensity, None))
 
 
 def title(spec: ConvSpec) -> str:

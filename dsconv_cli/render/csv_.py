@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from dsconv_cli.compare import KEYS, Comparison, Value, flat
+from dsconv_cli.comparison import KEYS, Comparison, Value, flat
 from dsconv_cli.render import View
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dsconv_cli.compare import Comparison
+from dsconv_cli.comparison import Comparison
 from dsconv_cli.gates import Failure
 from dsconv_cli.render import View
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from dsconv_cli.compare import Comparison, document
+from dsconv_cli.comparison import Comparison, document
 from dsconv_cli.render import View
 
 

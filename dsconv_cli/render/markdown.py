@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dsconv_cli.compare import Comparison
+from dsconv_cli.comparison import Comparison
 from dsconv_cli.render import View, content
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import Final
 
@@ -53,17 +54,14 @@ def scaled(count: float | Fraction, unit: str = "") -> str:
 
 
 def significant(value: float | Fraction) -> str:
-    """Three significant digits, never in exponent notation: 0.634, 7.89, 90.5, 1,280."""
+    """Three significant digits, never in exponent notation, whole numbers whole: 0.634, 7.89, 90.5, 1,280."""
     number = float(value)
     if number == 0:
         return "0"
-    before = len(str(int(abs(number))))
-    if abs(number) >= 1:
-        return f"{number:,.{max(_DIGITS - before, 0)}f}"
-    decimals = _DIGITS
-    while round(abs(number), decimals) * 10 ** (decimals - _DIGITS + 1) < 1 and decimals < 12:
-        decimals += 1
-    return f"{number:.{decimals}f}"
+    if abs(number) < 1000:
+        number = _rounded(number)
+    digits_before_point = math.floor(math.log10(abs(number))) + 1
+    return f"{number:,.{max(_DIGITS - digits_before_point, 0)}f}"
 
 
 def times(ratio: float | Fraction) -> str:
@@ -89,6 +87,6 @@ def by(*sizes: int) -> str:
     return "×".join(str(size) for size in sizes)
 
 
-def _rounded(value: Fraction) -> float:
-    """What `significant` will show, so that 999.9 k is written as 1.00 M."""
+def _rounded(value: float | Fraction) -> float:
+    """To three significant digits, before the unit is chosen: 999,949 is 1.00 M, not 1,000 k."""
     return float(f"{float(value):.{_DIGITS}g}")

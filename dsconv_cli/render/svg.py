@@ -9,7 +9,7 @@ from typing import Final
 
 from rich._export_format import CONSOLE_SVG_FORMAT
 
-from dsconv_cli.compare import Comparison
+from dsconv_cli.comparison import Comparison
 from dsconv_cli.render import View
 from dsconv_cli.render.table import make_console, natural_width, renderable
 
@@ -17,7 +17,7 @@ _OWN_FONT: Final = "Fira Code, Menlo, Consolas, DejaVu Sans Mono, monospace"
 
 
 def _template() -> str:
-    """rich's picture, without the font it fetches from the network and with columns kept in every viewer."""
+    """Rich's picture, without the font it fetches from the network and with columns kept in every viewer."""
     template = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
     template = template.replace("Fira Code, monospace", _OWN_FONT)
     return template.replace("<svg ", '<svg xml:space="preserve" ', 1)

@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from dsconv_cli.compare import Comparison
+from dsconv_cli.comparison import Comparison
 from dsconv_cli.render import View, content
 from dsconv_cli.render.content import OPERATORS, Row
 from dsconv_cli.render.numbers import ascii_text
@@ -67,10 +67,7 @@ def _blocks(comparison: Comparison, view: View) -> Iterator[RenderableType]:
     yield _figures(comparison, view)
     yield Text()
     yield Text(sign(content.approximation_line(comparison)))
-    for holds, line in content.assumption_lines(comparison):
-        yield Text("  yes  " if holds else "  no   ", style="green" if holds else "yellow").append(
-            sign(line), "default"
-        )
+    yield _assumptions(comparison, view)
     yield Text(sign(content.UNITS_NOTE), style="dim")
     if view.explain:
         from dsconv_cli.explain import explain
@@ -117,7 +114,7 @@ def _tall(rows: Sequence[Row], view: View, *, scaled: bool = False) -> Table:
     table = _table(view)
     table.add_column("")
     for row in rows:
-        table.add_column(row.label, justify="right", no_wrap=True)
+        table.add_column(row.short_label, justify="right", no_wrap=True)
     cells = [row.scaled if scaled else row.exact for row in rows]
     for index, name in enumerate(OPERATORS):
         label = name if name in ("ordinary", "separable") else f"  {name}"

@@ -1,0 +1,452 @@
+"""The installed command: formats, streams, gates, files, exit codes, locales, widths."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from conftest import SCRIPT, clean_environment
+
+LAYER = ("compare", "--k", "64", "--c", "32", "--r", "3", "--s", "3")
+CLOSED = (*LAYER, "--profiler", "none")
+ANSI = "\x1b["
+
+
+def one_line_error(result, code):
+    assert result.returncode == code, result.stderr
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.stderr
+    return result.stderr
+
+
+# The main job
+
+
+def test_the_example_counts_with_thop_and_prints_the_table(dsconv):
+    result = dsconv(*LAYER)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert re.search(r"parameters +18,432 +2,336 +288 +2,048 +7.89× +9×", result.stdout)
+    assert re.search(r"MACs +57,802,752 +7,325,696 +903,168 +6,422,528 +7.89× +9×", result.stdout)
+    assert re.search(r"memory traffic +1.28 MB +2.02 MB +804 kB +1.21 MB +0.634×", result.stdout)
+    assert "counted by thop 0.1.1" in result.stdout
+    assert "R×S = 9 is 14.1% too high" in result.stdout
+    assert "no bias, float32" in result.stdout
+    assert "1×32×56×56 → 1×32×56×56 → 1×64×56×56" in result.stdout
+
+
+@pytest.mark.parametrize("profiler", ["thop", "torch", "both"])
+def test_each_profiler_answers(dsconv, profiler):
+    document = json.loads(dsconv(*LAYER, "--profiler", profiler, "--format", "json").stdout)
+    assert document["measured"]["profiler"] == profiler
+    assert document["measured"]["macs"] == {"ordinary": 57802752, "separable": 7325696, "ratio": 576 / 73}
+    names = document["environment"]["versions"]["profiler"]
+    assert ("thop 0.1.1" in names, "torch 2" in names) == (profiler != "torch", profiler != "thop")
+
+
+def test_a_layer_of_any_size_takes_no_longer(dsconv):
+    result = dsconv(
+        "compare", *["--k", "4096", "--c", "4096", "--h", "4096", "--w", "4096", "--get", "measured.macs.ordinary"]
+    )
+    assert result.stdout == f"{4096**4 * 9}\n"
+
+
+def test_keras_bias(dsconv):
+    options = ("--bias", "--no-depthwise-bias", "--get", "params.separable")
+    assert dsconv(*CLOSED, *options).stdout == "2400\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "key", "value"),
+    [
+        ("--r 1 --s 1", "params.ratio", repr(64 / 65)),
+        ("--r 2 --s 4", "shapes.output", "1,64,55,55"),
+        ("--r 2 --s 4 --padding same", "shapes.output", "1,64,56,56"),
+        ("--padding valid --stride 2,1", "shapes.output", "1,64,27,54"),
+        ("--padding 5,0", "shapes.output", "1,64,64,54"),
+        ("--dilation 2 --h 5 --w 5", "spec.padding", "2,2"),
+        ("--r 9 --s 9 --h 3 --w 3 --padding 4", "shapes.output", "1,64,3,3"),
+        ("--batch 8", "macs.ordinary", str(8 * 57802752)),
+        ("--depth-multiplier 2", "shapes.intermediate", "1,64,56,56"),
+        ("--dtype float16", "traffic.ordinary", str(2 * 319488)),
+        ("--bias", "spec.bias.depthwise", "true"),
+        ("--ordinary-bias", "params.ordinary", "18496"),
+    ],
+)
+def test_layer_options(dsconv, options, key, value):
+    result = dsconv(*CLOSED, *options.split(), "--get", key)
+    assert (result.returncode, result.stdout, result.stderr) == (0, value + "\n", "")
+
+
+def test_exact_at_any_size(dsconv):
+    big = ("compare", *["--k", "1000000", "--c", "1000000", "--h", "100000", "--w", "100000", "--profiler", "none"])
+    document = json.loads(dsconv(*big, "--format", "json").stdout)
+    assert document["macs"]["ordinary"] == 9 * 10**22
+    assert document["macs"]["separable"] == 9 * 10**16 + 10**22
+    error = one_line_error(dsconv(*big[:-2]), 3)
+    assert "2^63" in error
+    assert "--profiler none" in error
+
+
+# Formats
+
+
+def test_json_is_the_published_document(dsconv):
+    document = json.loads(dsconv(*LAYER, "--format", "json").stdout)
+    assert document["schema_version"] == 1
+    assert document["command"] == "compare"
+    assert document["params"] == {
+        "ordinary": 18432, "depthwise": 288, "pointwise": 2048, "separable": 2336, "ratio": 576 / 73,
+    }  # fmt: skip
+    assert document["approximation"] == {"ratio": 9, "params_error": 9 / 64, "macs_error": 9 / 64, "holds": False}
+    assert document["time"] is None
+
+
+def test_csv_has_the_same_keys_flattened(dsconv):
+    document = json.loads(dsconv(*CLOSED, "--format", "json").stdout)
+    (row,) = csv.DictReader(io.StringIO(dsconv(*CLOSED, "--format", "csv").stdout))
+    assert row["macs.ordinary"] == str(document["macs"]["ordinary"])
+    assert float(row["macs.ratio"]) == document["macs"]["ratio"]
+    assert row["shapes.output"] == "1,64,56,56"
+    assert row["measured.macs.ratio"] == ""
+
+    def keys(value, prefix=""):
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                yield from keys(inner, f"{prefix}{name}.")
+        else:
+            yield prefix[:-1]
+
+    optional = ("measured.", "time.")
+    assert [key for key in row if not key.startswith(optional)] == [
+        key for key in keys(document) if key not in ("measured", "time")
+    ]
+
+
+def test_markdown(dsconv):
+    lines = dsconv(*CLOSED, "--format", "markdown").stdout.splitlines()
+    assert "| MACs | 57,802,752 | 7,325,696 | 903,168 | 6,422,528 | 7.89× | 9× |" in lines
+    assert "| :--- | ---: | ---: | ---: | ---: | ---: | ---: |" in lines
+
+
+def test_github_annotates_failed_gates_only(dsconv):
+    gates = ("--fail-under", "macs.ratio=8", "--fail-over", "params.separable=5000")
+    result = dsconv(*CLOSED, *gates, "--format", "github")
+    assert result.returncode == 1
+    (line,) = result.stdout.splitlines()
+    assert line.startswith("::error title=dsconv%3A macs.ratio::macs.ratio is 7.89")
+    passed = dsconv(*CLOSED, "--fail-under", "macs.ratio=7", "--format", "github")
+    assert (passed.returncode, passed.stdout) == (0, "")
+
+
+def test_the_format_can_come_from_the_environment(dsconv):
+    assert json.loads(dsconv(*CLOSED, env={"DSCONV_FORMAT": "json"}).stdout)["schema_version"] == 1
+    assert dsconv(*CLOSED, "--format", "csv", env={"DSCONV_FORMAT": "json"}).stdout.startswith("schema_version,")
+
+
+def test_explain_derives_with_the_numbers(dsconv):
+    text = dsconv(*CLOSED, "--bias", "--explain").stdout
+    # 18,496 / 2,432; without biases 576/73; 9 is 9/64 above that.
+    for words in ("18,496 / 2,432 = 7.60526", "7.89041, error +3.749%", "9, error +14.062%", "(R·S/K = 9/64)"):
+        assert words in text
+    assert "error +18.339%" in text
+    assert "drop the biases, for 1 ≪ min(K, C)" in text
+    markdown = dsconv(*CLOSED, "--explain", "--format", "markdown").stdout
+    assert "**From the exact ratio to R×S: MACs**" in markdown
+    for format_name in ("json", "csv", "github"):
+        one_line_error(dsconv(*CLOSED, "--explain", "--format", format_name), 2)
+
+
+# Streams
+
+
+def test_quiet_and_verbose(dsconv):
+    big = ("compare", *["--k", "1000003", "--c", "1001", "--h", "10000", "--w", "10000"])
+    assert "2^53" in dsconv(*big).stderr
+    assert dsconv(*big, "--quiet").stderr == ""
+    one_line_error(dsconv(*CLOSED, "--quiet", "--verbose"), 2)
+    loud = dsconv("compare", *["--k", "1000000", "--c", "1000000", "--h", "100000", "--w", "100000", "--verbose"])
+    assert loud.returncode == 3
+    assert "Traceback" in loud.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "env", "colored"),
+    [
+        ((), {}, False),
+        (("--color", "always"), {}, True),
+        (("--color", "always"), {"NO_COLOR": "1"}, True),
+        ((), {"FORCE_COLOR": "1"}, True),
+        ((), {"FORCE_COLOR": "0"}, False),
+        ((), {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+        (("--color", "never"), {"FORCE_COLOR": "1"}, False),
+    ],
+)
+def test_color_in_a_pipe(dsconv, options, env, colored):
+    assert (ANSI in dsconv(*CLOSED, *options, env=env).stdout) is colored
+
+
+@pytest.mark.parametrize("env", [{"LC_ALL": "C"}, {"LC_ALL": "POSIX"}, {"PYTHONIOENCODING": "ascii"}])
+def test_ascii_locales_get_ascii(dsconv, env):
+    result = dsconv(*CLOSED, "--explain", env=env)
+    assert result.returncode == 0
+    assert result.stdout.isascii()
+    assert "R*S << min(K, C)" in result.stdout
+    assert "7.89x" in result.stdout
+    assert dsconv("compare", "--k", "×", "--c", "1", env=env).stderr.isascii()
+
+
+def test_cp1252_does_not_crash(dsconv):
+    result = dsconv(*CLOSED, env={"PYTHONIOENCODING": "cp1252"})
+    assert result.returncode == 0
+    assert "7.89x" in result.stdout
+
+
+@pytest.mark.parametrize("columns", ["20", "80"])
+def test_nothing_is_cut_off_in_a_pipe(dsconv, columns):
+    long = ("compare", *["--k", "65536", "--c", "65536", "--h", "65536", "--w", "65536", "--profiler", "none"])
+    text = dsconv(*long, env={"COLUMNS": columns}).stdout
+    assert f"{65536**4 * 9:,}" in text
+    assert "…" not in text
+
+
+def test_a_closed_pipe_is_one_line(dsconv):
+    command = f"'{SCRIPT}' {' '.join(CLOSED)} --format json"
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = subprocess.run(
+        command, shell=True, stdout=writer, stderr=subprocess.PIPE, text=True, env=clean_environment(), check=False
+    )
+    os.close(writer)
+    assert result.returncode == 3
+    assert result.stderr == "error: stdout was closed before the whole result was written\n"
+
+
+def test_ctrl_c_is_130_and_leaves_files_alone(tmp_path):
+    target = tmp_path / "out.json"
+    process = subprocess.Popen(
+        [str(SCRIPT), *LAYER, "--profiler", "both", "--output", str(target)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean_environment(),
+    )  # fmt: skip
+    time.sleep(1.0)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (130, "", "error: interrupted\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+# Files
+
+
+def test_one_run_writes_several_files(dsconv, tmp_path):
+    names = ["a.json", "a.jsonl", "a.csv", "a.md", "a.svg", "a.txt"]
+    outputs = [word for name in names for word in ("--output", name)]
+    result = dsconv(*CLOSED, *outputs, "--output", "markdown:summary", "--get", "macs.ratio", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (0, f"{576 / 73!r}\n")
+    text = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
+    assert set(text) == {*names, "summary"}
+    assert json.loads(text["a.json"]) == json.loads(text["a.jsonl"])
+    assert text["a.jsonl"].count("\n") == 1
+    assert text["a.md"] == text["summary"]
+    assert text["a.csv"] == dsconv(*CLOSED, "--format", "csv").stdout
+    assert text["a.txt"] == dsconv(*CLOSED).stdout
+
+
+def test_the_picture_is_whole_and_needs_no_network(dsconv, tmp_path):
+    dsconv(*CLOSED, "--output", "a.svg", cwd=tmp_path)
+    picture = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    words = "".join(ET.fromstring(picture).itertext()).replace("\xa0", " ")
+    assert "57,802,752" in words
+    assert "dsconv compare --k 64 --c 32 --r 3 --s 3" in words
+    assert "url(http" not in picture
+    assert 'url("http' not in picture
+
+
+def test_a_file_is_replaced_whole_and_keeps_its_mode(dsconv, tmp_path):
+    target = tmp_path / "a.json"
+    target.write_text("old")
+    target.chmod(0o640)
+    assert dsconv(*CLOSED, "--output", str(target)).returncode == 0
+    assert json.loads(target.read_text())["schema_version"] == 1
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_failed_gate_still_writes_the_files(dsconv, tmp_path):
+    target = tmp_path / "a.json"
+    result = dsconv(*CLOSED, "--output", str(target), "--fail-under", "macs.ratio=8", "--quiet")
+    assert result.returncode == 1
+    assert json.loads(target.read_text())["macs"]["ratio"] == 576 / 73
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("missing/a.json", "no such file or directory"),
+        ("a.xyz", "its ending names no format"),
+        ("a", "its ending names no format"),
+        ("xml:a", "unknown format 'xml'"),
+        ("json:", "names no file"),
+        ("json:.", "it is a directory"),
+    ],
+)
+def test_a_path_that_cannot_be_written_fails_first(dsconv, tmp_path, output, words):
+    started = time.monotonic()
+    assert words in one_line_error(dsconv(*LAYER, "--output", output, cwd=tmp_path), 2)
+    assert list(tmp_path.iterdir()) == []
+    assert time.monotonic() - started < 60
+
+
+def test_the_same_file_twice(dsconv, tmp_path):
+    assert "twice" in one_line_error(dsconv(*CLOSED, "--output", "a.md", "--output", "./a.md", cwd=tmp_path), 2)
+
+
+# Gates
+
+
+@pytest.mark.parametrize(
+    ("gate", "code"),
+    [
+        (("--fail-under", "macs.ratio=7.89"), 0),
+        (("--fail-under", "macs.ratio=7.9"), 1),
+        (("--fail-under", f"macs.ratio={576 / 73!r}"), 0),
+        (("--fail-over", f"macs.ratio={576 / 73!r}"), 0),
+        (("--fail-over", "params.separable=2336"), 0),
+        (("--fail-over", "params.separable=2335.5"), 1),
+        (("--fail-over", "macs.separable=7e6"), 1),
+        (("--fail-over", "approximation.macs_error=0.2"), 0),
+        (("--fail-under", "macs.ratio=7", "--fail-over", "traffic.separable=1"), 1),
+    ],
+)
+def test_gates(dsconv, gate, code):
+    result = dsconv(*CLOSED, *gate)
+    assert result.returncode == code
+    assert "57,802,752" in result.stdout
+    assert ("gate failed" in result.stderr) is (code == 1)
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("--k 0 --c 3", "--k must be a positive integer, not '0'"),
+        ("--k -1 --c 3", "--k must be a positive integer, not '-1'"),
+        ("--k 64.0 --c 3", "--k must be a positive integer, not '64.0'"),
+        ("--k 1e3 --c 3", "--k must be a positive integer"),
+        (f"--k {'9' * 5000} --c 3", "--k must be at most 2^63 - 1"),
+        ("--k ٣ --c 3", "--k must be a positive integer"),
+        ("--k 64", "missing option '--c'"),
+        ("--c 64", "missing option '--k'"),
+        ("--k", "requires an argument"),
+        ("--k 4 --c 4 --h 2 --padding valid", "the kernel does not fit"),
+        ("--k 4 --c 4 --padding same --stride 2", "needs stride 1"),
+        ("--k 4 --c 4 --padding full", "--padding must be half, same, valid"),
+        ("--k 4 --c 4 --padding 1,2,3", "--padding must be"),
+        ("--k 4 --c 4 --stride 1,2,3", "--stride must be one number or two"),
+        ("--k 4 --c 4 --dilation 0", "--dilation must be a positive integer"),
+        ("--k 4 --c 4 --depth-multiplier 0", "--depth-multiplier must be a positive integer"),
+        ("--k 4 --c 4 --format xml", "--format must be one of table, json"),
+        ("--k 4 --c 4 --profiler foo", "--profiler must be one of thop, torch, both, none"),
+        ("--k 4 --c 4 --dtype int8", "--dtype must be one of float32"),
+        ("--k 4 --c 4 --color blue", "--color must be one of auto"),
+        ("--k 4 --c 4 --get macs.ration", "unknown key 'macs.ration'; keys are macs.ratio, "),
+        ("--k 4 --c 4 --get measured.macs.ratio --profiler none", "it needs --profiler thop, torch or both"),
+        ("--k 4 --c 4 --fail-under time.speedup=1", "time.speedup.value is not measured in this run; it needs --time"),
+        ("--k 4 --c 4 --fail-under macs.ratio", "takes KEY=NUMBER"),
+        ("--k 4 --c 4 --fail-under macs.ratio=", "takes KEY=NUMBER"),
+        ("--k 4 --c 4 --fail-under macs.ratio=nan", "'nan' is not a finite number"),
+        ("--k 4 --c 4 --fail-over macs.ratio=inf", "'inf' is not a finite number"),
+        ("--k 4 --c 4 --fail-over macs.ratio=fast", "'fast' is not a finite number"),
+        ("--k 4 --c 4 --fail-over spec.dtype=3", "not a number that can be compared"),
+        ("--k 4 --c 4 --fail-over approximation.holds=1", "not a number that can be compared"),
+        ("--k 4 --c 4 --nonsense", "no such option: --nonsense"),
+        ("--k 4 --c 4 extra", "unexpected extra argument"),
+    ],
+)
+def test_bad_input_is_one_line_and_2(dsconv, arguments, words):
+    assert words in one_line_error(dsconv("compare", *arguments.split()), 2)
+
+
+def test_an_unknown_command(dsconv):
+    assert "no such command 'compere'" in one_line_error(dsconv("compere"), 2)
+
+
+# The program around it
+
+
+def test_version(dsconv, python):
+    import dsconv_cli
+
+    assert dsconv("--version").stdout == f"dsconv {dsconv_cli.__version__}\n"
+    module = subprocess.run([python, "-m", "dsconv_cli", "--version"], capture_output=True, text=True, check=True)
+    assert module.stdout == f"dsconv {dsconv_cli.__version__}\n"
+
+
+def test_alone_it_shows_its_help(dsconv):
+    result = dsconv()
+    assert result.returncode == 0
+    assert "Usage: dsconv" in result.stdout
+    assert "compare" in result.stdout
+    assert result.stderr == ""
+
+
+def test_shell_completion_knows_the_options(dsconv):
+    env = {"_DSCONV_COMPLETE": "complete_bash", "COMP_WORDS": "dsconv compare --depth", "COMP_CWORD": "2"}
+    words = dsconv(env=env).stdout
+    assert "--depth-multiplier" in words
+    assert "_dsconv_completion" in dsconv("--show-completion", "bash").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["compare", "--help"], [*CLOSED], [*CLOSED, "--format", "json"], [*CLOSED, "--output", "x.svg"]],
+)
+def test_torch_is_not_loaded_where_it_is_not_needed(tmp_path, python, arguments):
+    code = (
+        "import sys; from dsconv_cli.cli import run; code = run(sys.argv[1:]); "
+        'sys.exit(f\'loaded {[m for m in ("torch", "numpy", "thop") if m in sys.modules]}\' '
+        "if {'torch', 'numpy', 'thop'} & set(sys.modules) else code)"
+    )
+    result = subprocess.run(
+        [python, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=clean_environment(),
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_importing_the_package_loads_nothing(python):
+    code = "import sys, dsconv_cli; dsconv_cli.ConvSpec; sys.exit('torch' in sys.modules or 'rich' in sys.modules)"
+    assert subprocess.run([python, "-c", code], check=False).returncode == 0
+
+
+def test_the_library_prints_nothing(capfd):
+    from dsconv_cli import ConvSpec, compare
+
+    result = compare(ConvSpec(k=64, c=32, r=3, s=3))
+    assert result.get("macs.ratio") == 576 / 73
+    assert result.to_dict()["measured"]["agrees"] is True
+    assert capfd.readouterr() == ("", "")
+
+
+if os.name == "nt":
+    pytest.skip("signals and pseudo-terminals are POSIX", allow_module_level=True)
+assert sys.version_info >= (3, 10)
+assert Path(SCRIPT).exists(), "install the package first: the tests run the command"

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from dsconv_cli import Bias, ConvSpec, SpecError
+
+
+@pytest.mark.parametrize(
+    ("spec", "output"),
+    [
+        # ⌊(H + 2p − d(R−1) − 1) / s⌋ + 1, worked by hand
+        (ConvSpec(8, 4), (56, 56)),
+        (ConvSpec(8, 4, h=7, w=7, stride=2), (4, 4)),
+        (ConvSpec(8, 4, h=224, w=224, stride=2), (112, 112)),
+        (ConvSpec(8, 4, r=5, s=1, h=10, w=20, padding="valid"), (6, 20)),
+        (ConvSpec(8, 4, r=2, s=2, h=10, w=10, padding="half"), (9, 9)),
+        (ConvSpec(8, 4, r=2, s=2, h=10, w=10, padding="same"), (10, 10)),
+        (ConvSpec(8, 4, r=4, s=3, h=10, w=11, padding="same"), (10, 11)),
+        (ConvSpec(8, 4, h=10, w=10, dilation=2, padding="half"), (10, 10)),
+        (ConvSpec(8, 4, h=10, w=10, dilation=(3, 1), padding="valid"), (4, 8)),
+        (ConvSpec(8, 4, h=9, w=9, stride=(2, 1), padding=(1, 0)), (5, 7)),
+        (ConvSpec(8, 4, r=9, s=9, h=3, w=3, padding=3), (1, 1)),
+        (ConvSpec(1, 1, r=1, s=1, h=1, w=1), (1, 1)),
+    ],
+)
+def test_output_size(spec, output):
+    assert spec.output_size == output
+
+
+def test_shapes_follow_the_depth_multiplier():
+    spec = ConvSpec(8, 4, depth_multiplier=3, batch=2, h=5, w=6)
+    assert (spec.input_shape, spec.intermediate_shape, spec.output_shape) == (
+        (2, 4, 5, 6),
+        (2, 12, 5, 6),
+        (2, 8, 5, 6),
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"k": 0}, "k must be a positive integer"),
+        ({"c": -3}, "c must be a positive integer"),
+        ({"r": 2.0}, "r must be a positive integer"),
+        ({"s": True}, "s must be a positive integer"),
+        ({"k": 2**63}, "at most 2^63 - 1"),
+        ({"stride": 0}, "stride must be a positive integer"),
+        ({"stride": (1, 2, 3)}, "stride must be one number or two"),
+        ({"padding": -1}, "padding must be zero or a positive integer"),
+        ({"padding": "full"}, "padding must be half, same, valid"),
+        ({"padding": "same", "stride": 2}, "needs stride 1"),
+        ({"dtype": "int8"}, "dtype must be one of float32"),
+        ({"h": 2, "padding": "valid"}, "its height is 3, the padded input's only 2"),
+        ({"w": 4, "dilation": 2, "padding": "valid"}, "its width is 5 (dilation 2), the padded input's only 4"),
+        ({"padding": 0, "padding_end": (1, 1)}, "only padding 'same' may be lopsided"),
+    ],
+)
+def test_impossible_layers_say_what_would_be_right(arguments, words):
+    with pytest.raises(SpecError) as caught:
+        ConvSpec(**{"k": 4, "c": 4, **arguments})
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_one_bias_switch_or_three():
+    assert ConvSpec(1, 1, bias=True).bias == Bias(True, True, True)
+    assert ConvSpec(1, 1, bias=Bias(pointwise=True)).bias == Bias(False, False, True)
+
+
+@pytest.mark.parametrize("padding", ["half", "same", "valid", 2, (0, 1)])
+def test_replace_keeps_what_it_is_not_told(padding):
+    spec = ConvSpec(4, 4, r=2, s=4, padding=padding)
+    assert dataclasses.replace(spec, k=8) == ConvSpec(8, 4, r=2, s=4, padding=padding)
+
+
+def test_specs_are_values():
+    spec = ConvSpec(4, 4)
+    assert {spec: 1}[ConvSpec(4, 4, padding=1)] == 1
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        spec.k = 5
