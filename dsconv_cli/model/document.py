@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from dsconv_cli.compare import SCHEMA_VERSION, Comparison, Value, nearest
-from dsconv_cli.compare import read as read_comparison
+from dsconv_cli.comparison import SCHEMA_VERSION, Comparison, Value, nearest
+from dsconv_cli.comparison import read as read_comparison
 from dsconv_cli.cost import cost
 from dsconv_cli.model.result import BeforeAfter, Layer, ModelResult
 from dsconv_cli.render.csv_ import cell

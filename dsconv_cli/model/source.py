@@ -231,8 +231,8 @@ def _check_exported_call(module: Any, args: tuple[Any, ...], kwargs: Mapping[str
     if tree_structure((args, dict(kwargs))) != expected:
         count = expected.num_leaves
         raise DsconvError(
-            f"the program was exported with {count} input{'s' if count != 1 else ''} and was given {len(args) + len(kwargs)}, "
-            "or given others by name; without --input it is run on inputs like those it was exported with"
+            f"the program was exported with {count} input{'s' if count != 1 else ''}, not with these "
+            f"{len(args) + len(kwargs)}; without --input it is run on inputs like those"
         )
 
 
