@@ -6,9 +6,11 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 
+from dsconv_cli.comparison import KEYS as COMPARISON_KEYS
 from dsconv_cli.comparison import SCHEMA_VERSION, Comparison, Value, nearest
 from dsconv_cli.comparison import read as read_comparison
 from dsconv_cli.cost import cost
@@ -63,8 +65,10 @@ KEYS: Final[Mapping[str, Getter]] = MappingProxyType(
         "totals.time.warnings": _timed("warnings"),
         "totals.time.device": _timed("device"),
         "totals.time.threads": _timed("threads"),
+        "totals.time.layout": _timed("layout"),
         "totals.time.dtype": _timed("dtype"),
-        "totals.time.pairs": _timed("pairs"),
+        "totals.time.samples.processes": _timed("processes"),
+        "totals.time.samples.pairs": _timed("pairs"),
         "environment.versions.dsconv": lambda one: one.environment.versions["dsconv"],
         "environment.versions.python": lambda one: one.environment.versions["python"],
         "environment.versions.torch": lambda one: one.environment.versions["torch"],
@@ -168,22 +172,10 @@ LAYER_COLUMNS: Final[Mapping[str, Callable[[ModelResult, Layer], Value]]] = Mapp
     }
 )
 
-_SPEC: Final = (
-    *("k", "c", "r", "s", "h", "w", "batch", "stride", "padding", "padding_end", "dilation", "depth_multiplier"),
-    *("bias.ordinary", "bias.depthwise", "bias.pointwise", "dtype"),
-)
+_SPEC_SECTIONS: Final = ("spec", "params", "macs", "traffic")
 
 #: What a layer has that `compare` could take, by the same keys as there.
-SPEC_COLUMNS: Final = (
-    *(f"spec.{name}" for name in _SPEC),
-    *(f"{metric}.{form}" for metric in ("params", "macs", "traffic") for form in _FORMS),
-    *(f"time.{form}.median_s" for form in ("ordinary", "separable", "depthwise", "pointwise")),
-    *(f"time.speedup.{part}" for part in ("value", "low", "high", "level")),
-    "time.verdict",
-    "time.reliable",
-)
-
-_SPEC_SECTIONS: Final = frozenset({"spec", "params", "macs", "traffic"})
+SPEC_COLUMNS: Final = tuple(key for key in COMPARISON_KEYS if key.partition(".")[0] in (*_SPEC_SECTIONS, "time"))
 
 
 def _selection(result: ModelResult) -> dict[str, Any]:
@@ -208,7 +200,7 @@ def _put(nested: dict[str, Any], key: str, value: Value) -> None:
 #: The columns of `--layers`, as the options of `compare` are called.
 _FILE_COLUMNS: Final[Mapping[str, Callable[[ConvSpec], Value]]] = MappingProxyType(
     {
-        **{name: (lambda spec, name=name: getattr(spec, name)) for name in _SPEC if not name.startswith("bias.")},  # type: ignore[misc]
+        **{name: attrgetter(name) for name in ConvSpec.__slots__ if name != "bias"},
         "ordinary_bias": lambda spec: spec.bias.ordinary,
         "depthwise_bias": lambda spec: spec.bias.depthwise,
         "pointwise_bias": lambda spec: spec.bias.pointwise,

@@ -134,7 +134,9 @@ class NetworkTime:
     warnings: tuple[str, ...]
     device: str
     threads: int
+    layout: str
     dtype: str
+    processes: int
     pairs: int
 
 
