@@ -61,6 +61,17 @@ def parse_gate(kind: Kind, text: str, resolve: Callable[[str], str] = find_key) 
     return Gate(kind, resolve(key.strip()), limit, text)
 
 
+def check_types(comparison: Comparison, gates: tuple[Gate, ...]) -> None:
+    """Refuse, before anything is measured, a gate on a key that `comparison` holds already and that is no number.
+
+    Raises:
+        DsconvError: such a gate.
+    """
+    for gate in gates:
+        if read(comparison, gate.key) is not None:
+            judge(gate, lambda key: read(comparison, key))
+
+
 def check(comparison: Comparison, gates: tuple[Gate, ...]) -> tuple[Failure, ...]:
     """The gates that fail.
 

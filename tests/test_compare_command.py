@@ -448,5 +448,5 @@ def test_the_library_prints_nothing(capfd):
 
 if os.name == "nt":
     pytest.skip("signals and pseudo-terminals are POSIX", allow_module_level=True)
-assert sys.version_info >= (3, 10)
+assert sys.version_info >= (3, 11)
 assert Path(SCRIPT).exists(), "install the package first: the tests run the command"

@@ -10,8 +10,9 @@ import typer
 from dsconv_cli import parsing
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli.report import Plan, plan
-from dsconv_cli.cli.streams import ColorChoice, Streams, has_color
+from dsconv_cli.cli.streams import ColorChoice, Streams
 from dsconv_cli.comparison import PROFILER_CHOICES, Comparison, closed_forms, profile
+from dsconv_cli.gates import check_types
 from dsconv_cli.spec import DTYPE_BYTES, Bias, ConvSpec, DsconvError
 
 
@@ -98,12 +99,10 @@ def make_streams(color: str, *, quiet: bool, verbose: bool) -> Streams:
 def _measure(spec: ConvSpec, profiler: str, wishes: Plan) -> tuple[Comparison, bool]:
     """The result, and whether it stands on the screen already."""
     closed = closed_forms(spec)
+    check_types(closed, wishes.gates)
     if profiler == "none" or not wishes.live:
         return profile(closed, profiler), False
     from dsconv_cli.cli.live import show_while
 
     view = wishes.view()
     return show_while(closed, lambda: profile(closed, profiler), profiler, view), True
-
-
-__all__ = ["biases", "choice", "compare", "has_color", "make_streams"]

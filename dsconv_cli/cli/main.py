@@ -9,6 +9,7 @@ import traceback
 import typer
 
 from dsconv_cli.cli.compare import compare
+from dsconv_cli.cli.help import PlainCommand, PlainGroup
 from dsconv_cli.cli.model import model
 from dsconv_cli.cli.streams import PipeClosedError, say
 from dsconv_cli.spec import DsconvError
@@ -17,12 +18,13 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="dsconv",
-    no_args_is_help=False,
+    cls=PlainGroup,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(compare)
-app.command()(model)
+app.command(cls=PlainCommand, short_help="One layer: both forms, profiled, side by side.")(compare)
+app.command(cls=PlainCommand, short_help="A whole network, layer by layer, before and after.")(model)
 
 
 @app.callback(invoke_without_command=True)
