@@ -15,7 +15,7 @@ NETWORKS = [
     ("mobilenet_w1", (1, 3, 224, 224)),
     ("densenet121", (1, 3, 224, 224)),
     ("squeezenet_v1_1", (2, 3, 224, 224)),
-    ("linknet_cityscapes", (1, 3, 64, 128)),  # segmentation, with transposed convolutions
+    ("erfnet_cityscapes", (1, 3, 64, 128)),  # segmentation, with transposed convolutions
     ("bisenet_resnet18_celebamaskhq", (1, 3, 64, 64)),  # segmentation
 ]
 
@@ -37,7 +37,7 @@ def test_network(name, shape):
 
 
 def test_transposed_convolutions_are_counted_and_not_eligible():
-    layers = analyse(_network("linknet_cityscapes", (1, 3, 64, 128)), (1, 3, 64, 128)).layers
+    layers = analyse(_network("erfnet_cityscapes", (1, 3, 64, 128)), (1, 3, 64, 128)).layers
     transposed = [layer for layer in layers if layer.type == "ConvTranspose2d"]
     assert transposed
     assert all(layer.reason == "transposed" and layer.macs > 0 for layer in transposed)
@@ -58,6 +58,6 @@ def test_vgg_at_any_resolution():
 
 def _network(name, shape):
     size = shape[2:]
-    more = {"in_size": size} if name.startswith(("linknet", "bisenet")) else {}
+    more = {"in_size": size} if name.startswith(("erfnet", "bisenet")) else {}
     model = provider.get_model(name, **more)
     return model.eval()

@@ -74,7 +74,9 @@ def test_table_2_in_the_table(mobilenet):
     from dsconv_cli.model.render import Shown, render
     from dsconv_cli.render import View
 
-    first = next(line for line in render("table", analyse(mobilenet, IMAGE), Shown(View())).splitlines() if "3×3" in line)
+    first = next(
+        line for line in render("table", analyse(mobilenet, IMAGE), Shown(View())).splitlines() if "3×3" in line
+    )
     assert first.split()[:1] == ["0"]
     assert "1.91%" in first
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 from dsconv_cli.model.result import Layer, Saving, Selection
@@ -13,8 +14,10 @@ from dsconv_cli.spec import CannotMeasureError, DsconvError
 #: Decimal multiples, as counts of parameters and MACs are written.
 SUFFIXES: Final[Mapping[str, int]] = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
 
-#: With two targets, more partial answers than this are not worth keeping; see `_fewest_for_both`.
-_MOST_STATES: Final = 200_000
+#: With two targets: how many ways of weighing them are tried, and how many partial answers are worth keeping. See
+#: `_fewest_for_both`.
+_WEIGHINGS: Final = 64
+_MOST_STATES: Final = 20_000
 
 NOT_NEEDED: Final = "not needed for the target"
 
@@ -90,20 +93,19 @@ def fewest(candidates: Mapping[str, Saving], aims: Sequence[Target]) -> set[str]
     """The smallest set of layers whose replacement reaches every target.
 
     For one target the layers that save most are taken first, which is optimal: any set of n layers saves at most
-    what the n best save. For two, the sets are searched for the smallest that reaches both (`_fewest_for_both`).
-    Among sets of one size, that with the larger saving is taken.
+    what the n best save. For two, see `_fewest_for_both`.
 
     Raises:
         CannotMeasureError: all of them together do not reach a target.
     """
-    open_aims = [aim for aim in aims if aim.need > 0]
-    for aim in open_aims:
-        _check_reachable(candidates, aim)
-    if not open_aims:
+    if all(aim.need <= 0 for aim in aims):
         return set()
-    if len(open_aims) == 1:
-        return _fewest_for_one(candidates, open_aims[0])
-    found = _fewest_for_both(candidates, *(aim.need for aim in sorted(open_aims)))
+    for aim in aims:
+        _check_reachable(candidates, aim)
+    if len(aims) == 1:
+        return _fewest_for_one(candidates, aims[0])
+    needs = Saving(**{aim.metric: aim.need for aim in aims})
+    found = _fewest_for_both(candidates, needs)
     if found is None:
         raise CannotMeasureError(
             "no set of the eligible layers reaches both targets at once, though each can be reached alone; "
@@ -137,55 +139,106 @@ def _fewest_for_one(candidates: Mapping[str, Saving], aim: Target) -> set[str]:
     return chosen
 
 
-class _Partial(NamedTuple):
-    """A set of layers under way: what it saves, and how it was made (its last layer and the set before it)."""
+class _Weighing(NamedTuple):
+    """Both savings as one number, by which the layers are ranked.
 
-    macs: int
-    params: int
+    Whatever the weights, a set that saves what is needed of both saves `need` by weight; so no set is smaller than the
+    number of best layers that do (`least`). `most` best layers really reach both targets (None: no number does).
+    """
+
+    by_params: int
+    by_macs: int
+    ranked: tuple[str, ...]
+    weights: tuple[int, ...]
+    need: int
+    least: int | None
+    most: int | None
+
+    def of(self, saving: Saving) -> int:
+        """The weight of `saving`."""
+        return self.by_params * saving.params + self.by_macs * saving.macs
+
+
+class _Partial(NamedTuple):
+    """A set of layers under way: its size, what it saves, and how it was made (its last layer and the set before)."""
+
+    size: int
+    saving: Saving
     last: str
     rest: _Partial | None
 
 
-def _fewest_for_both(candidates: Mapping[str, Saving], need_macs: int, need_params: int) -> set[str] | None:
-    """The smallest set that saves `need_macs` and `need_params`.
+def _fewest_for_both(candidates: Mapping[str, Saving], needs: Saving) -> set[str] | None:
+    """The smallest set that saves what `needs` of both, None where there is none.
 
-    For each size the sets are kept that no other of that size beats in both savings; adding one layer at a time
-    this finds the smallest set exactly. Savings above a need are worth no more than the need itself, which keeps
-    the sets few; layers that save one and cost the other come first, for what they cost must not be forgotten.
-    Should there be more than `_MOST_STATES` all the same, the evenly spaced are kept: the answer still reaches
-    both targets, and may be larger than the smallest.
+    Ranking the layers by a weighted sum of both savings gives a lower bound and, mostly, a set that meets it; over
+    `_WEIGHINGS` weights the best of each is taken. Where a gap remains, the sizes within it are searched exactly: layer
+    by layer, in the order of the ranking, keeping the sets that no other of their size beats in both savings and that
+    the best layers still to come can complete. Should there be more than `_MOST_STATES` of those, the set found by
+    ranking stands; it has at most as many layers too many as the gap is wide, in practice one.
     """
-    mixed_first = sorted(candidates, key=lambda name: min(candidates[name]) >= 0)
-    by_size: list[list[_Partial]] = [[_Partial(0, 0, "", None)]]
-    for name in mixed_first:
-        saving = candidates[name]
-        capped = min(saving) >= 0
-        by_size.append([])
-        for size in range(len(by_size) - 2, -1, -1):
-            grown = [_add(one, name, saving, need_macs if capped else None, need_params) for one in by_size[size]]
-            if grown:
-                by_size[size + 1] = _undominated([*by_size[size + 1], *grown])
-    for partials in by_size:
-        reached = [one for one in partials if one.macs >= need_macs and one.params >= need_params]
-        if reached:
-            return _members(max(reached, key=lambda one: (one.macs, one.params)))
+    weighings = [_weigh(candidates, needs, share) for share in range(_WEIGHINGS + 1)]
+    if any(one.least is None for one in weighings):
+        return None
+    tightest = max(weighings, key=lambda one: one.least or 0)
+    best = min(weighings, key=lambda one: len(candidates) + 1 if one.most is None else one.most)
+    limit = len(candidates) + 1 if best.most is None else best.most
+    for size in range(tightest.least or 0, limit):
+        found = _of_size(candidates, needs, tightest, size)
+        if found is not None:
+            return found
+    return None if best.most is None else set(best.ranked[: best.most])
+
+
+def _weigh(candidates: Mapping[str, Saving], needs: Saving, share: int) -> _Weighing:
+    """Rank by `share` parts of the MACs and the rest of the parameters, each in units of what is needed."""
+    by_macs = share * max(1, abs(needs.params))
+    by_params = (_WEIGHINGS - share) * max(1, abs(needs.macs))
+
+    def weight(saving: Saving) -> int:
+        return by_macs * saving.macs + by_params * saving.params
+
+    ranked = tuple(sorted(candidates, key=lambda name: -weight(candidates[name])))
+    weights = tuple(weight(candidates[name]) for name in ranked)
+    need = weight(needs)
+    sums = list(accumulate(ranked, lambda sum_, name: _plus(sum_, candidates[name]), initial=Saving(0, 0)))
+    positive = accumulate((max(0, one) for one in weights), initial=0)
+    least = next((size for size, total in enumerate(positive) if total >= need), None)
+    most = next((size for size, total in enumerate(sums) if _reaches(total, needs)), None)
+    return _Weighing(by_params, by_macs, ranked, weights, need, least, most)
+
+
+def _of_size(candidates: Mapping[str, Saving], needs: Saving, by: _Weighing, size: int) -> set[str] | None:
+    """A set of at most `size` layers that saves what is needed of both, if there is one and it is found in time."""
+    best = [0, *accumulate(max(0, one) for one in by.weights)]
+    states = [_Partial(0, Saving(0, 0), "", None)]
+    for index, name in enumerate(by.ranked):
+        grown = [
+            _Partial(one.size + 1, _plus(one.saving, candidates[name]), name, one) for one in states if one.size < size
+        ]
+        for one in grown:
+            if _reaches(one.saving, needs):
+                return _members(one)
+        kept = []
+        for one in (*states, *grown):
+            last = min(index + 1 + size - one.size, len(by.ranked))
+            if by.of(one.saving) + best[last] - best[index + 1] >= by.need:
+                kept.append(one)
+        states = _undominated(kept)
+        if len(states) > _MOST_STATES:
+            return None
     return None
 
 
-def _add(one: _Partial, name: str, saving: Saving, cap_macs: int | None, cap_params: int) -> _Partial:
-    macs, params = one.macs + saving.macs, one.params + saving.params
-    if cap_macs is not None:
-        macs, params = min(macs, cap_macs), min(params, cap_params)
-    return _Partial(macs, params, name, one)
-
-
 def _undominated(partials: list[_Partial]) -> list[_Partial]:
-    best: list[_Partial] = []
-    for one in sorted(partials, key=lambda one: (-one.macs, -one.params)):
-        if not best or one.params > best[-1].params:
-            best.append(one)
-    step = -(-len(best) // _MOST_STATES)
-    return best[::step]
+    """Those that no other of the same size beats in both savings."""
+    kept: list[_Partial] = []
+    size, most = -1, 0
+    for one in sorted(partials, key=lambda one: (one.size, -one.saving.macs, -one.saving.params)):
+        if one.size != size or one.saving.params > most:
+            size, most = one.size, one.saving.params
+            kept.append(one)
+    return kept
 
 
 def _members(partial: _Partial | None) -> set[str]:
@@ -194,6 +247,14 @@ def _members(partial: _Partial | None) -> set[str]:
         names.add(partial.last)
         partial = partial.rest
     return names
+
+
+def _plus(one: Saving, other: Saving) -> Saving:
+    return Saving(one.params + other.params, one.macs + other.macs)
+
+
+def _reaches(saved: Saving, needs: Saving) -> bool:
+    return saved.params >= needs.params and saved.macs >= needs.macs
 
 
 def decide(layers: Sequence[Layer], selection: Selection, *, params: int, macs: int) -> dict[str, str | None]:

@@ -219,9 +219,8 @@ def check_call(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, An
         signature.bind(*args, **kwargs)
     except TypeError as error:
         given = len(args) + len(kwargs)
-        takes = ", ".join(str(one) for one in signature.parameters.values())
         raise DsconvError(
-            f"the network takes ({takes}) and was given {given} input{'s' if given != 1 else ''}: {error}"
+            f"the network takes {signature} and was given {given} input{'s' if given != 1 else ''}: {error}"
         ) from None
 
 

@@ -140,5 +140,4 @@ def _check_arguments(text: str, factory: Any, arguments: Mapping[str, Any]) -> N
     try:
         signature.bind(**arguments)
     except TypeError as error:
-        takes = ", ".join(str(one) for one in signature.parameters.values())
-        raise DsconvError(f"{text} takes ({takes}): {error}; give them as --arg NAME=VALUE") from None
+        raise DsconvError(f"{text} takes {signature}: {error}; give them as --arg NAME=VALUE") from None

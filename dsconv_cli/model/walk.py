@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -85,6 +86,7 @@ def walk(module: nn.Module, inputs: Inputs, *, shapes_only: bool) -> Walk:
     with ExitStack() as stack:
         stack.enter_context(torch.no_grad())
         stack.enter_context(_no_fast_path())
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         stack.enter_context(torch.device("meta") if shapes_only else nullcontext())
         stack.enter_context(_calls_reported_to(watcher))
         stack.enter_context(counter)
@@ -111,7 +113,10 @@ def tensors_in(value: Any) -> list[torch.Tensor]:
 
 @contextmanager
 def _no_fast_path() -> Iterator[None]:
-    """Attention layers have a fused form for inference, of whose matrix products no counter knows."""
+    """Attention layers have a fused form for inference, of whose matrix products no counter knows.
+
+    The same holds for the fused kernels of scaled dot product attention on the CPU.
+    """
     enabled = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:

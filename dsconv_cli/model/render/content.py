@@ -112,7 +112,7 @@ def shapes(result: ModelResult) -> str:
 
 def counted_by(result: ModelResult) -> str:
     """Who counted, where, and that it agrees."""
-    where = "on the meta device, where nothing is computed" if result.device == "meta" else "on the CPU"
+    where = "on the meta device" if result.device == "meta" else "on the CPU"
     return f"counted by {' and '.join(result.counters) or 'torch'} {where}; equal to the closed forms"
 
 
