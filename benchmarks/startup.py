@@ -1,4 +1,6 @@
-"""What a run costs, side by side with the imports it cannot do without. Run by hand: python benchmarks/startup.py
+"""What a run costs, side by side with the imports it cannot do without.
+
+Run by hand: `python benchmarks/startup.py`.
 
 Commands of a pair take turns, so that drift of the machine hits both; the figure is the median of the ratios.
 """
@@ -65,10 +67,8 @@ def main() -> None:
         pairs = [(run(ours), run(theirs)) for _ in range(RUNS)]
         ratios = sorted(one[0] / other[0] for one, other in pairs)
         memory = statistics.median(one[1] / other[1] for one, other in pairs)
-        print(
-            f"{name}: time {statistics.median(ratios):.2f}× (from {ratios[0]:.2f} to {ratios[-1]:.2f}, wanted ≤ {limit}), "
-            f"memory {memory:.2f}×, against {' '.join(theirs[1:])}"
-        )
+        spread = f"from {ratios[0]:.2f} to {ratios[-1]:.2f}, wanted ≤ {limit}"
+        print(f"{name}: time {statistics.median(ratios):.2f}× ({spread}), memory {memory:.2f}×, against {theirs[-1]!r}")
     times = sorted(first_figures() for _ in range(RUNS))
     print(f"first figures in a terminal: {statistics.median(times):.2f} s (up to {times[-1]:.2f}, wanted ≤ 0.25)")
 
