@@ -73,7 +73,9 @@ class Comparison:
     def environment(self) -> Environment:
         """The machine and the versions in use."""
         counters = () if self.measured is None else self.measured.counters
-        return environment(counters=counters, device=self.device)
+        if self.time is None:
+            return environment(counters=counters, device=self.device)
+        return environment(counters=counters, device=self.time.device, torch_version=self.time.regime.torch)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document, schema version 1."""
@@ -150,6 +152,51 @@ def _speedup(name: str) -> Getter:
     return lambda one: getattr(one.time.speedup, name)  # type: ignore[union-attr]
 
 
+def _per_operator(name: str) -> dict[str, Getter]:
+    """What is known of one of the three operators that are timed alone."""
+
+    def work(attribute: str) -> Getter:
+        def get(one: Comparison) -> float:
+            from dsconv_cli.why import operators
+
+            assert one.time is not None
+            return getattr(getattr(operators(one.cost, one.time), name), attribute)  # type: ignore[no-any-return]
+
+        return get
+
+    def part(field: str) -> Getter:
+        return lambda one: getattr(getattr(one.time, field), name, None)
+
+    return {
+        f"time.{name}.median_s": _timed(f"{name}_s"),
+        f"time.{name}.flops_per_s": work("flop_rate"),
+        f"time.{name}.bytes_per_s": work("byte_rate"),
+        f"time.{name}.call_s": part("fixed_s"),
+        f"time.{name}.backend": lambda one: getattr(one.time.regime.backends, name),
+    }
+
+
+def _share(name: str) -> Getter:
+    def get(one: Comparison) -> float:
+        from dsconv_cli.why import operators
+
+        assert one.time is not None
+        return getattr(operators(one.cost, one.time), name)  # type: ignore[no-any-return]
+
+    return get
+
+
+def _peak(name: str) -> Getter:
+    return lambda one: getattr(one.time.peaks, name, None)  # type: ignore[union-attr]
+
+
+def _explanation(one: Comparison) -> tuple[str, ...]:
+    from dsconv_cli.why import explain_time
+
+    assert one.time is not None
+    return explain_time(one.cost, one.time)
+
+
 #: Every key of schema version 1, in its order. JSON nests them at the dots, CSV has them as columns, `--get` and
 #: the gates look them up. A new metric is one more entry.
 KEYS: Final[Mapping[str, Getter]] = MappingProxyType(
@@ -191,10 +238,10 @@ KEYS: Final[Mapping[str, Getter]] = MappingProxyType(
         **_measured("macs"),
         "measured.agrees": lambda one: one.measured.agrees,  # type: ignore[union-attr]
         "measured.exact": lambda one: one.measured.exact,  # type: ignore[union-attr]
-        "time.ordinary.median_s": _timed("ordinary_s"),
+        **_per_operator("ordinary"),
         "time.separable.median_s": _timed("separable_s"),
-        "time.depthwise.median_s": _timed("depthwise_s"),
-        "time.pointwise.median_s": _timed("pointwise_s"),
+        **_per_operator("depthwise"),
+        **_per_operator("pointwise"),
         "time.speedup.value": _speedup("value"),
         "time.speedup.low": _speedup("low"),
         "time.speedup.high": _speedup("high"),
@@ -208,6 +255,18 @@ KEYS: Final[Mapping[str, Getter]] = MappingProxyType(
         "time.dtype": _timed("dtype"),
         "time.samples.processes": _timed("processes"),
         "time.samples.pairs": _timed("pairs"),
+        "time.samples.disturbed": _timed("disturbed"),
+        "time.seconds": _timed("seconds"),
+        "time.depthwise_share.macs": _share("depthwise_mac_share"),
+        "time.depthwise_share.time": _share("depthwise_time_share"),
+        "time.peaks.matmul_flops_per_s": _peak("matmul_flops"),
+        "time.peaks.copy_bytes_per_s": _peak("copy_bytes"),
+        "time.peaks.conv_flops_per_s": _peak("conv_flops"),
+        "time.regime.torch": lambda one: one.time.regime.torch,  # type: ignore[union-attr]
+        "time.regime.cores": lambda one: one.time.regime.cores,  # type: ignore[union-attr]
+        "time.regime.batch": lambda one: one.spec.batch,
+        "time.regime.notes": lambda one: one.time.regime.notes,  # type: ignore[union-attr]
+        "time.explanation": _explanation,
         "environment.versions.dsconv": lambda one: one.environment.versions["dsconv"],
         "environment.versions.python": lambda one: one.environment.versions["python"],
         "environment.versions.torch": lambda one: one.environment.versions["torch"],

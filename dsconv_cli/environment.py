@@ -26,14 +26,19 @@ class Environment:
     device: str
 
 
-def environment(*, counters: tuple[str, ...] = (), device: str = "cpu") -> Environment:
-    """This machine and the versions in use. torch is named only if this process has imported it."""
+def environment(
+    *, counters: tuple[str, ...] = (), device: str = "cpu", torch_version: str | None = None
+) -> Environment:
+    """This machine and the versions in use.
+
+    torch is named only if this process has imported it, or another measured with `torch_version`.
+    """
     torch = sys.modules.get("torch")
     return Environment(
         versions={
             "dsconv": __version__,
             "python": platform.python_version(),
-            "torch": None if torch is None else str(torch.__version__),
+            "torch": torch_version or (None if torch is None else str(torch.__version__)),
             "profiler": " + ".join(counters) or None,
         },
         platform=f"{platform.system()} {platform.release()} {platform.machine()}",

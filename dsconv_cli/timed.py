@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal, NamedTuple
 
 Verdict = Literal["faster", "slower", "no detectable difference"]
 
@@ -20,10 +20,82 @@ class Interval:
     high: float
     level: float
 
+    @property
+    def half_width(self) -> float:
+        """How far the upper bound lies above the estimate, as a fraction of it: 0.05 is 5 %."""
+        return self.high / self.value - 1
+
+
+class Seconds(NamedTuple):
+    """One duration for each operator, in seconds."""
+
+    ordinary: float
+    depthwise: float
+    pointwise: float
+
+
+class Pages(NamedTuple):
+    """Pages of memory that the system maps anew in one call of each operator."""
+
+    ordinary: float
+    depthwise: float
+    pointwise: float
+
+
+class Backends(NamedTuple):
+    """Which of torch's convolution backends each operator ran on; None where torch does not tell."""
+
+    ordinary: str | None = None
+    depthwise: str | None = None
+    pointwise: str | None = None
+
+
+NO_BACKENDS: Final = Backends()
+
+
+@dataclass(frozen=True, slots=True)
+class Peaks:
+    """What this machine reaches with the same device, threads and dtype.
+
+    Rates per second: FLOPs of a large square matrix product, bytes read plus bytes written of a large copy, and
+    FLOPs of a reference convolution (`conv_shape` says which), the best of several tries each.
+    """
+
+    matmul_flops: float
+    copy_bytes: float
+    conv_flops: float
+    conv_shape: str
+
+
+@dataclass(frozen=True, slots=True)
+class Regime:
+    """The conditions a timing holds for, beside those of `Timing` itself. `notes` are in torch's own words."""
+
+    torch: str = ""
+    device_name: str = ""
+    cores: int = 0
+    default_threads: int = 0
+    batch: int = 1
+    backends: Backends = NO_BACKENDS
+    notes: tuple[str, ...] = ()
+
+
+NO_REGIME: Final = Regime()
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Median seconds of each operator, and the speed-up (ordinary ÷ separable) with its interval."""
+    """Median seconds of each operator, and the speed-up (ordinary ÷ separable) with its interval.
+
+    The speed-up is the mean of the processes' paired ratios, not the quotient of the medians shown beside it:
+    pairing cancels what both sides suffer alike.
+
+    `fixed_s` is what a call costs however little it computes, `pages` the memory a call maps anew (None where the
+    system does not tell), and `copy_bytes` the bytes per second of a copy that moves as much as depthwise does,
+    which is faster than a large copy where that much fits a cache. `disturbed` is the fraction of samples that took
+    more than half as long again as the median of their kind in their process, `stolen` the fraction of the time
+    in which the threads that were timed were not running. `seconds` is the wall time that it all took.
+    """
 
     ordinary_s: float
     separable_s: float
@@ -39,3 +111,11 @@ class Timing:
     dtype: str
     processes: int
     pairs: int
+    fixed_s: Seconds | None = None
+    pages: Pages | None = None
+    copy_bytes: float | None = None
+    peaks: Peaks | None = None
+    regime: Regime = NO_REGIME
+    disturbed: float = 0.0
+    stolen: float = 0.0
+    seconds: float = 0.0

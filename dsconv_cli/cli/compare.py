@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 import typer
 
 from dsconv_cli import parsing
 from dsconv_cli.cli import options as opt
+from dsconv_cli.cli import timed
 from dsconv_cli.cli.report import Plan, plan
 from dsconv_cli.cli.streams import ColorChoice, Streams
 from dsconv_cli.comparison import PROFILER_CHOICES, Comparison, closed_forms, profile
 from dsconv_cli.gates import check_types
 from dsconv_cli.spec import DTYPE_BYTES, Bias, ConvSpec, DsconvError
+
+if TYPE_CHECKING:
+    from dsconv_cli.timing import Timer, TimingSettings
 
 
 def compare(
@@ -33,7 +38,12 @@ def compare(
     depthwise_bias: opt.DepthwiseBias = None,
     pointwise_bias: opt.PointwiseBias = None,
     profiler: opt.Profiler = "thop",
+    time: opt.Time = False,
+    device: opt.Device = timed.DEVICE,
     dtype: opt.Dtype = "float32",
+    threads: opt.Threads = None,
+    channels_last: opt.ChannelsLast = False,
+    budget: opt.Budget = timed.BUDGET,
     format_name: opt.FormatName = "table",
     output: opt.OutputPath = None,
     get: opt.GetKey = None,
@@ -57,6 +67,7 @@ def compare(
     }  # fmt: skip
     spec = parsing.layer(texts, bias=biases(bias, ordinary_bias, depthwise_bias, pointwise_bias))
     choice("--profiler", profiler, PROFILER_CHOICES)
+    settings = timed.settings(time, device=device, threads=threads, channels_last=channels_last, budget=budget)
     wishes = plan(
         streams,
         format_name=format_name,
@@ -65,9 +76,9 @@ def compare(
         fail_under=fail_under or (),
         fail_over=fail_over or (),
         explain=explain,
-        absent=(*(["measured"] if profiler == "none" else []), "time"),
+        absent=(*(["measured"] if profiler == "none" else []), *([] if time else ["time"])),
     )
-    result, shown = _measure(spec, profiler, wishes)
+    result, shown = _measure(spec, profiler, wishes, settings)
     if result.measured is not None and not result.measured.exact:
         streams.note("thop counts in doubles, which are not exact above 2^53; the figures are the closed forms")
     raise typer.Exit(wishes.deliver(result, shown=shown))
@@ -96,13 +107,39 @@ def make_streams(color: str, *, quiet: bool, verbose: bool) -> Streams:
     return Streams(cast("ColorChoice", choice("--color", color, ("auto", "always", "never"))), quiet, verbose)
 
 
-def _measure(spec: ConvSpec, profiler: str, wishes: Plan) -> tuple[Comparison, bool]:
+def _measure(spec: ConvSpec, profiler: str, wishes: Plan, settings: TimingSettings | None) -> tuple[Comparison, bool]:
     """The result, and whether it stands on the screen already."""
     closed = closed_forms(spec)
     check_types(closed, wishes.gates)
-    if profiler == "none" or not wishes.live:
-        return profile(closed, profiler), False
-    from dsconv_cli.cli.live import show_while
+    # The measuring process loads torch while this one does: both together take hardly longer than one.
+    with timed.timer(settings) as timer:
+        if not wishes.live or (profiler == "none" and timer is None):
+            return _without_screen(closed, profiler, timer, wishes), False
+        from dsconv_cli.cli.live import Show, show_while
 
-    view = wishes.view()
-    return show_while(closed, lambda: profile(closed, profiler), profiler, view), True
+        def work(show: Show) -> Comparison:
+            counted = _counted(closed, profiler, timer)
+            if timer is None:
+                return counted
+            show(counted, "", "timing: loading torch")
+            return replace(counted, time=timer.time(spec, lambda one: show(counted, "", timed.progress_text(one))))
+
+        return show_while(closed, work, profiler, wishes.view()), True
+
+
+def _without_screen(closed: Comparison, profiler: str, timer: Timer | None, wishes: Plan) -> Comparison:
+    counted = _counted(closed, profiler, timer)
+    if timer is None:
+        return counted
+    with timed.progress_line(wishes.streams) as watch:
+        return replace(counted, time=timer.time(closed.spec, watch))
+
+
+def _counted(closed: Comparison, profiler: str, timer: Timer | None) -> Comparison:
+    """What the profiler counts, once it is known that the layer can be timed as well."""
+    if timer is not None:
+        if profiler != "none":
+            # Loads torch here while the measuring process loads it there.
+            import dsconv_cli.profilers  # noqa: F401
+        timer.check(closed.spec)
+    return profile(closed, profiler)

@@ -9,6 +9,7 @@ import traceback
 import typer
 
 from dsconv_cli.cli.compare import compare
+from dsconv_cli.cli.doctor import doctor
 from dsconv_cli.cli.help import PlainCommand, PlainGroup
 from dsconv_cli.cli.model import model
 from dsconv_cli.cli.streams import PipeClosedError, say
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.command(cls=PlainCommand, short_help="One layer: both forms, profiled, side by side.")(compare)
 app.command(cls=PlainCommand, short_help="A whole network, layer by layer, before and after.")(model)
+app.command(cls=PlainCommand, short_help="What this machine can measure, and how far to trust it.")(doctor)
 
 
 @app.callback(invoke_without_command=True)

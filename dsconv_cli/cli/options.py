@@ -68,7 +68,12 @@ Profiler = Annotated[
 Time = Annotated[bool, _option("--time", text="Also measure time, with an honest interval.", panel=MEASUREMENT)]
 Threads = Annotated[
     str | None,
-    _option("--threads", text="Threads for --time; by default what torch takes.", panel=MEASUREMENT, metavar="INT"),
+    _option(
+        "--threads",
+        text="Threads for --time (1): torch's default would be all cores, which other programs disturb.",
+        panel=MEASUREMENT,
+        metavar="INT",
+    ),
 ]
 ChannelsLast = Annotated[
     bool, _option("--channels-last", text="Time with the N,H,W,C memory layout.", panel=MEASUREMENT)
@@ -105,6 +110,26 @@ OutputPath = Annotated[
     _option(
         "--output",
         text="Also write a file; the format comes from its ending (.json .jsonl .csv .md .svg .txt) or the prefix. "
+        "With --time, roofline:PATH or a file called roofline.svg or .png is a roofline picture. Repeatable.",
+        panel=OUTPUT,
+        metavar="[FORMAT:]PATH",
+    ),
+]
+PlainFormatName = Annotated[
+    str,
+    _option(
+        "--format",
+        text="What stdout gets.",
+        panel=OUTPUT,
+        metavar="table|json|csv|markdown",
+        envvar="DSCONV_FORMAT",
+    ),
+]
+PlainOutputPath = Annotated[
+    list[str] | None,
+    _option(
+        "--output",
+        text="Also write a file; the format comes from its ending (.json .jsonl .csv .md .txt) or the prefix. "
         "Repeatable.",
         panel=OUTPUT,
         metavar="[FORMAT:]PATH",

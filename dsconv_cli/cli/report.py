@@ -12,7 +12,7 @@ from pathlib import Path
 from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, write_out
 from dsconv_cli.comparison import OPTIONAL_SECTIONS, Comparison, find_key, read
 from dsconv_cli.gates import Failure, Gate, check, parse_gate
-from dsconv_cli.render import FORMATS, View, render
+from dsconv_cli.render import FORMATS, View, format_of, render, render_file
 from dsconv_cli.render.csv_ import cell
 from dsconv_cli.spec import DsconvError
 
@@ -72,7 +72,9 @@ class Plan:
         """Each file whole or not at all."""
         view = View(explain=self.explain, failures=failures)
         for file in self.files:
-            text = render(file.format, result, replace(view, explain=self.explain and FORMATS[file.format].explains))
+            text = render_file(
+                file.format, result, replace(view, explain=self.explain and FORMATS[file.format].explains)
+            )
             replace_file(file.path, text)
 
 
@@ -107,6 +109,7 @@ def plan(
     files = tuple(_file(text) for text in outputs)
     _check_distinct(files)
     for file in files:
+        _check_drawable(file, absent)
         check_writable(file.path)
     return Plan(streams, format_name, files, found, gates, explain)
 
@@ -138,8 +141,8 @@ def check_writable(path: Path) -> None:
     Path(name).unlink()
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Write `text` to a neighbour of `path` and rename it, so that `path` is never half written.
+def replace_file(path: Path, content: str | bytes) -> None:
+    """Write `content` to a neighbour of `path` and rename it, so that `path` is never half written.
 
     Raises:
         DsconvError: the disk is full, or the directory has gone.
@@ -149,8 +152,8 @@ def replace_file(path: Path, text: str) -> None:
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=target.parent)
         temporary = Path(name)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content if isinstance(content, bytes) else content.encode())
         temporary.chmod(_mode(target))
         temporary.replace(target)
     except OSError as error:
@@ -174,14 +177,13 @@ def _file(text: str) -> File:
     if colon and prefix in FORMATS:
         if not rest:
             raise DsconvError(f"--output {text} names no file; it takes [FORMAT:]PATH")
-        return File(prefix, Path(rest))
+        return File(format_of(rest, prefix) or prefix, Path(rest))
     # One letter before a colon is a drive on Windows.
     if colon and prefix.isalpha() and len(prefix) > 1:
         raise DsconvError(f"--output {text}: unknown format {prefix!r}; formats are {', '.join(FORMATS)}")
-    ending = Path(text).suffix.lower()
-    for name, one in FORMATS.items():
-        if ending in one.extensions:
-            return File(name, Path(text))
+    name = format_of(text)
+    if name is not None:
+        return File(name, Path(text))
     endings = " ".join(ending for one in FORMATS.values() for ending in one.extensions)
     raise DsconvError(f"--output {text}: its ending names no format; use one of {endings}, or FORMAT:PATH")
 
@@ -193,6 +195,16 @@ def _check_distinct(files: Sequence[File]) -> None:
         if target in seen:
             raise DsconvError(f"--output names {file.path} twice")
         seen.add(target)
+
+
+def _check_drawable(file: File, absent: Sequence[str]) -> None:
+    from importlib.util import find_spec
+
+    one = FORMATS[file.format]
+    if one.section is not None and one.section in absent:
+        raise DsconvError(f"a roofline picture ({file.path}) needs {_ASKED_BY[one.section]}")
+    if one.requires is not None and find_spec(one.requires) is None:
+        raise DsconvError(f"a roofline picture ({file.path}) needs {one.requires}: pip install 'dsconv-cli[plot]'")
 
 
 def _check_measured(key: str, absent: Sequence[str]) -> None:

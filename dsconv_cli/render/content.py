@@ -10,6 +10,7 @@ from typing import Final
 from dsconv_cli.comparison import Comparison
 from dsconv_cli.cost import MUCH_LESS, Counts
 from dsconv_cli.render.numbers import by, exact, percent, scaled, significant, times
+from dsconv_cli.render.timed_content import time_rows
 from dsconv_cli.spec import ConvSpec
 
 OPERATORS: Final = ("ordinary", "separable", "depthwise", "pointwise")
@@ -65,7 +66,8 @@ METRICS: Final = (
 def rows(one: Comparison) -> tuple[Row, ...]:
     """The rows of the table: the metrics, and intensity, which is a quotient of two of them."""
     intensity = tuple(significant(getattr(one.intensity, name)) for name in OPERATORS)
-    return (*(metric.row(one) for metric in METRICS), Row("FLOPs per byte", "FLOPs/B", intensity, intensity, None))
+    counted = (*(metric.row(one) for metric in METRICS), Row("FLOPs per byte", "FLOPs/B", intensity, intensity, None))
+    return (*counted, *(Row(row.label, row.short, row.cells, row.cells, row.ratio) for row in time_rows(one)))
 
 
 def title(spec: ConvSpec) -> str:

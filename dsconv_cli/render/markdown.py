@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from dsconv_cli.comparison import Comparison
 from dsconv_cli.render import View, content
+from dsconv_cli.render.timed_content import explanation, time_lines
 
 
 def render(comparison: Comparison, view: View) -> str:
@@ -30,6 +31,7 @@ def _lines(comparison: Comparison, view: View) -> Iterator[str]:
     rows = content.rows(comparison)
     yield from table(header, [(row.label, *row.exact, content.ratio_text(row), row.approximation) for row in rows])
     yield ""
+    yield from _time(comparison)
     yield content.approximation_line(comparison)
     yield ""
     yield from (f"- {'yes' if holds else 'no'}: {line}" for holds, line in content.assumption_lines(comparison))
@@ -43,6 +45,19 @@ def _lines(comparison: Comparison, view: View) -> Iterator[str]:
             yield f"**{heading}**"
             yield ""
             yield from (f"- {line}" for line in lines)
+
+
+def _time(comparison: Comparison) -> Iterator[str]:
+    """What the timing says, and why; nothing if time was not measured."""
+    for _, line in time_lines(comparison):
+        yield f"{line}  "
+    why = explanation(comparison)
+    if why:
+        yield ""
+        yield "Time beside MACs:"
+        yield ""
+        yield from (f"- {sentence}" for sentence in why)
+        yield ""
 
 
 def _row(cells: Sequence[str]) -> str:

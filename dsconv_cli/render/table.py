@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
-from typing import IO
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import IO, Final
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -16,11 +16,14 @@ from dsconv_cli.comparison import Comparison
 from dsconv_cli.render import View, content
 from dsconv_cli.render.content import OPERATORS, Row
 from dsconv_cli.render.numbers import ascii_text
+from dsconv_cli.render.timed_content import Tone, explanation, time_lines
 
 Layout = Callable[[Sequence[Row], View], RenderableType]
 
 #: Where nothing limits the width, text is still wrapped for reading.
 READING_WIDTH = 80
+
+_TONES: Final[Mapping[Tone, str]] = {"good": "green", "bad": "red", "plain": "", "dim": "dim"}
 
 _ASCII_RULE = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 _RULE = box.Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
@@ -63,9 +66,12 @@ def _blocks(comparison: Comparison, view: View) -> Iterator[RenderableType]:
     yield Text(sign(content.title(comparison.spec)), style="bold")
     yield Text(sign(content.shapes(comparison.spec)))
     yield Text(sign(content.counted_by(comparison, view.pending)), style="dim")
+    if view.progress:
+        yield Text(sign(view.progress), style="dim")
     yield Text()
     yield _figures(comparison, view)
     yield Text()
+    yield from _time(comparison, view)
     yield Text(sign(content.approximation_line(comparison)))
     yield _assumptions(comparison, view)
     yield Text(sign(content.UNITS_NOTE), style="dim")
@@ -77,6 +83,21 @@ def _blocks(comparison: Comparison, view: View) -> Iterator[RenderableType]:
             yield Text(sign(heading), style="bold")
             for line in lines:
                 yield Padding(Text(sign(line)), (0, 0, 0, 2))
+
+
+def _time(comparison: Comparison, view: View) -> Iterator[RenderableType]:
+    """What the timing says, and why; nothing if time was not measured."""
+    sign = _signs(view)
+    for tone, line in time_lines(comparison):
+        yield Text(sign(line), style=_TONES[tone])
+    why = explanation(comparison)
+    if why:
+        grid = Table.grid(padding=(0, 1))
+        for sentence in why:
+            grid.add_row("  -", sign(sentence))
+        yield Text(sign("Time beside MACs:"), style="bold")
+        yield grid
+        yield Text()
 
 
 def _figures(comparison: Comparison, view: View) -> RenderableType:
@@ -134,7 +155,8 @@ def _list(rows: Sequence[Row], view: View) -> RenderableType:
     lines: list[RenderableType] = []
     for row in rows:
         lines.append(Text(row.label, style="bold"))
-        lines.extend(Text(sign(f"  {name} {cell}")) for name, cell in zip(OPERATORS, row.exact, strict=True))
+        cells = zip(OPERATORS, row.exact, strict=True)
+        lines.extend(Text(sign(f"  {name} {cell}")) for name, cell in cells if cell)
         if row.ratio is not None:
             lines.append(Text("  ratio ").append_text(_ratio(row, view)))
         if row.approximation:

@@ -1,0 +1,62 @@
+"""`dsconv doctor`: what this machine can measure."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from dsconv_cli.cli import options as opt
+from dsconv_cli.cli import timed
+from dsconv_cli.cli.compare import choice, make_streams
+from dsconv_cli.cli.report import check_writable, replace_file, terminal_width
+from dsconv_cli.cli.streams import has_unicode, is_terminal, write_out
+from dsconv_cli.render import View, format_of
+from dsconv_cli.spec import DTYPE_BYTES, DsconvError
+
+_ON_STDOUT = ("table", "json", "csv", "markdown")
+_FILES = (*_ON_STDOUT, "jsonl")
+
+
+def doctor(
+    device: opt.Device = timed.DEVICE,
+    dtype: opt.Dtype = "float32",
+    threads: opt.Threads = None,
+    channels_last: opt.ChannelsLast = False,
+    budget: opt.Budget = timed.BUDGET,
+    format_name: opt.PlainFormatName = "table",
+    output: opt.PlainOutputPath = None,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    color: opt.Color = "auto",
+) -> None:
+    """Tell what this machine can measure, and how far its timings can be trusted.
+
+    Measures the machine's peaks, and its noise: a convolution timed against itself, whose ratio is 1 in truth.
+    """
+    streams = make_streams(color, quiet=quiet, verbose=verbose)
+    choice("--dtype", dtype, DTYPE_BYTES)
+    choice("--format", format_name, _ON_STDOUT)
+    files = [_file(text) for text in output or ()]
+    for _, path in files:
+        check_writable(path)
+    settings = timed.settings(True, device=device, threads=threads, channels_last=channels_last, budget=budget)
+    assert settings is not None
+    from dsconv_cli.doctor import examine
+    from dsconv_cli.render.doctor import render
+
+    with timed.progress_line(streams) as watch:
+        found = examine(settings, dtype, watch)
+    for name, path in files:
+        replace_file(path, render(name, found, View()))
+    width = terminal_width() if is_terminal(sys.stdout) else None
+    write_out(render(format_name, found, View(width=width, unicode=has_unicode(sys.stdout))))
+
+
+def _file(text: str) -> tuple[str, Path]:
+    prefix, colon, rest = text.partition(":")
+    if colon and prefix in _FILES and rest:
+        return prefix, Path(rest)
+    name = format_of(text)
+    if name not in _FILES:
+        raise DsconvError(f"--output {text}: its ending names no format of this command; they are {', '.join(_FILES)}")
+    return name, Path(text)

@@ -1,0 +1,155 @@
+"""Samples of processes → figures, a verdict, and what speaks against believing them.
+
+Pure; the wording of every warning stands here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from dsconv_cli.jobs import LayerSample
+from dsconv_cli.sampling import disturbed_fraction
+from dsconv_cli.stats import LEVEL, median, paired_log_ratio, ratio_interval
+from dsconv_cli.timed import Interval, Verdict
+
+#: The widest interval that is still called reliable, and how many processes it should rest on.
+WIDEST: Final = 0.05
+ENOUGH_PROCESSES: Final = 8
+#: Above these fractions the samples, or the timed thread, were disturbed too often. Below them medians of pairs
+#: take it: the interval is as wide as it has to be, and is judged by its width.
+DISTURBED: Final = 0.20
+STOLEN: Final = 0.25
+#: A core is counted as taken by others in quarters: the system's clock ticks are coarse.
+_CORE_SLACK: Final = 0.25
+#: A longer budget is not advised beyond this many seconds.
+_LONGEST_BUDGET_S: Final = 600.0
+
+
+class Caution(NamedTuple):
+    """Something that speaks against believing a timing."""
+
+    code: str
+    figures: Mapping[str, Any]
+
+    @property
+    def text(self) -> str:
+        """One line for the user."""
+        return _WORDING[self.code](**self.figures)
+
+
+def _wide(half: float, budget: float) -> str:
+    said = f"the interval is ±{half:.1%} wide, more than ±{WIDEST:.0%}"
+    needed = budget * (half / WIDEST) ** 2 * 1.2
+    if needed <= _LONGEST_BUDGET_S:
+        return f"{said}; --budget {needed:.0f} should do, or a quieter machine"
+    return f"{said}: the machine is too noisy for this layer"
+
+
+_WORDING: Final[Mapping[str, Callable[..., str]]] = MappingProxyType(
+    {
+        "few": lambda processes, budget: (
+            f"only {processes} processes fit into {budget:g} s, fewer than {ENOUGH_PROCESSES}; "
+            "a longer --budget measures more"
+        ),
+        "wide": _wide,
+        "threads": lambda threads, cores: f"more threads ({threads}) than cores ({cores}): they wait for each other",
+        "crowded": lambda threads, others, cores: (
+            f"other programs kept {others:.1f} of {cores} cores busy, which leaves less than one for each of "
+            f"{threads} thread{'s' if threads > 1 else ''}"
+        ),
+        "stolen": lambda share: f"the timed thread was not running for {share:.0%} of the time: others took its core",
+        "disturbed": lambda share: f"{share:.0%} of the samples took more than half as long again as the median",
+    }
+)
+
+
+class Surroundings(NamedTuple):
+    """Thread counts and budget, which the samples do not know. `machine_cores` are all, `cores` those allowed."""
+
+    threads: int
+    cores: int
+    machine_cores: int
+    budget_s: float
+
+
+class Findings(NamedTuple):
+    """What the samples of all processes say together. `pairs` counts the rounds of all processes."""
+
+    speedup: Interval
+    processes: int
+    pairs: int
+    disturbed: float
+    stolen: float
+    cautions: tuple[Caution, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of the separable form, by the whole interval."""
+        return verdict(self.speedup)
+
+    @property
+    def reliable(self) -> bool:
+        """Whether nothing speaks against the figures."""
+        return not self.cautions
+
+
+def verdict(speedup: Interval) -> Verdict:
+    """Faster or slower only where the whole interval says so."""
+    if speedup.low > 1:
+        return "faster"
+    return "slower" if speedup.high < 1 else "no detectable difference"
+
+
+def log_ratios(samples: Sequence[LayerSample]) -> list[float]:
+    """One logarithm of ordinary ÷ separable for each process."""
+    return [
+        paired_log_ratio(sample.rounds.per_call["ordinary"], sample.rounds.per_call["separable"]) for sample in samples
+    ]
+
+
+def median_s(samples: Sequence[LayerSample], name: str) -> float:
+    """Seconds a call: the median of the processes' medians."""
+    return median([sample.rounds.median(name) for sample in samples])
+
+
+def findings(samples: Sequence[LayerSample], around: Surroundings, level: float = LEVEL) -> Findings:
+    """Everything the samples say, cautions included.
+
+    Raises:
+        ValueError: there are no samples.
+    """
+    speedup = ratio_interval(log_ratios(samples), level)
+    stolen = _mean([sample.stolen for sample in samples])
+    disturbed = _mean([disturbed_fraction(sample.rounds.per_call) for sample in samples])
+    return Findings(
+        speedup=speedup,
+        processes=len(samples),
+        pairs=sum(sample.rounds.number for sample in samples),
+        disturbed=disturbed or 0.0,
+        stolen=stolen or 0.0,
+        cautions=tuple(_cautions(samples, around, speedup, disturbed or 0.0, stolen or 0.0)),
+    )
+
+
+def _cautions(
+    samples: Sequence[LayerSample], around: Surroundings, speedup: Interval, disturbed: float, stolen: float
+) -> list[Caution]:
+    others = _mean([sample.others for sample in samples])
+    threads, cores = around.threads, around.machine_cores
+    crowded = others is not None and others > _CORE_SLACK and others + threads > cores + _CORE_SLACK
+    conditions: list[tuple[bool, str, dict[str, Any]]] = [
+        (len(samples) < ENOUGH_PROCESSES, "few", {"processes": len(samples), "budget": around.budget_s}),
+        (speedup.half_width > WIDEST, "wide", {"half": speedup.half_width, "budget": around.budget_s}),
+        (threads > around.cores, "threads", {"threads": threads, "cores": around.cores}),
+        (crowded, "crowded", {"threads": threads, "others": others, "cores": cores}),
+        (stolen > STOLEN, "stolen", {"share": stolen}),
+        (disturbed > DISTURBED, "disturbed", {"share": disturbed}),
+    ]
+    return [Caution(code, figures) for holds, code, figures in conditions if holds]
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
