@@ -13,6 +13,7 @@ import typer
 
 from dsconv_cli import parsing
 from dsconv_cli.cli import options as opt
+from dsconv_cli.cli import timed
 from dsconv_cli.cli.compare import choice, make_streams
 from dsconv_cli.cli.options import _option
 from dsconv_cli.cli.report import (
@@ -35,7 +36,7 @@ from dsconv_cli.render.csv_ import cell
 from dsconv_cli.spec import DsconvError
 
 if TYPE_CHECKING:
-    from dsconv_cli.model.source import Source
+    from dsconv_cli.timing import TimingSettings
 
 NETWORK = "The network"
 WHAT_IF = "What if"
@@ -44,6 +45,9 @@ INPUT_DTYPES: Final = (
     *("float32", "float64", "bfloat16", "float16"),
     *("int64", "int32", "int16", "int8", "uint8", "bool", "complex64"),
 )
+
+#: A network has many layers, and this is for all of them.
+BUDGET: Final = "60"
 
 PLOT_ENDINGS: Final = (".svg", ".png", ".pdf")
 LAYER_ENDINGS: Final = (".csv", ".jsonl")
@@ -121,6 +125,23 @@ TargetParams = Annotated[
         metavar="COUNT[k|M|G|T]",
     ),
 ]
+Time = Annotated[
+    bool,
+    _option(
+        "--time",
+        text="Also measure time: of each eligible layer, the same shape once, and of the whole network.",
+        panel=opt.MEASUREMENT,
+    ),
+]
+Budget = Annotated[
+    str,
+    _option(
+        "--budget",
+        text="Seconds that --time may take in all, divided among the shapes and the network.",
+        panel=opt.MEASUREMENT,
+        metavar="SECONDS",
+    ),
+]
 Depth = Annotated[
     str | None,
     _option(
@@ -174,6 +195,11 @@ def model(
     top: Top = None,
     plot: Plot = None,
     layers: Layers = None,
+    time: Time = False,
+    device: opt.Device = timed.DEVICE,
+    threads: opt.Threads = None,
+    channels_last: opt.ChannelsLast = False,
+    budget: Budget = BUDGET,
     format_name: opt.FormatName = "table",
     output: opt.OutputPath = None,
     get: opt.GetKey = None,
@@ -200,6 +226,9 @@ def model(
         target_macs=None if target_macs is None else parse_count(target_macs, "--target-macs"),
         target_params=None if target_params is None else parse_count(target_params, "--target-params"),
     )
+    if not time and budget == BUDGET:
+        budget = timed.BUDGET
+    settings = timed.settings(time, device=device, threads=threads, channels_last=channels_last, budget=budget)
     inputs = parse_inputs(input_shape or (), input_dtype or ())
     wishes = _plan(
         streams,
@@ -208,26 +237,49 @@ def model(
         key=get,
         fail_under=fail_under or (),
         fail_over=fail_over or (),
-        timed=False,
+        with_time=time,
         levels=_levels(depth, top),
         plot=plot,
         layers=layers,
     )
-    result = _measure(target, arg or (), inputs, selection)
+    result = _measure(streams, Recipe(target, arg or (), inputs), selection, settings)
     for note in result.notes:
         streams.note(note)
     raise typer.Exit(wishes.deliver(result))
 
 
-def _measure(target: str, arguments: Sequence[str], inputs: Sequence[InputShape], selection: Selection) -> ModelResult:
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What names the network and its inputs on the command line."""
+
+    target: str
+    arguments: Sequence[str]
+    inputs: tuple[InputShape, ...]
+
+
+def _measure(streams: Streams, recipe: Recipe, selection: Selection, settings: TimingSettings | None) -> ModelResult:
+    if settings is None:
+        return _analyse(recipe, selection)
+    from dsconv_cli.model import timing
+
+    # The measuring process loads torch while this one does.
+    with timing.NetworkTimer(settings) as timer:
+        result = _analyse(recipe, selection)
+        from dsconv_cli.model.target import parse_arguments
+
+        made = timing.Recipe(recipe.target, parse_arguments(recipe.arguments), recipe.inputs)
+        return timer.time(result, made, lambda what: timed.progress_line(streams, what))
+
+
+def _analyse(recipe: Recipe, selection: Selection) -> ModelResult:
     # torch's own code warns on stderr, past Python's filters, of what is no news to someone who counts.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from dsconv_cli.model.analysis import Inputs, analyse_source
     from dsconv_cli.model.target import load_target, parse_arguments
 
-    source: Source = load_target(target, parse_arguments(arguments))
-    args = tuple(one for one in inputs if one.name is None)
-    kwargs = {one.name: one for one in inputs if one.name is not None}
+    source = load_target(recipe.target, parse_arguments(recipe.arguments))
+    args = tuple(one for one in recipe.inputs if one.name is None)
+    kwargs = {one.name: one for one in recipe.inputs if one.name is not None}
     return analyse_source(source, Inputs(args, kwargs), selection)
 
 
@@ -339,7 +391,7 @@ def _plan(
     key: str | None,
     fail_under: Sequence[str],
     fail_over: Sequence[str],
-    timed: bool,
+    with_time: bool,
     levels: _Levels,
     plot: str | None,
     layers: str | None,
@@ -356,7 +408,7 @@ def _plan(
     )
     found = None if key is None else find_key(key)
     for wanted in (*([found] if found else []), *(gate.key for gate in gates)):
-        if wanted.startswith(TIME_SECTION) and not timed:
+        if wanted.startswith(TIME_SECTION) and not with_time:
             raise DsconvError(f"{wanted} is not measured in this run; it needs --time")
     files = tuple(_file(text) for text in outputs)
     plot_path = _path("--plot", plot, PLOT_ENDINGS)

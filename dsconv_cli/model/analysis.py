@@ -248,11 +248,21 @@ def _run_somewhere(source: Source, inputs: Inputs) -> _Ran:
 
 def _run(source: Source, inputs: Inputs, device: str, not_on_meta: str | None) -> _Ran:
     module = source.copy(device)
-    given = inputs if inputs.args or inputs.kwargs else _example(source)
-    call = _seeded(lambda: given.on(device, first_dtype(module)))
+    call = call_of(source, inputs, module, device)
     check_call(module, *call)
     walked = _seeded(lambda: walk(module, call, shapes_only=device == META))
     return _Ran(Network.of(module), walked, device, not_on_meta, _shapes(call))
+
+
+def call_of(source: Source, inputs: Inputs, module: nn.Module, device: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments for `module`, made of `inputs` or, where there are none, of those that the source brings along.
+
+    Raises:
+        DsconvError: there are none.
+    """
+    given = inputs if inputs.args or inputs.kwargs else _example(source)
+    made: tuple[tuple[Any, ...], dict[str, Any]] = _seeded(lambda: given.on(device, first_dtype(module)))
+    return made
 
 
 def _run_replaced(source: Source, inputs: Inputs, ran: _Ran, layers: Sequence[Layer]) -> _Totals:
@@ -265,8 +275,7 @@ def _run_replaced(source: Source, inputs: Inputs, ran: _Ran, layers: Sequence[La
     swap = _seeded(lambda: {layer.name: _pair_on(ran, layer) for layer in chosen})
     try:
         module = source.copy(ran.device, swap)
-        given = inputs if inputs.args or inputs.kwargs else _example(source)
-        call = _seeded(lambda: given.on(ran.device, first_dtype(module)))
+        call = call_of(source, inputs, module, ran.device)
         walked = _seeded(lambda: walk(module, call, shapes_only=ran.device == META))
     except (Exception, SystemExit) as error:
         raise CannotMeasureError(

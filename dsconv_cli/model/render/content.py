@@ -160,7 +160,10 @@ def time_lines(result: ModelResult) -> list[str]:
         return []
     speedup = f"{times(one.value)} ({times(one.low)} to {times(one.high)} at {one.level:.0%})"
     where = f"{one.device}, {_many(one.threads, 'thread')}, {one.dtype}, {one.pairs} pairs"
-    return [f"One pass: {one.verdict}, {speedup}, {where}{'' if one.reliable else '; not reliable'}.", *one.warnings]
+    return [
+        f"One pass: {one.verdict}, {speedup}, {where}{'' if one.reliable else '; not reliable:'}",
+        *(f"  {text}" for text in one.warnings),
+    ]
 
 
 def _tally(reasons: Counter[str]) -> str:
