@@ -256,6 +256,28 @@ def test_a_closure_that_reaches_the_original_does_no_harm():
     assert [one[2:5] + one[6:] for one in after] == [one[2:5] + one[6:] for one in before]
 
 
+def test_a_module_that_gives_itself_as_its_copy():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 8, 3, padding=1)
+            self.register_buffer("calls", torch.zeros(()))
+
+        def __deepcopy__(self, memo):
+            return self
+
+        def forward(self, x):
+            self.calls += 1
+            self.last = x
+            return self.conv(x)
+
+    for model in (Net(), nn.Sequential(Net())):
+        before = state(model)
+        assert analyse(model, SHAPE).macs == analyse(nn.Conv2d(3, 8, 3, padding=1), SHAPE).macs
+        assert isinstance(next(separate(model, SHAPE).modules()), type(model))
+        assert state(model) == before
+
+
 def test_unwrapped_from_compile():
     assert analyse(torch.compile(odd.small(), backend="eager"), SHAPE).macs == analyse(odd.small(), SHAPE).macs
 

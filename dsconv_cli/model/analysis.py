@@ -24,7 +24,7 @@ from dsconv_cli.model.layers import (
     why_not_by_itself,
 )
 from dsconv_cli.model.result import BeforeAfter, InputShape, Layer, ModelResult, Selection
-from dsconv_cli.model.source import Source, check_call, describe, first_dtype, quiet, source_of
+from dsconv_cli.model.source import Source, a, check_call, describe, first_dtype, quiet, source_of
 from dsconv_cli.model.walk import Walk, walk
 from dsconv_cli.spec import CannotMeasureError, ConvSpec, DsconvError
 
@@ -233,7 +233,7 @@ def _run_somewhere(source: Source, inputs: Inputs) -> _Ran:
         if error.exit_code == 2:
             raise
         why = describe(error.__cause__) if error.__cause__ is not None else str(error)
-    except Exception as error:  # noqa: BLE001  # whatever it is, the CPU is the judge
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it is, the CPU is the judge
         why = describe(error)
     try:
         return _run(source, inputs, CPU, why)
@@ -347,10 +347,10 @@ def _notes(ran: _Ran, layers: Sequence[Layer], not_built_on_meta: str | None) ->
         notes.append(f"run on the CPU, for the meta device does not do: {ran.not_on_meta}")
     kind, count = ran.walk.output_type, len(ran.walk.outputs)
     if count == 0:
-        notes.append(f"the network returns {kind} without a tensor, so that there is no output shape to check")
+        notes.append(f"the network returns {a(kind)} without a tensor, so that there is no output shape to check")
     elif kind != "Tensor":
         checked = f"shapes of its {count} tensors are" if count > 1 else "shape of its one tensor is"
-        notes.append(f"the network returns a {kind}; the {checked} checked")
+        notes.append(f"the network returns {a(kind)}; the {checked} checked")
     worse = [layer for layer in layers if layer.replaced and layer.saving.macs < 0]
     if worse:
         notes.append(

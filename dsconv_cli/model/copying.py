@@ -27,15 +27,13 @@ def copy_module(module: nn.Module, device: str | None, swap: Mapping[nn.Module, 
         memo[id(tensor)] = _moved(tensor, device)
     with _MoveCopiedTensors(device):
         try:
-            return _deep_copy(module, dict(memo))
-        except (TypeError, RuntimeError, AttributeError, ValueError, NotImplementedError):
+            copied = copy.deepcopy(module, dict(memo))
+        except Exception:  # noqa: BLE001  # anything may be said by an attribute that cannot be copied
             return _part_by_part(module, memo)
-
-
-def _deep_copy(module: nn.Module, memo: dict[int, Any]) -> nn.Module:
-    copied = copy.deepcopy(module, memo)
-    assert isinstance(copied, nn.Module)
-    return copied
+    if set(copied.modules()).isdisjoint(module.modules()):
+        return copied
+    # A class that gives out itself as its copy.
+    return _part_by_part(module, memo)
 
 
 def _part_by_part(root: nn.Module, memo: dict[int, Any]) -> nn.Module:

@@ -97,7 +97,7 @@ class Source:
         if isinstance(made, ExportedProgram):
             return from_exported(made, self.name).original(device)
         if not isinstance(made, nn.Module):
-            raise DsconvError(f"{self.name} gave {_a(type(made).__name__)}, not a torch.nn.Module")
+            raise DsconvError(f"{self.name} gave {a(type(made).__name__)}, not a torch.nn.Module")
         return unwrapped(made)
 
 
@@ -111,7 +111,7 @@ def source_of(model: Any, name: str = "") -> Source:
         return from_exported(model, name or "the exported program")
     if isinstance(model, nn.Module):
         return Source(name or type(unwrapped(model)).__name__, module=unwrapped(model))
-    kind = f"the class {model.__name__}" if isinstance(model, type) else _a(type(model).__name__)
+    kind = f"the class {model.__name__}" if isinstance(model, type) else a(type(model).__name__)
     raise DsconvError(f"{name or 'the model'} is {kind}, not a torch.nn.Module")
 
 
@@ -254,5 +254,6 @@ def shapes_in(value: Any) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(one.shape) for one in tensors_in(value))
 
 
-def _a(noun: str) -> str:
+def a(noun: str) -> str:
+    """`noun` with its article."""
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"

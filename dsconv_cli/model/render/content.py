@@ -12,9 +12,7 @@ from dsconv_cli.model.result import BeforeAfter, Layer, ModelResult
 from dsconv_cli.model.tree import Line, hidden, top_lines, tree_lines
 from dsconv_cli.render.numbers import by, exact, percent, scaled, seconds, times
 
-UNITS_NOTE: Final = (
-    "MACs leave out bias additions; 1 MAC = 2 FLOPs. A ratio is before / after: above 1 the separable form is cheaper."
-)
+UNITS_NOTE: Final = "MACs leave out bias additions; 1 MAC = 2 FLOPs. A ratio is before / after."
 
 
 @dataclass(frozen=True, slots=True)
