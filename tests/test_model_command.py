@@ -168,9 +168,11 @@ def test_layers_are_what_sweep_reads(here, tmp_path):
 
 def test_plot(here, tmp_path):
     pytest.importorskip("matplotlib")
-    code, _, err = here(*SMALL, "--plot", tmp_path / "macs.svg", "--plot", tmp_path / "macs.png")
+    names = ("a.svg", "b.png", "c.svg", "d.pdf")
+    a, b, c, d = (tmp_path / name for name in names)
+    code, _, err = here(*SMALL, "--plot", a, "--output", b, "--output", f"plot:{c}", "--output", d)
     assert code == 0, err
-    assert (tmp_path / "macs.png").read_bytes().startswith(b"\x89PNG")
+    assert [path.read_bytes()[:4] for path in (a, b, c, d)] == [b"<?xm", b"\x89PNG", b"<?xm", b"%PDF"]
 
 
 def test_plot_shows_every_mac(program):
@@ -346,6 +348,8 @@ BAD = [
     ((*SMALL, "--output", "/no/such/folder/x.json"), 2, "cannot write"),
     ((*SMALL, "--layers", "layers.xls"), 2, "its ending must be one of .csv .jsonl"),
     ((*SMALL, "--plot", "plot.bmp"), 2, "its ending must be one of .svg .png .pdf"),
+    ((*SMALL, "--output", "x.bmp"), 2, "its ending names no format; use one of .txt .json"),
+    ((*SMALL, "--output", "x.csv", "--layers", "x.csv"), 2, "x.csv is to be written twice"),
     ((*SMALL, "--format", "yaml"), 2, "--format must be one of table, json"),
 ]
 

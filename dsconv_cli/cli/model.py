@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -15,24 +13,11 @@ from dsconv_cli import parsing
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import timed
 from dsconv_cli.cli.compare import choice, make_streams
+from dsconv_cli.cli.model_plan import levels, plan
 from dsconv_cli.cli.options import _option
-from dsconv_cli.cli.report import (
-    GATE_FAILED,
-    File,
-    _check_distinct,
-    _file,
-    check_writable,
-    replace_file,
-    terminal_width,
-)
-from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, write_out
-from dsconv_cli.gates import Failure, Gate, judge, parse_gate
+from dsconv_cli.cli.streams import Streams
 from dsconv_cli.model.choose import parse_count
-from dsconv_cli.model.document import KEYS, TIME_SECTION, find_key, layers_file, read
-from dsconv_cli.model.render import FORMATS, Shown, render
 from dsconv_cli.model.result import InputShape, ModelResult, Selection
-from dsconv_cli.render import View
-from dsconv_cli.render.csv_ import cell
 from dsconv_cli.spec import DsconvError
 
 if TYPE_CHECKING:
@@ -48,9 +33,6 @@ INPUT_DTYPES: Final = (
 
 #: A network has many layers, and this is for all of them.
 BUDGET: Final = "60"
-
-PLOT_ENDINGS: Final = (".svg", ".png", ".pdf")
-LAYER_ENDINGS: Final = (".csv", ".jsonl")
 
 Target = Annotated[
     str,
@@ -230,17 +212,17 @@ def model(
         budget = timed.BUDGET
     settings = timed.settings(time, device=device, threads=threads, channels_last=channels_last, budget=budget)
     inputs = parse_inputs(input_shape or (), input_dtype or ())
-    wishes = _plan(
+    wishes = plan(
         streams,
         format_name=format_name,
         outputs=output or (),
+        plot=plot,
+        layers=layers,
         key=get,
         fail_under=fail_under or (),
         fail_over=fail_over or (),
         with_time=time,
-        levels=_levels(depth, top),
-        plot=plot,
-        layers=layers,
+        shown=levels(depth, top),
     )
     result = _measure(streams, Recipe(target, arg or (), inputs), selection, settings)
     for note in result.notes:
@@ -320,122 +302,3 @@ def _ratio(text: str | None) -> float | None:
     if not 0 <= value < float("inf"):
         raise DsconvError(f"--min-ratio must be a number such as 2, not {text!r}")
     return value
-
-
-@dataclass(frozen=True, slots=True)
-class _Levels:
-    depth: int | None
-    top: int | None
-
-
-def _levels(depth: str | None, top: str | None) -> _Levels:
-    if depth is not None and top is not None:
-        raise DsconvError("--depth is for the tree of modules and --top lists layers instead; give one of them")
-    return _Levels(
-        None if depth is None else parsing.integer(depth, "--depth"),
-        None if top is None else parsing.integer(top, "--top"),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """Everything a run will write, known to be possible."""
-
-    streams: Streams
-    format: str
-    files: tuple[File, ...]
-    key: str | None
-    gates: tuple[Gate, ...]
-    levels: _Levels
-    plot: Path | None
-    layers: Path | None
-
-    def deliver(self, result: ModelResult) -> int:
-        """Write the files, then stdout, then judge. Returns the exit code."""
-        failures = tuple(
-            failure for gate in self.gates if (failure := judge(gate, lambda key: read(result, key), KEYS)) is not None
-        )
-        for file in self.files:
-            replace_file(file.path, render(file.format, result, self._shown(View(failures=failures))))
-        if self.layers is not None:
-            replace_file(self.layers, layers_file(result, self.layers.suffix.lower()))
-        if self.plot is not None:
-            from dsconv_cli.model.plot import draw
-
-            draw(result, self.plot, self.levels.depth)
-        if self.key is not None:
-            write_out(cell(read(result, self.key)) + "\n")
-        else:
-            write_out(render(self.format, result, self._shown(self._view(failures))))
-        for failure in failures:
-            say("error", f"gate failed: {failure.message}", self.streams.color)
-        return GATE_FAILED if failures else 0
-
-    def _shown(self, view: View) -> Shown:
-        return Shown(view, self.levels.depth, self.levels.top)
-
-    def _view(self, failures: tuple[Failure, ...]) -> View:
-        return View(
-            width=terminal_width() if is_terminal(sys.stdout) else None,
-            unicode=has_unicode(sys.stdout),
-            color=has_color(sys.stdout, self.streams.color),
-            failures=failures,
-        )
-
-
-def _plan(
-    streams: Streams,
-    *,
-    format_name: str,
-    outputs: Sequence[str],
-    key: str | None,
-    fail_under: Sequence[str],
-    fail_over: Sequence[str],
-    with_time: bool,
-    levels: _Levels,
-    plot: str | None,
-    layers: str | None,
-) -> _Plan:
-    """Check every wish before anything is loaded.
-
-    Raises:
-        DsconvError: an unknown format or key, a gate that is not KEY=NUMBER, a path that cannot be written.
-    """
-    choice("--format", format_name, [name for name, one in FORMATS.items() if one.on_stdout])
-    gates = (
-        *(parse_gate("under", text, find_key) for text in fail_under),
-        *(parse_gate("over", text, find_key) for text in fail_over),
-    )
-    found = None if key is None else find_key(key)
-    for wanted in (*([found] if found else []), *(gate.key for gate in gates)):
-        if wanted.startswith(TIME_SECTION) and not with_time:
-            raise DsconvError(f"{wanted} is not measured in this run; it needs --time")
-    files = tuple(_file(text) for text in outputs)
-    plot_path = _path("--plot", plot, PLOT_ENDINGS)
-    layers_path = _path("--layers", layers, LAYER_ENDINGS)
-    extra = tuple(File("", path) for path in (plot_path, layers_path) if path is not None)
-    _check_distinct((*files, *extra))
-    for file in (*files, *extra):
-        check_writable(file.path)
-    if plot_path is not None:
-        _check_matplotlib()
-    return _Plan(streams, format_name, files, found, gates, levels, plot_path, layers_path)
-
-
-def _path(option: str, text: str | None, endings: Sequence[str]) -> Path | None:
-    if text is None:
-        return None
-    path = Path(text)
-    if path.suffix.lower() not in endings:
-        raise DsconvError(f"{option} {text}: its ending must be one of {' '.join(endings)}")
-    return path
-
-
-def _check_matplotlib() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("matplotlib") is None:
-        raise DsconvError("--plot needs matplotlib: install dsconv-cli with the extra 'plot'")
-
-
-__all__: list[Any] = ["model", "parse_inputs"]

@@ -21,7 +21,10 @@ class Shown:
     top: int | None = None
 
 
-#: The same names and endings as for a single layer.
+#: The format that is a picture, made by `dsconv_cli.model.plot` and not from text.
+PLOT: Final = "plot"
+
+#: The same names and endings as for a single layer, and the plot.
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
     {
         "table": Format("table", (".txt",)),
@@ -31,6 +34,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
         "markdown": Format("markdown", (".md",)),
         "github": Format("github", ()),
         "svg": Format("svg", (".svg",), on_stdout=False),
+        PLOT: Format("", (".png", ".pdf"), on_stdout=False, requires="matplotlib"),
     }
 )
 
