@@ -16,8 +16,8 @@ from torch import nn
 from dsconv_cli import CannotMeasureError, analyse
 from dsconv_cli.jobs import LayerSample, Machine, MeasureLayer, MeasureNetwork, MeasurePeaks, Probe
 from dsconv_cli.model.render import Shown, render
-from dsconv_cli.model.result import InputShape
-from dsconv_cli.model.timing import NETWORK_SHARES, NetworkTimer, Recipe
+from dsconv_cli.model.result import InputShape, Recipe
+from dsconv_cli.model.timing import NETWORK_SHARES, NetworkTimer
 from dsconv_cli.render import View
 from dsconv_cli.sampling import Rounds
 from dsconv_cli.timed import Backends, Peaks, Seconds

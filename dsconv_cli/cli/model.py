@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
-from dsconv_cli import parsing
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import timed
-from dsconv_cli.cli.compare import choice, make_streams
-from dsconv_cli.cli.model_plan import levels, plan
+from dsconv_cli.cli.compare import make_streams
 from dsconv_cli.cli.options import _option
-from dsconv_cli.cli.streams import Streams
-from dsconv_cli.model.choose import parse_count
-from dsconv_cli.model.result import InputShape, ModelResult, Selection
-from dsconv_cli.spec import DsconvError
-
-if TYPE_CHECKING:
-    from dsconv_cli.timing import TimingSettings
 
 NETWORK = "The network"
 WHAT_IF = "What if"
-
-INPUT_DTYPES: Final = (
-    *("float32", "float64", "bfloat16", "float16"),
-    *("int64", "int32", "int16", "int8", "uint8", "bool", "complex64"),
-)
 
 #: A network has many layers, and this is for all of them.
 BUDGET: Final = "60"
@@ -199,20 +182,24 @@ def model(
     TARGET is code: loading it from a package or a path runs it, so name only what you would run. Nothing is loaded
     from pickles, and a .pt2 file that holds one is refused.
     """
+    # What only this command needs is loaded only for it.
+    from dsconv_cli.cli import model_run
+
     streams = make_streams(color, quiet=quiet, verbose=verbose)
-    selection = Selection(
-        keep=tuple(keep or ()),
-        only=tuple(only or ()),
-        min_ratio=_ratio(min_ratio),
-        depth_multiplier=parsing.integer(depth_multiplier, "--depth-multiplier"),
-        target_macs=None if target_macs is None else parse_count(target_macs, "--target-macs"),
-        target_params=None if target_params is None else parse_count(target_params, "--target-params"),
-    )
     if not time and budget == BUDGET:
         budget = timed.BUDGET
     settings = timed.settings(time, device=device, threads=threads, channels_last=channels_last, budget=budget)
-    inputs = parse_inputs(input_shape or (), input_dtype or ())
-    wishes = plan(
+    selection = model_run.selection(
+        keep=keep or (),
+        only=only or (),
+        min_ratio=min_ratio,
+        depth_multiplier=depth_multiplier,
+        target_macs=target_macs,
+        target_params=target_params,
+    )
+    inputs = model_run.parse_inputs(input_shape or (), input_dtype or ())
+    recipe = model_run.Recipe(target, model_run.parse_arguments(arg or ()), inputs)
+    wishes = model_run.plan(
         streams,
         format_name=format_name,
         outputs=output or (),
@@ -222,83 +209,9 @@ def model(
         fail_under=fail_under or (),
         fail_over=fail_over or (),
         with_time=time,
-        shown=levels(depth, top),
+        shown=model_run.levels(depth, top),
     )
-    result = _measure(streams, Recipe(target, arg or (), inputs), selection, settings)
+    result = model_run.measure(streams, recipe, selection, settings)
     for note in result.notes:
         streams.note(note)
     raise typer.Exit(wishes.deliver(result))
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """What names the network and its inputs on the command line."""
-
-    target: str
-    arguments: Sequence[str]
-    inputs: tuple[InputShape, ...]
-
-
-def _measure(streams: Streams, recipe: Recipe, selection: Selection, settings: TimingSettings | None) -> ModelResult:
-    if settings is None:
-        return _analyse(recipe, selection)
-    from dsconv_cli.model import timing
-
-    # The measuring process loads torch while this one does.
-    with timing.NetworkTimer(settings) as timer:
-        result = _analyse(recipe, selection)
-        from dsconv_cli.model.target import parse_arguments
-
-        made = timing.Recipe(recipe.target, parse_arguments(recipe.arguments), recipe.inputs)
-        return timer.time(result, made, lambda what: timed.progress_line(streams, what))
-
-
-def _analyse(recipe: Recipe, selection: Selection) -> ModelResult:
-    # torch's own code warns on stderr, past Python's filters, of what is no news to someone who counts.
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    from dsconv_cli.model.analysis import Inputs, analyse_source
-    from dsconv_cli.model.target import load_target, parse_arguments
-
-    source = load_target(recipe.target, parse_arguments(recipe.arguments))
-    args = tuple(one for one in recipe.inputs if one.name is None)
-    kwargs = {one.name: one for one in recipe.inputs if one.name is not None}
-    return analyse_source(source, Inputs(args, kwargs), selection)
-
-
-def parse_inputs(shapes: Sequence[str], dtypes: Sequence[str]) -> tuple[InputShape, ...]:
-    """`--input` and `--input-dtype` as inputs; an empty dtype stands for the network's own.
-
-    Raises:
-        DsconvError: no shape, an unknown dtype, or as many dtypes as fit no input.
-    """
-    for dtype in dtypes:
-        choice("--input-dtype", dtype, INPUT_DTYPES)
-    if len(dtypes) > 1 and len(dtypes) != len(shapes):
-        raise DsconvError(
-            f"--input-dtype is given {len(dtypes)} times for {len(shapes)} inputs; once, or once for each"
-        )
-    if dtypes and not shapes:
-        raise DsconvError("--input-dtype needs --input")
-    each = list(dtypes) * len(shapes) if len(dtypes) == 1 else list(dtypes) or [""] * len(shapes)
-    return tuple(_input(text, dtype) for text, dtype in zip(shapes, each, strict=True))
-
-
-def _input(text: str, dtype: str) -> InputShape:
-    name, equals, sizes = text.rpartition("=")
-    if equals and not name.isidentifier():
-        raise DsconvError(f"--input takes SHAPE or NAME=SHAPE, such as 1,3,224,224, not {text!r}")
-    parts = sizes.replace("x", ",").split(",")
-    shape = tuple(parsing.integer(part, f"--input {text}: each size") for part in parts)
-    return InputShape(name or None, shape, dtype)
-
-
-def _ratio(text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise DsconvError(f"--min-ratio must be a number such as 2, not {text!r}")
-    return value

@@ -57,6 +57,13 @@ class Inputs:
         return tuple(map(leaf, self.args)), {name: leaf(value) for name, value in (self.kwargs or {}).items()}
 
 
+def inputs_from(shapes: Sequence[InputShape]) -> Inputs:
+    """Shapes as they are given on a command line: those with a name go by it, the others by their order."""
+    return Inputs(
+        tuple(one for one in shapes if one.name is None), {one.name: one for one in shapes if one.name is not None}
+    )
+
+
 def inputs_of(given: Any) -> Inputs:
     """Tensors or shapes, one, several (a list or tuple), or by name (a dict), as `Inputs`.
 

@@ -6,6 +6,7 @@ of a convolution or matrix product; FLOPs = 2·MACs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple
@@ -24,6 +25,15 @@ class InputShape(NamedTuple):
     name: str | None
     shape: tuple[int, ...]
     dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a network is made and called: so that another process can make it as well."""
+
+    target: str
+    arguments: Mapping[str, Any]
+    inputs: tuple[InputShape, ...]
 
 
 class BeforeAfter(NamedTuple):

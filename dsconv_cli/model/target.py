@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
@@ -51,30 +50,6 @@ def load_target(text: str, arguments: Mapping[str, Any] | None = None) -> Source
         )
     _check_arguments(text, found, arguments)
     return Source(text, build=lambda: found(**arguments))
-
-
-def parse_arguments(texts: Sequence[str]) -> dict[str, Any]:
-    """`["num_classes=10", "name=a"]` → `{"num_classes": 10, "name": "a"}`: Python literals, and else text.
-
-    Raises:
-        DsconvError: no NAME=VALUE, or one name twice.
-    """
-    parsed: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name.isidentifier():
-            raise DsconvError(f"--arg takes NAME=VALUE, such as num_classes=10, not {text!r}")
-        if name in parsed:
-            raise DsconvError(f"--arg {name} is given twice")
-        parsed[name] = _literal(value)
-    return parsed
-
-
-def _literal(text: str) -> Any:
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return text
 
 
 def _from_package(name: str) -> ModuleType:

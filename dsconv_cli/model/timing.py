@@ -6,14 +6,14 @@ Needs no torch: what measures is in other processes.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 from dsconv_cli.jobs import Conditions, LayerSample, MeasureNetwork
 from dsconv_cli.judge import Findings, Surroundings, findings, median_s
-from dsconv_cli.model.result import InputShape, ModelResult, NetworkTime
+from dsconv_cli.model.result import ModelResult, NetworkTime, Recipe
 from dsconv_cli.sampling import Plan
 from dsconv_cli.spec import CannotMeasureError, ConvSpec
 from dsconv_cli.timed import Timing
@@ -25,15 +25,6 @@ NETWORK_SHARES: Final = 4
 
 #: Gives, for what is about to be timed, a context in which its progress is shown.
 Show = Callable[[str], AbstractContextManager[Watcher]]
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How the network is made and called, so that other processes can make it as well."""
-
-    target: str
-    arguments: Mapping[str, Any]
-    inputs: tuple[InputShape, ...]
 
 
 class NetworkTimer:

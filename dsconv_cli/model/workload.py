@@ -9,7 +9,7 @@ from torch import nn
 
 from dsconv_cli.devices import DEVICES, Work, parse_device
 from dsconv_cli.jobs import Conditions, LayerSample, MeasureNetwork
-from dsconv_cli.model.analysis import CPU, Inputs, call_of, pair_for
+from dsconv_cli.model.analysis import CPU, Inputs, call_of, inputs_from, pair_for
 from dsconv_cli.model.layers import conv_of
 from dsconv_cli.model.result import InputShape
 from dsconv_cli.model.source import Source, describe
@@ -43,10 +43,7 @@ def measure_network(job: MeasureNetwork) -> LayerSample:
 
 def _works(job: MeasureNetwork) -> dict[str, Work]:
     source = load_target(job.target, dict(job.arguments))
-    shapes = [InputShape(*one) for one in job.inputs]
-    inputs = Inputs(
-        tuple(one for one in shapes if one.name is None), {one.name: one for one in shapes if one.name is not None}
-    )
+    inputs = inputs_from([InputShape(*one) for one in job.inputs])
     networks = {"ordinary": source.copy(CPU), "separable": _replaced(source, job)}
     return {name: _call(_placed(network, job.conditions), source, inputs, job) for name, network in networks.items()}
 
