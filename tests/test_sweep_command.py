@@ -33,6 +33,10 @@ def sweep(dsconv):
     return sweep
 
 
+def schema():
+    return json.loads((Path(dsconv_cli.__file__).parent / "schema" / "dsconv-1.schema.json").read_text("utf-8"))
+
+
 def rows_of(text):
     return list(csv.DictReader(io.StringIO(text)))
 
@@ -42,11 +46,10 @@ def errors(done):
 
 
 def test_json_lines_are_what_compare_prints(sweep, dsconv):
-    schema = json.loads((Path(dsconv_cli.__file__).parent / "schema" / "dsconv-1.schema.json").read_text("utf-8"))
     documents = [json.loads(line) for line in sweep(*GRID, "--format", "json").stdout.splitlines()]
     assert len(documents) == 12
     for one in documents:
-        jsonschema.validate(one, schema)
+        jsonschema.validate(one, schema())
     spec = documents[7]["spec"]
     assert (spec["k"], spec["c"], spec["r"], spec["s"]) == (32, 24, 5, 5)
     alone = dsconv(
@@ -148,6 +151,7 @@ def test_the_summary(sweep):
     ratios = [row["traffic.ratio"] for row in rows_of(sweep(*GRID, "--format", "csv").stdout)]
     ratios = [float(ratio) for ratio in ratios]
     found = json.loads(text)
+    jsonschema.validate(found, schema())
     assert found["layers"] == 12
     traffic = found["summary"]["traffic.ratio"]
     assert traffic["min"] == min(ratios)
@@ -230,6 +234,27 @@ def test_a_sweep_reads_its_own_output(sweep, tmp_path):
         larger = sweep("--from", str(path), "--padding", "same", "--batch", "4", "--profiler", "none", "--get", "batch")
         assert set(larger.stdout.split()) == {"4"}
         assert "note: the options replace what" in larger.stderr
+
+
+def test_a_model_hands_its_layers_over(dsconv, sweep, tmp_path):
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n"
+        "def net():\n"
+        "    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 16, 1), nn.Conv2d(16, 32, 5, stride=2))\n"
+    )
+    model = ("model", "net.py:net", "--input", "1,3,16,16")
+    wanted = ["8 3 3 16 1", "32 16 5 16 2"]
+    files = {"a.csv": "csv", "a.json": "json"}
+    for name, form in files.items():
+        done = dsconv(*model, "--layers", "layers.csv", "--format", form, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        (tmp_path / name).write_text(done.stdout)
+    for name in (*files, "layers.csv"):
+        done = sweep("--from", name, "--profiler", "none", "--format", "json", cwd=tmp_path)
+        specs = [json.loads(line)["spec"] for line in done.stdout.splitlines()]
+        assert [f"{s['k']} {s['c']} {s['r']} {s['h']} {s['stride'][0]}" for s in specs] == wanted
+        assert [s["bias"]["ordinary"] for s in specs] == [True, True]
+        assert ("1 of the model's layers" in done.stderr) is (name != "layers.csv")
 
 
 def test_several_files_at_once(sweep, tmp_path):

@@ -126,7 +126,7 @@ class SummaryOf:
 
     def finish(self) -> None:
         """As `Sink`."""
-        from dsconv_cli.render.summary import lines
+        from dsconv_cli.sweep.summary_text import lines
 
         put(lines(self.summary, self._format, view(None, self._color)), None)
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
@@ -200,7 +201,7 @@ def _put(nested: dict[str, Any], key: str, value: Value) -> None:
 #: The columns of `--layers`, as the options of `compare` are called.
 _FILE_COLUMNS: Final[Mapping[str, Callable[[ConvSpec], Value]]] = MappingProxyType(
     {
-        **{name: attrgetter(name) for name in ConvSpec.__slots__ if name != "bias"},
+        **{field.name: attrgetter(field.name) for field in fields(ConvSpec) if field.init and field.name != "bias"},
         "ordinary_bias": lambda spec: spec.bias.ordinary,
         "depthwise_bias": lambda spec: spec.bias.depthwise,
         "pointwise_bias": lambda spec: spec.bias.pointwise,

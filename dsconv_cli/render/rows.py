@@ -44,7 +44,7 @@ class Cells:
 
 def default_columns(varying: Sequence[str], *, timed: bool) -> tuple[Column, ...]:
     """What differs between the layers, the ratios of the closed forms, R×S, and the time if it was measured."""
-    spec = [_spec_column(name) for name in varying if name not in _PARTS_OF_BIAS]
+    spec = [_spec_column(name) for name in varying if name not in {*_PARTS_OF_BIAS, "padding_end"}]
     if _PARTS_OF_BIAS & set(varying):
         spec.append(_spec_column("bias"))
     unique = {column.title: column for column in spec}

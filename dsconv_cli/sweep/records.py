@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import IO, Any, Final, NamedTuple
 
 from dsconv_cli.comparison import KEYS
+from dsconv_cli.model.document import LAYER_COLUMNS
 from dsconv_cli.parsing import INTEGERS, PAIRS, integer, padding, pair
 from dsconv_cli.spec import DTYPE_BYTES, PADDING_WORDS, Bias, ConvSpec, DsconvError
 from dsconv_cli.sweep.grid import Fields
@@ -30,9 +31,9 @@ Reader = Callable[[Any, str], Any]
 _IN_MEMORY: Final = 2**24
 _TRUE: Final = frozenset({"true", "yes", "1", "on"})
 _FALSE: Final = frozenset({"false", "no", "0", "off"})
-_SECTIONS: Final = frozenset(key.partition(".")[0] for key in KEYS if "." in key) - {"spec"}
-#: What `dsconv model` tells of a layer beside its spec.
-_MODEL_COLUMNS: Final = frozenset({"name", "type", "eligible", "reason", "count"})
+#: What is told of a layer beside its spec, in results of this program, as columns and as sections of JSON.
+_RESULTS: Final = frozenset(KEYS) | frozenset(LAYER_COLUMNS)
+_SECTIONS: Final = frozenset(key.partition(".")[0] for key in _RESULTS if not key.startswith("spec."))
 _BIASES: Final = tuple(f"{name}_bias" for name in Bias._fields)
 
 
@@ -195,7 +196,7 @@ def _json_record(document: Any, line: int, where: str) -> Record | None:
             if isinstance(value.get("bias"), dict):
                 del parts["bias"]
             flat.update({_column(f"spec.{part}", where): inner for part, inner in parts.items()})
-        elif column := _column(key, where, sections=True):
+        elif key != "spec" and (column := _column(key, where, sections=True)):
             flat[column] = value
     return _record({key: value for key, value in flat.items() if value is not None}, line, where)
 
@@ -216,8 +217,7 @@ def _column(text: str, where: str, *, sections: bool = False) -> str:
     name = column.removeprefix("spec.")
     if name in _READERS or name == "eligible":
         return name
-    section, dot, _ = column.partition(".")
-    if column in KEYS or column in _MODEL_COLUMNS or (section in _SECTIONS and (dot or sections)):
+    if column in _RESULTS or (sections and column in _SECTIONS):
         return ""
     raise DsconvError(f"{where}: unknown column {text.strip()!r}; columns are {', '.join(_READERS)}")
 

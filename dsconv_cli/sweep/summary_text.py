@@ -7,14 +7,12 @@ import io
 import json
 from collections.abc import Iterator
 from statistics import median
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dsconv_cli.render import View
 from dsconv_cli.render.markdown import table as markdown_table
 from dsconv_cli.render.numbers import ascii_text, times
-
-if TYPE_CHECKING:
-    from dsconv_cli.sweep.summary import Spread, Summary
+from dsconv_cli.sweep.summary import Spread, Summary
 
 _HEADER: Final = ("ratio", "min", "median", "geometric mean", "max")
 _BOLD: Final = "\x1b[1m{}\x1b[0m"
