@@ -7,13 +7,17 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dsconv_cli.comparison import Comparison, closed_forms, profile
 from dsconv_cli.spec import CannotMeasureError, ConvSpec
 from dsconv_cli.sweep.layers import layer_name
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
 
 #: Layers that one process is handed at a time: 50 ms of counting against 1 ms of handing over.
 _CHUNK: Final = 64
@@ -63,7 +67,8 @@ def _count_in_processes(layers: Iterable[Comparison], profiler: str, jobs: int) 
     try:
         while True:
             while len(waiting) < jobs * _AHEAD and (chunk := [one.spec for one in islice(rest, _CHUNK)]):
-                waiting.append(pool.submit(_count_chunk, chunk, profiler))
+                with _interrupts_held():
+                    waiting.append(pool.submit(_count_chunk, chunk, profiler))
             if not waiting:
                 done = True
                 return
@@ -73,7 +78,31 @@ def _count_in_processes(layers: Iterable[Comparison], profiler: str, jobs: int) 
     except BrokenProcessPool:
         raise CannotMeasureError("a counting process ended unexpectedly, perhaps for want of memory") from None
     finally:
+        if not done:
+            _end_workers(pool)
         pool.shutdown(wait=done, cancel_futures=True)
+
+
+def _end_workers(pool: ProcessPoolExecutor) -> None:
+    """At once: a run that is interrupted does not wait for what nobody will read.
+
+    Python 3.14 has `terminate_workers` for this.
+    """
+    for process in list((pool._processes or {}).values()):  # noqa: SLF001
+        process.terminate()
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Processes started here never hear of Ctrl-C, which would have each of them print where it was."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _prepare_worker() -> None:
