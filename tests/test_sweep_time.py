@@ -11,6 +11,8 @@ import pytest
 from fakes import FakeLaboratory, timing
 
 from dsconv_cli.cli.progress import clock_text, progress_text
+from dsconv_cli.cli.sinks import Doubts
+from dsconv_cli.cli.streams import Streams
 from dsconv_cli.comparison import KEYS, Comparison, FormCounts, Measured, closed_forms, document
 from dsconv_cli.spec import CannotMeasureError, ConvSpec
 from dsconv_cli.sweep.lines import json_line
@@ -120,6 +122,15 @@ def test_a_row_with_a_time_comes_back_as_it_was():
 )
 def test_progress_tells_rate_and_time_left(done, total, elapsed, left, expected):
     assert progress_text(done, total, elapsed, left) == expected
+
+
+def test_timings_that_are_in_doubt_are_counted(capsys):
+    doubts = Doubts(Streams())
+    closed = closed_forms(LAYERS[0])
+    for reliable, warnings in ((True, ("c",)), (False, ("a", "b")), (False, ("b",))):
+        doubts.add(Comparison(closed.spec, closed.cost, time=timing(reliable=reliable, warnings=warnings)))
+    doubts.finish()
+    assert capsys.readouterr().err == "warning: 2 of 3 timings are not reliable (time.reliable), most often: b\n"
 
 
 def test_clock_text():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
 from dsconv_cli.cli.report import replace_file, replacing, terminal_width
-from dsconv_cli.cli.streams import PipeClosedError, has_color, has_unicode, is_terminal, say, write_out
+from dsconv_cli.cli.streams import PipeClosedError, Streams, has_color, has_unicode, is_terminal, say, write_out
 from dsconv_cli.comparison import Comparison
 from dsconv_cli.gates import Failure, Gate, check
 from dsconv_cli.plots.picture import Picture
@@ -183,6 +184,29 @@ class Gates:
         more = self.failed - len(self._named)
         if more:
             say("error", f"gate failed {more:,} more times, {self.failed:,} in all", self._color)
+
+
+class Doubts:
+    """Says how many timings are not to be relied on, and why."""
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+        self._rows = self._unreliable = 0
+        self._reasons: Counter[str] = Counter()
+
+    def add(self, one: Comparison) -> None:
+        """As `Sink`."""
+        self._rows += 1
+        if one.time is not None and not one.time.reliable:
+            self._unreliable += 1
+            self._reasons.update(one.time.warnings)
+
+    def finish(self) -> None:
+        """As `Sink`."""
+        if self._unreliable:
+            reasons = "; ".join(text for text, _ in self._reasons.most_common(1))
+            told = f"{self._unreliable:,} of {self._rows:,} timings are not reliable (time.reliable)"
+            self._streams.warn(f"{told}, most often: {reasons}" if reasons else told)
 
 
 def put(lines: Iterable[str], path: Path | None) -> None:

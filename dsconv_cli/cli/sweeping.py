@@ -13,7 +13,7 @@ from dsconv_cli.cli import timed
 from dsconv_cli.cli.compare import biases, choice, make_streams
 from dsconv_cli.cli.progress import Progress, clock_text
 from dsconv_cli.cli.report import GATE_FAILED, File, check_distinct, check_writable, parse_file
-from dsconv_cli.cli.sinks import FileLines, Gates, Plot, Sink, StdoutLines, SummaryOf, Table
+from dsconv_cli.cli.sinks import Doubts, FileLines, Gates, Plot, Sink, StdoutLines, SummaryOf, Table
 from dsconv_cli.cli.streams import Streams, is_terminal
 from dsconv_cli.cli.sweep import DEFAULTS
 from dsconv_cli.comparison import KEYS, PROFILER_CHOICES, Comparison, closed_forms
@@ -124,13 +124,12 @@ def run(request: Request) -> int:
     if request.strict:
         _refuse_misfits(sweep)
     skipped = Skipped(sweep)
-    gates = Gates(sweep.gates, github=sweep.stdout == "github", color=sweep.streams.color)
+    gates = Gates(sweep.gates, github=request.format_name == "github", color=sweep.streams.color)
     with ExitStack() as stack:
         progress = stack.enter_context(Progress(sweep.total, quiet=request.quiet or _rows_on_terminal(sweep)))
         shown = list(_shown(sweep, stack))
-        seen: list[Sink] = [*_seen(sweep), gates]
-        rows = _rows(sweep, skipped, progress, stack, wanted=bool(shown or len(seen) > 1 or sweep.gates))
-        rows = _tee(rows, seen if sweep.gates else seen[:-1])
+        seen: list[Sink] = [*_seen(sweep), *([gates] if sweep.gates else [])]
+        rows = _tee(_rows(sweep, skipped, progress, stack, wanted=bool(shown or seen)), seen)
         for row in rows if sweep.order is None else sweep.order.apply(rows):
             for sink in shown:
                 sink.add(row)
@@ -324,7 +323,6 @@ def _rows_on_terminal(sweep: Sweep) -> bool:
 
 def _shown(sweep: Sweep, stack: ExitStack) -> Iterator[Sink]:
     """What gets the rows that are left after --sort and --top."""
-    color = sweep.streams.color
     if sweep.stdout == "bare":
         yield StdoutLines("bare", (resolve(sweep.request.get or ""),))
     elif sweep.stdout in STREAMED:
@@ -336,7 +334,6 @@ def _shown(sweep: Sweep, stack: ExitStack) -> Iterator[Sink]:
             yield FileLines(file.format, sweep.keys, file.path, stack)
         else:
             yield _table(sweep, file.format, file.path)
-    assert color
 
 
 def _seen(sweep: Sweep) -> Iterator[Sink]:
@@ -344,10 +341,11 @@ def _seen(sweep: Sweep) -> Iterator[Sink]:
     color = sweep.streams.color
     if sweep.stdout == "summary":
         yield SummaryOf(sweep.request.format_name or "table", color)
-    assert not sweep.pictures or sweep.axes is not None
     for target in sweep.pictures:
         assert sweep.axes is not None
         yield Plot(Picture(sweep.axes), target, color)
+    if sweep.timing is not None:
+        yield Doubts(sweep.streams)
 
 
 def _table(sweep: Sweep, format_name: str, path: Path | None) -> Table:

@@ -63,7 +63,7 @@ class ResultsFile:
         self._places: dict[bytes, list[int]] = {}
         self._settled = False
         try:
-            self._stream = io.FileIO(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+")
+            self._stream = io.FileIO(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+")
             self._reader = path.open("rb")
         except OSError as error:
             raise DsconvError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from None
