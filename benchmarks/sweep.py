@@ -1,6 +1,7 @@
 """What a layer of a sweep costs, side by side with thop on meta tensors; by hand: `python benchmarks/sweep.py`.
 
-Commands take turns, so that drift of the machine hits all alike. `MILLION=100000` and `LAYERS=200` make it shorter.
+Processor time of one process, which other programs disturb least, in turns, so that drift hits all alike.
+`MILLION=100000` and `LAYERS=200` make it shorter.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
@@ -31,11 +31,23 @@ def layer(c, k):
     count(nn.Sequential(conv(c, k, 3, padding=1)), c)
     count(nn.Sequential(conv(c, c, 3, padding=1, groups=c), conv(c, k, 1)), c)
 layer(8, 8)
-start = time.perf_counter()
+start = time.process_time()
 for c in range(1, channels + 1):
     for k in range(1, outputs + 1):
         layer(c, k)
-print(time.perf_counter() - start)
+print(time.process_time() - start)
+"""
+
+#: The command on the same layers, after a sweep of one layer has loaded what there is to load.
+COUNTED = """
+import sys, time
+from dsconv_cli.cli import run
+def sweep(c, k):
+    assert run(["sweep", "--quiet", "--c", f"1:{c}", "--k", f"1:{k}", "--output", sys.argv[3]]) == 0
+sweep(1, 1)
+start = time.process_time()
+sweep(int(sys.argv[1]), int(sys.argv[2]))
+print(time.process_time() - start)
 """
 
 
@@ -45,40 +57,36 @@ def grid(layers: int) -> tuple[int, int]:
     return channels, layers // channels
 
 
-def plain(layers: int) -> float:
-    """Seconds a layer of the plain loop, without its imports."""
-    arguments = [str(number) for number in grid(layers)]
-    done = subprocess.run([sys.executable, "-c", PLAIN, *arguments], check=True, capture_output=True, text=True)
+def a_layer(script: str, layers: int, output: Path) -> float:
+    """Seconds a layer of one of the scripts above, without its imports."""
+    arguments = [*map(str, grid(layers)), str(output)]
+    done = subprocess.run([sys.executable, "-c", script, *arguments], check=True, capture_output=True, text=True)
     return float(done.stdout) / layers
 
 
-def sweep(layers: int, profiler: str, folder: Path) -> tuple[float, int]:
-    """Seconds of a whole sweep to CSV, start-up and imports included, and its peak memory in KiB."""
+def closed_forms(layers: int, folder: Path) -> tuple[float, int]:
+    """Seconds of a whole sweep to CSV, start-up included, and its peak memory in KiB."""
     channels, outputs = grid(layers)
     output = folder / "rows.csv"
-    command = [*DSCONV, "--c", f"1:{channels}", "--k", f"1:{outputs}", "--profiler", profiler, "--output", str(output)]
-    start = time.perf_counter()
+    command = [*DSCONV, "--c", f"1:{channels}", "--k", f"1:{outputs}", "--profiler", "none", "--output", str(output)]
     process = subprocess.Popen(command)
     _, status, usage = os.wait4(process.pid, 0)
-    elapsed = time.perf_counter() - start
     assert status == 0, command
     with output.open("rb") as rows:
         assert sum(1 for _ in rows) == channels * outputs + 1
-    return elapsed, usage.ru_maxrss
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss
 
 
 def main() -> None:
     plains, closed, counted = [], [], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        small = sweep(max(MILLION // 100, 100), "none", folder)[1]
+        small = closed_forms(max(MILLION // 100, 100), folder)[1]
         for _ in range(ROUNDS):
-            plains.append(plain(LAYERS))
-            seconds, large = sweep(MILLION, "none", folder)
+            plains.append(a_layer(PLAIN, LAYERS, folder / "rows.csv"))
+            counted.append(a_layer(COUNTED, LAYERS, folder / "rows.csv"))
+            seconds, large = closed_forms(MILLION, folder)
             closed.append(seconds / MILLION)
-            # Imports are paid once, whatever the number of layers: the difference of two sweeps is free of them.
-            many, few = sweep(2 * LAYERS, "thop", folder)[0], sweep(LAYERS, "thop", folder)[0]
-            counted.append((many - few) / LAYERS)
     each = [statistics.median(seconds) for seconds in (plains, closed, counted)]
     print(f"thop on meta tensors, both forms     {each[0] * 1e6:8.1f} µs a layer")
     print(f"sweep --profiler none, all columns   {each[1] * 1e6:8.1f} µs a layer, {each[0] / each[1]:.1f}× faster (20)")
