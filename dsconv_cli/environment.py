@@ -83,17 +83,18 @@ def distribution_of(name: str) -> str:
 
 @cache
 def thop_distribution() -> str:
-    """The distribution whose files are the `thop` that was imported, with its version.
+    """The distribution whose files are the `thop` that is imported here, with its version. Imports nothing.
 
     Several distributions install a package of that name over each other. Each keeps a record of the hashes of its
-    files, and only one's match the file that was imported.
+    files, and only one's match the file that Python finds.
     """
     from importlib import metadata
+    from importlib.util import find_spec
 
-    thop = sys.modules.get("thop")
-    if thop is None or thop.__file__ is None:
-        return "thop (not imported)"
-    imported = Path(thop.__file__).with_name("profile.py")
+    found = find_spec("thop")
+    if found is None or found.origin is None:
+        return "thop (not installed)"
+    imported = Path(found.origin).with_name("profile.py")
     for one in (*metadata.distributions(name="thop"), *metadata.distributions()):
         if _installed(one, imported):
             return f"{one.metadata['Name']} {one.version}"
