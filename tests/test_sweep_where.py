@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from fakes import timing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsconv_cli.comparison import closed_forms
+from dsconv_cli.comparison import Comparison, closed_forms
 from dsconv_cli.spec import ConvSpec, DsconvError
+from dsconv_cli.sweep.keys import KINDS
 from dsconv_cli.sweep.where import parse_where
 
 ONE = closed_forms(ConvSpec(k=64, c=32, stride=(2, 1)))
@@ -117,6 +119,16 @@ def test_any_text_is_a_condition_or_an_error(text):
     except DsconvError:
         return
     assert condition.holds(ONE) in {True, False}
+
+
+def test_every_key_can_be_compared():
+    timed = closed_forms(ConvSpec(64, 32))
+    timed = Comparison(timed.spec, timed.cost, time=timing())
+    for key, kind in KINDS.items():
+        other = {"number": "1", "text": "'a'", "truth": "true"}[kind]
+        assert parse_where(f"{key} == {other}").holds(timed) in {True, False}
+    assert parse_where("time.peaks.copy_bytes_per_s > 1e9 and time.ordinary.backend == 'Mkldnn'").holds(timed)
+    assert parse_where("time.reliable and time.verdict == 'faster' and time.speedup > 2").holds(timed)
 
 
 def test_it_knows_which_keys_it_reads():

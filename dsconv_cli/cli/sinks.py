@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
 from dsconv_cli.cli.report import replace_file, replacing, terminal_width
-from dsconv_cli.cli.streams import PipeClosedError, Streams, has_color, has_unicode, is_terminal, say, write_out
+from dsconv_cli.cli.streams import PipeClosedError, Streams, closed, has_color, has_unicode, is_terminal, say, write_out
 from dsconv_cli.comparison import Comparison
 from dsconv_cli.gates import Failure, Gate, check
 from dsconv_cli.plots.picture import Picture
@@ -42,6 +42,8 @@ class StdoutLines:
     """Rows in a format that streams."""
 
     def __init__(self, format_name: str, keys: tuple[str, ...]) -> None:
+        if sys.stdout is None:
+            raise PipeClosedError
         header, line = STREAMED[format_name]
         self._line = line(keys)
         self._flushed = time.monotonic()
@@ -62,14 +64,14 @@ class StdoutLines:
     def _write(self, text: str) -> None:
         try:
             sys.stdout.write(text)
-        except BrokenPipeError:
-            raise PipeClosedError from None
+        except OSError as error:
+            raise closed(error) from None
 
     def _flush(self) -> None:
         try:
             sys.stdout.flush()
-        except BrokenPipeError:
-            raise PipeClosedError from None
+        except OSError as error:
+            raise closed(error) from None
 
 
 class FileLines:

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from dsconv_cli.comparison import (
     KEYS,
+    NO_NUMBERS,
     OPTIONAL_SECTIONS,
     Comparison,
     FormCounts,
@@ -73,8 +74,9 @@ def _kind(sample: Comparison, key: str) -> Kind:
     value = read(sample, key)
     if isinstance(value, bool):
         return "truth"
-    # A pair such as the stride is the number where both parts are equal, and else text.
-    return "text" if value is None or isinstance(value, str) else "number"
+    # A pair such as the stride is the number where both parts are equal.
+    wordy = isinstance(value, str) or key in NO_NUMBERS or key.startswith("environment.") or key.endswith(".backend")
+    return "text" if wordy else "number"
 
 
 def _sample() -> Comparison:
