@@ -163,7 +163,18 @@ def test_the_summary(sweep):
     assert found["summary"]["macs.ratio"]["losing_where"] is None
     table = sweep(*GRID, "--summary").stdout
     assert "geometric mean" in table
-    assert "12 of 12 layers (100 %): k 16, 32, 64; c 8, 24; r 3, 5; s 3, 5" in table
+    assert [line.strip() for line in table.splitlines()[-5:]] == [
+        "traffic  12 of 12 layers (100 %)",
+        "k 16, 32, 64 (100 % at 16, 100 % at 64)",
+        "c 8, 24 (100 % at 8, 100 % at 24)",
+        "r 3, 5 (100 % at 3, 100 % at 5)",
+        "s 3, 5 (100 % at 3, 100 % at 5)",
+    ]
+    some = ("--k", "64", "--c", "64", "--h", "7,112", "--zip", "w=h", "--profiler", "none", "--summary")
+    assert (
+        "- traffic: 1 of 2 layers (50 %); h 112 (0 % at 7, 100 % at 112); w"
+        in sweep(*some, "--format", "markdown").stdout
+    )
     assert len(rows_of(sweep(*GRID, "--summary", "--format", "csv").stdout)) == 3
 
 

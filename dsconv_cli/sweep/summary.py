@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from statistics import median
@@ -17,6 +18,8 @@ from dsconv_cli.sweep.keys import RATIOS
 _TRAITS: Final = ("k", "c", "r", "s", "h", "w", "batch", "stride", "dilation", "depth_multiplier")
 #: So many values of a trait are listed; more are shown as a range.
 _LISTED: Final = 4
+#: Of so many values of a trait it is known how many layers have them.
+_COUNTED: Final = 1000
 
 
 @dataclass(slots=True)
@@ -26,6 +29,7 @@ class Extent:
     low: Any = None
     high: Any = None
     few: set[Any] | None = field(default_factory=set)
+    layers: Counter[Any] = field(default_factory=Counter)
 
     def add(self, value: Value) -> None:
         """Take one more value in."""
@@ -33,6 +37,8 @@ class Extent:
             self.low = value
         if self.high is None or value > self.high:
             self.high = value
+        if value in self.layers or len(self.layers) < _COUNTED:
+            self.layers[value] += 1
         if self.few is not None:
             self.few.add(value)
             if len(self.few) > _LISTED:
@@ -119,14 +125,25 @@ class Summary:
             "losing_where": where if spread.losing else None,
         }
 
-    def losing_line(self, spread: Spread) -> str:
-        """`120 of 400 layers (30 %): k 16–64, h 56`."""
+    def losing(self, spread: Spread) -> tuple[str, tuple[str, ...]]:
+        """`120 of 400 layers (30 %)`, and what they have: `k 16–64 (…)`, one text a trait."""
         if not spread.losing:
-            return "nowhere"
+            return "nowhere", ()
         share = f"{100 * spread.losing / self.layers:.3g} %"
         sure = f", {spread.losing_surely:,} of them beyond doubt" if spread.key.startswith("time.") else ""
-        where = "; ".join(f"{trait} {spread.where[trait]}" for trait in self.varying())
-        return f"{spread.losing:,} of {self.layers:,} layers ({share}{sure})" + (f": {where}" if where else "")
+        where = tuple(self._told(trait, spread.where[trait]) for trait in self.varying())
+        return f"{spread.losing:,} of {self.layers:,} layers ({share}{sure})", where
+
+    def _told(self, trait: str, losing: Extent) -> str:
+        """`k 8–1024 (100 % at 8, 48 % at 1024)`: which values lose, and how often at either end of all values."""
+        every = self._all[trait]
+        if len(every.layers) >= _COUNTED:
+            return f"{trait} {losing}"
+        ends = ", ".join(
+            f"{100 * losing.layers[value] / every.layers[value]:.3g} % at {as_text(value)}"
+            for value in (every.low, every.high)
+        )
+        return f"{trait} {losing} ({ends})"
 
 
 def _plain(value: Any) -> Any:

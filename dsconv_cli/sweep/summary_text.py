@@ -43,10 +43,6 @@ def _rows(summary: Summary) -> list[tuple[str, ...]]:
     ]
 
 
-def _losses(summary: Summary) -> list[tuple[str, str]]:
-    return [(_name(spread), summary.losing_line(spread)) for spread in summary.spreads]
-
-
 def _name(spread: Spread) -> str:
     return spread.key.removesuffix(".ratio").removesuffix(".value")
 
@@ -64,8 +60,10 @@ def _table(summary: Summary, view: View) -> Iterator[str]:
         yield _BOLD.format(line) if view.color and number == 0 else line
     yield ""
     yield "Where the separable form loses (ratio below 1):"
-    for name, text in _losses(summary):
-        yield f"  {name.ljust(widths[0])}  {sign(text)}"
+    for spread in summary.spreads:
+        told, where = summary.losing(spread)
+        yield f"  {_name(spread).ljust(widths[0])}  {told}"
+        yield from (f"  {' ' * widths[0]}    {sign(text)}" for text in where)
 
 
 def _markdown(summary: Summary) -> Iterator[str]:
@@ -75,7 +73,9 @@ def _markdown(summary: Summary) -> Iterator[str]:
     yield ""
     yield "Where the separable form loses (ratio below 1):"
     yield ""
-    yield from (f"- {name}: {text}" for name, text in _losses(summary))
+    for spread in summary.spreads:
+        told, where = summary.losing(spread)
+        yield f"- {_name(spread)}: {'; '.join([told, *where])}"
 
 
 def _csv(summary: Summary) -> Iterator[str]:
