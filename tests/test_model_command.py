@@ -241,6 +241,13 @@ def test_arguments(here):
     assert here(*SMALL, "--arg", "width=16", "--arg", "names=('b',)", "--get", "totals.params.before")[1] == "2768\n"
 
 
+def test_dtype(here):
+    document = json.loads(here(*SMALL, "--dtype", "bfloat16", "--format", "json")[1])
+    assert {layer["spec"]["dtype"] for layer in document["layers"]} == {"bfloat16"}
+    assert document["input"][0]["dtype"] == "bfloat16"
+    assert here(*SMALL, "--dtype", "int8")[0] == 2
+
+
 def test_ready_module(here):
     assert here(f"{ODD}:ready", "--input", "1,3,8,8", "--get", "model.type")[1] == "Sequential\n"
 

@@ -155,9 +155,12 @@ def test_end_to_end():
     )
     assert result.returncode == 0, result.stderr
     document = json.loads(result.stdout)
-    assert all(layer["time"]["ordinary"]["median_s"] > 0 for layer in document["layers"])
-    assert document["totals"]["time"]["before"]["median_s"] > 0
-    assert document["totals"]["time"]["samples"]["processes"] >= 2
+    notes = " ".join(document["model"]["notes"])
+    for layer in document["layers"]:
+        # A machine that is busy with other things may not get there in time, and then says so.
+        assert layer["time"]["ordinary"]["median_s"] > 0 if layer["time"] else "shapes were not timed in" in notes
+    total = document["totals"]["time"]
+    assert total["before"]["median_s"] > 0 if total else "the whole network was not timed in" in notes
 
 
 def test_time_options_need_time():

@@ -8,8 +8,9 @@ import typer
 
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import timed
-from dsconv_cli.cli.compare import make_streams
+from dsconv_cli.cli.compare import choice, make_streams
 from dsconv_cli.cli.options import _option
+from dsconv_cli.spec import DTYPE_BYTES
 
 NETWORK = "The network"
 WHAT_IF = "What if"
@@ -98,6 +99,15 @@ Time = Annotated[
         panel=opt.MEASUREMENT,
     ),
 ]
+Dtype = Annotated[
+    str | None,
+    _option(
+        "--dtype",
+        text="Convert the network's floating numbers to this type; by default they stay what they are.",
+        panel=opt.MEASUREMENT,
+        metavar="float32|float64|bfloat16|float16",
+    ),
+]
 Budget = Annotated[
     str,
     _option(
@@ -161,6 +171,7 @@ def model(
     plot: Plot = None,
     layers: Layers = None,
     time: Time = False,
+    dtype: Dtype = None,
     device: opt.Device = timed.DEVICE,
     threads: opt.Threads = None,
     channels_last: opt.ChannelsLast = False,
@@ -198,7 +209,8 @@ def model(
         target_params=target_params,
     )
     inputs = model_run.parse_inputs(input_shape or (), input_dtype or ())
-    recipe = model_run.Recipe(target, model_run.parse_arguments(arg or ()), inputs)
+    own = "" if dtype is None else choice("--dtype", dtype, DTYPE_BYTES)
+    recipe = model_run.Recipe(target, model_run.parse_arguments(arg or ()), inputs, own)
     wishes = model_run.plan(
         streams,
         format_name=format_name,

@@ -43,7 +43,8 @@ def _analyse(recipe: Recipe, chosen: Selection) -> ModelResult:
     from dsconv_cli.model.analysis import analyse_source, inputs_from
     from dsconv_cli.model.target import load_target
 
-    return analyse_source(load_target(recipe.target, recipe.arguments), inputs_from(recipe.inputs), chosen)
+    source = load_target(recipe.target, recipe.arguments, dtype=recipe.dtype)
+    return analyse_source(source, inputs_from(recipe.inputs), chosen)
 
 
 def parse_arguments(texts: Sequence[str]) -> dict[str, Any]:

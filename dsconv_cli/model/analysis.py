@@ -94,6 +94,8 @@ def analyse(
 ) -> ModelResult:
     """What `dsconv model` prints: every layer, what can be replaced, and the totals before and after.
 
+    Counts are those of one forward pass in evaluation mode.
+
     Args:
         model: a module, which is left exactly as it is, or an exported program.
         inputs: a shape such as (1, 3, 224, 224), a tensor, several of them in a list, or a dict by name.

@@ -33,6 +33,7 @@ class Source:
     """A network that can be had on a device, as a copy that may be run and altered.
 
     `module` is a module that belongs to someone else, `build` a function that makes one; one of the two is given.
+    The floating numbers of copies are converted to `dtype`, unless it is None.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Source:
     ) -> None:
         self.name = name
         self.example = example
+        self.dtype: torch.dtype | None = None
         self.not_built_on_meta: str | None = None
         self._module = module
         self._build = build
@@ -64,6 +66,8 @@ class Source:
         by_module = {base.get_submodule(name): new for name, new in (swap or {}).items()}
         with quiet():
             copied = copy_module(base, device, by_module)
+            if self.dtype is not None:
+                copied.to(self.dtype)
             if not hasattr(copied, "type_name"):
                 # An exported program has no modes: it is what it was when it was exported.
                 copied.eval()

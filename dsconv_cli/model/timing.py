@@ -82,7 +82,7 @@ class NetworkTimer:
         def job(conditions: Conditions, plan: Plan) -> MeasureNetwork:
             inputs = tuple((one.name, one.shape, one.dtype) for one in recipe.inputs)
             arguments = tuple(recipe.arguments.items())
-            return MeasureNetwork(conditions, plan, recipe.target, arguments, inputs, chosen)
+            return MeasureNetwork(conditions, plan, recipe.target, arguments, inputs, chosen, recipe.dtype)
 
         dtype = chosen[0][1].dtype
         try:

@@ -42,7 +42,7 @@ def measure_network(job: MeasureNetwork) -> LayerSample:
 
 
 def _works(job: MeasureNetwork) -> dict[str, Work]:
-    source = load_target(job.target, dict(job.arguments))
+    source = load_target(job.target, dict(job.arguments), dtype=job.dtype)
     inputs = inputs_from([InputShape(*one) for one in job.inputs])
     networks = {"ordinary": source.copy(CPU), "separable": _replaced(source, job)}
     return {name: _call(_placed(network, job.conditions), source, inputs, job) for name, network in networks.items()}
