@@ -249,7 +249,8 @@ def _run_somewhere(source: Source, inputs: Inputs) -> _Ran:
     except DsconvError:
         raise
     except (Exception, SystemExit) as error:
-        shapes = ", ".join(_described(one) for one in _shapes(inputs.on(META, torch.float32)))
+        call = _given(source, inputs).on(META, source.dtype or torch.float32)
+        shapes = ", ".join(_described(one) for one in _shapes(call))
         raise CannotMeasureError(
             f"{source.name}: its forward pass raised {describe(error)} (it was given {shapes or 'no input'})"
         ) from error
@@ -269,7 +270,7 @@ def call_of(source: Source, inputs: Inputs, module: nn.Module, device: str) -> t
     Raises:
         DsconvError: there are none.
     """
-    given = inputs if inputs.args or inputs.kwargs else _example(source)
+    given = _given(source, inputs)
     made: tuple[tuple[Any, ...], dict[str, Any]] = _seeded(lambda: given.on(device, first_dtype(module)))
     return made
 
@@ -389,10 +390,18 @@ def _tensor(shape: InputShape, device: str, dtype: torch.dtype) -> torch.Tensor:
     return torch.zeros(shape.shape, dtype=wanted, device=device)
 
 
-def _example(source: Source) -> Inputs:
+def _given(source: Source, inputs: Inputs) -> Inputs:
+    """`inputs`, or where there are none those that the source brings along, in the dtype that was asked for."""
+    if inputs.args or inputs.kwargs:
+        return inputs
     if source.example is None:
         raise DsconvError(f"{source.name} needs inputs, such as --input 1,3,224,224")
-    args, kwargs = source.example
+
+    def converted(value: Any) -> Any:
+        floating = isinstance(value, torch.Tensor) and value.dtype.is_floating_point
+        return value.to(source.dtype) if floating and source.dtype is not None else value
+
+    args, kwargs = tree_map(converted, source.example)
     return Inputs(tuple(args), dict(kwargs))
 
 
