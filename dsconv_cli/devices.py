@@ -7,6 +7,7 @@ Nothing here is called in a process that will fork: asking for CUDA devices can 
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -19,6 +20,9 @@ Work = Callable[[], object]
 Stopwatch = Callable[[Any, Work, int], float]
 
 
+PROCESSOR_TIME: Final = "processor time"
+
+
 class PeakSizes(NamedTuple):
     """How large "large" is: side of the square matrices, bytes copied, and a (batch, channels, size) for 3×3."""
 
@@ -28,7 +32,7 @@ class PeakSizes(NamedTuple):
 
 
 class Device(NamedTuple):
-    """One kind of device. `absent` says why it cannot be used, or None."""
+    """One kind of device. `absent` says why it cannot be used, or None; `clock` what tells the time of N threads."""
 
     absent: Callable[[Any, int], str | None]
     name: Callable[[Any, int], str]
@@ -37,15 +41,32 @@ class Device(NamedTuple):
     notes: Callable[[Any, str], tuple[str, ...]]
     sizes: PeakSizes
     select: Callable[[Any, int], None] = lambda _torch, _index: None
+    clock: Callable[[int], str] = lambda _threads: "wall clock"
     on_cpu: bool = False
 
 
-def cpu_stopwatch(_torch: Any, work: Work, calls: int) -> float:
-    """The clock before and after: a CPU call has returned when it is done."""
-    started = time.perf_counter()
+def thread_clock_is_fine() -> bool:
+    """Whether the processor time of one thread can be read finely. On Windows it advances in steps of 16 ms."""
+    return hasattr(time, "thread_time") and sys.platform != "win32"
+
+
+def cpu_stopwatch(torch: Any, work: Work, calls: int) -> float:
+    """The clock before and after: a CPU call has returned when it is done.
+
+    For one thread it is the thread's processor time. On the wall clock every program that takes the core for a
+    while is counted in, and more often in the longer of two blocks: beside two busy programs on two cores a ratio of
+    2.74 read 6.95, with a spread among processes of 32 %; in processor time it read 2.74, with 1.2 %. Threads that
+    wait for each other have no such time, so that several are timed by the wall clock.
+    """
+    clock = time.thread_time if torch.get_num_threads() == 1 and thread_clock_is_fine() else time.perf_counter
+    started = clock()
     for _ in range(calls):
         work()
-    return time.perf_counter() - started
+    return clock() - started
+
+
+def _cpu_clock(threads: int) -> str:
+    return PROCESSOR_TIME if threads == 1 and thread_clock_is_fine() else "wall clock"
 
 
 def cuda_stopwatch(torch: Any, work: Work, calls: int) -> float:
@@ -107,6 +128,7 @@ DEVICES: Final[Mapping[str, Device]] = MappingProxyType(
             stopwatch=cpu_stopwatch,
             notes=lambda _torch, _dtype: (),
             sizes=PeakSizes(1024, 2**26, (1, 128, 28)),
+            clock=_cpu_clock,
             on_cpu=True,
         ),
         "cuda": Device(
@@ -117,6 +139,7 @@ DEVICES: Final[Mapping[str, Device]] = MappingProxyType(
             notes=_cuda_notes,
             sizes=PeakSizes(8192, 2**30, (32, 256, 56)),
             select=lambda torch, index: torch.cuda.set_device(index),
+            clock=lambda _threads: "CUDA events",
         ),
         "mps": Device(
             absent=_mps_absent,

@@ -130,8 +130,9 @@ def advice(one: Examination) -> Iterator[str]:
     seen, noise, threads = one.survey, one.noise, one.settings.threads
     if threads > one.machine.cores:
         yield f"--threads {one.machine.cores} or fewer: there are no more cores for this process"
-    busy = any(caution.code in {"crowded", "stolen", "disturbed"} for caution in noise.cautions)
-    if busy or (seen.load is not None and seen.load + threads * _FREE > seen.cores):
+    busy = any(caution.code in {"crowded", "disturbed"} for caution in noise.cautions)
+    crowd = seen.load is not None and seen.load + threads * _FREE > seen.cores
+    if busy or (crowd and not one.trusted):
         load = "" if seen.load is None else f" (the load is {seen.load:.1f} on {seen.cores} cores)"
         yield f"stop other programs, or wait until they are done{load}"
     if threads > 1 and not one.trusted:
@@ -165,6 +166,7 @@ KEYS: Final[Mapping[str, Getter]] = MappingProxyType(
         "cores.available": lambda one: one.machine.cores,
         "threads.torch": lambda one: one.machine.default_threads,
         "threads.timed": lambda one: one.settings.threads,
+        "clock": lambda one: one.machine.clock,
         "load": lambda one: one.survey.load,
         "memory_free": lambda one: one.machine.free_bytes,
         "device": lambda one: one.settings.device,

@@ -40,6 +40,7 @@ class Machine:
     device_name: str
     cores: int
     default_threads: int
+    clock: str
     free_bytes: int | None
     notes: tuple[str, ...]
 

@@ -17,10 +17,9 @@ from dsconv_cli.timed import Interval, Verdict
 #: The widest interval that is still called reliable, and how many processes it should rest on.
 WIDEST: Final = 0.05
 ENOUGH_PROCESSES: Final = 8
-#: Above these fractions the samples, or the timed thread, were disturbed too often. Below them medians of pairs
-#: take it: the interval is as wide as it has to be, and is judged by its width.
+#: Above this fraction the samples were disturbed too often. Below it medians of pairs take it: the interval is as
+#: wide as it has to be, and is judged by its width.
 DISTURBED: Final = 0.20
-STOLEN: Final = 0.25
 #: A core is counted as taken by others in quarters: the system's clock ticks are coarse.
 _CORE_SLACK: Final = 0.25
 #: A longer budget is not advised beyond this many seconds.
@@ -59,19 +58,22 @@ _WORDING: Final[Mapping[str, Callable[..., str]]] = MappingProxyType(
             f"other programs kept {others:.1f} of {cores} cores busy, which leaves less than one for each of "
             f"{threads} thread{'s' if threads > 1 else ''}"
         ),
-        "stolen": lambda share: f"the timed thread was not running for {share:.0%} of the time: others took its core",
         "disturbed": lambda share: f"{share:.0%} of the samples took more than half as long again as the median",
     }
 )
 
 
 class Surroundings(NamedTuple):
-    """Thread counts and budget, which the samples do not know. `machine_cores` are all, `cores` those allowed."""
+    """What the samples do not know. `machine_cores` are all, `cores` those allowed.
+
+    `preempted` says that the clock goes on while other programs have the core, as all but processor time does.
+    """
 
     threads: int
     cores: int
     machine_cores: int
     budget_s: float
+    preempted: bool
 
 
 class Findings(NamedTuple):
@@ -129,22 +131,23 @@ def findings(samples: Sequence[LayerSample], around: Surroundings, level: float 
         pairs=sum(sample.rounds.number for sample in samples),
         disturbed=disturbed or 0.0,
         stolen=stolen or 0.0,
-        cautions=tuple(_cautions(samples, around, speedup, disturbed or 0.0, stolen or 0.0)),
+        cautions=tuple(_cautions(samples, around, speedup, disturbed or 0.0)),
     )
 
 
 def _cautions(
-    samples: Sequence[LayerSample], around: Surroundings, speedup: Interval, disturbed: float, stolen: float
+    samples: Sequence[LayerSample], around: Surroundings, speedup: Interval, disturbed: float
 ) -> list[Caution]:
     others = _mean([sample.others for sample in samples])
     threads, cores = around.threads, around.machine_cores
-    crowded = others is not None and others > _CORE_SLACK and others + threads > cores + _CORE_SLACK
+    crowded = (
+        around.preempted and others is not None and others > _CORE_SLACK and others + threads > cores + _CORE_SLACK
+    )
     conditions: list[tuple[bool, str, dict[str, Any]]] = [
         (len(samples) < ENOUGH_PROCESSES, "few", {"processes": len(samples), "budget": around.budget_s}),
         (speedup.half_width > WIDEST, "wide", {"half": speedup.half_width, "budget": around.budget_s}),
         (threads > around.cores, "threads", {"threads": threads, "cores": around.cores}),
         (crowded, "crowded", {"threads": threads, "others": others, "cores": cores}),
-        (stolen > STOLEN, "stolen", {"share": stolen}),
         (disturbed > DISTURBED, "disturbed", {"share": disturbed}),
     ]
     return [Caution(code, figures) for holds, code, figures in conditions if holds]

@@ -69,12 +69,17 @@ class Peaks:
 
 @dataclass(frozen=True, slots=True)
 class Regime:
-    """The conditions a timing holds for, beside those of `Timing` itself. `notes` are in torch's own words."""
+    """The conditions a timing holds for, beside those of `Timing` itself.
+
+    `clock` is what was read: the processor time of the one thread, the wall clock, or a device's events. `notes` are
+    settings of the device's libraries that choose kernels.
+    """
 
     torch: str = ""
     device_name: str = ""
     cores: int = 0
     default_threads: int = 0
+    clock: str = ""
     batch: int = 1
     backends: Backends = NO_BACKENDS
     notes: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Final, cast
 
 from dsconv_cli.cost import FLOPS_PER_MAC, cost
-from dsconv_cli.devices import DEVICES, free_memory, parse_device
+from dsconv_cli.devices import DEVICES, PROCESSOR_TIME, free_memory, parse_device
 from dsconv_cli.jobs import (
     Conditions,
     Devices,
@@ -253,8 +253,14 @@ class Timer:
         )
 
     def _surroundings(self, machine: Machine) -> Surroundings:
+        one = self.settings
+        on_cpu = DEVICES[parse_device(one.device)[0]].on_cpu
         return Surroundings(
-            self.settings.threads, machine.cores, os.cpu_count() or machine.cores, self.settings.budget_s
+            threads=one.threads,
+            cores=machine.cores,
+            machine_cores=os.cpu_count() or machine.cores,
+            budget_s=one.budget_s,
+            preempted=on_cpu and machine.clock != PROCESSOR_TIME,
         )
 
     def _timing(
@@ -374,6 +380,7 @@ def _regime(spec: ConvSpec, machine: Machine, backends: Backends) -> Regime:
         device_name=machine.device_name,
         cores=machine.cores,
         default_threads=machine.default_threads,
+        clock=machine.clock,
         batch=spec.batch,
         backends=backends,
         notes=machine.notes,

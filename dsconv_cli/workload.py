@@ -68,6 +68,7 @@ def probe(job: Probe) -> Machine:
         device_name=device.name(torch, index),
         cores=available_cores(),
         default_threads=default_threads,
+        clock=device.clock(conditions.threads),
         free_bytes=device.free_bytes(torch, index),
         notes=device.notes(torch, conditions.dtype),
     )

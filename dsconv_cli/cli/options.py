@@ -70,7 +70,7 @@ Threads = Annotated[
     str | None,
     _option(
         "--threads",
-        text="Threads for --time (1): torch's default would be all cores, which other programs disturb.",
+        text="Threads that are timed (1, which is disturbed the least; torch's own default is all cores).",
         panel=MEASUREMENT,
         metavar="INT",
     ),
@@ -80,7 +80,7 @@ ChannelsLast = Annotated[
 ]
 Budget = Annotated[
     str,
-    _option("--budget", text="Seconds that --time may take a layer, at most.", panel=MEASUREMENT, metavar="SECONDS"),
+    _option("--budget", text="Seconds that timing a layer may take, at most.", panel=MEASUREMENT, metavar="SECONDS"),
 ]
 Device = Annotated[
     str, _option("--device", text="Where it is measured.", panel=MEASUREMENT, metavar="cpu|cuda[:I]|mps")

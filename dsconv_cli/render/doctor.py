@@ -37,7 +37,10 @@ def entries(one: Examination) -> Iterator[Entry]:
     yield Entry("system", seen.platform + (", virtual machine" if seen.virtual else ""))
     yield Entry("CPU", seen.cpu)
     yield Entry("cores", f"{machine.cores} for this process, of {seen.cores}")
-    yield Entry("threads", f"{machine.default_threads} by torch's default, {one.settings.threads} for timing")
+    yield Entry(
+        "threads",
+        f"{machine.default_threads} by torch's default, {one.settings.threads} for timing, by {machine.clock}",
+    )
     if seen.load is not None:
         yield Entry("load", f"{seen.load:.2f} over the last minute")
     if machine.free_bytes is not None:

@@ -118,6 +118,7 @@ def regime_line(timing: Timing) -> str:
         timing.dtype,
         timing.layout,
         f"batch {regime.batch}",
+        *([regime.clock] if regime.clock else []),
         *([f"torch {regime.torch}"] if regime.torch else []),
         *_backends(timing),
         *regime.notes,

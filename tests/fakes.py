@@ -1,0 +1,106 @@
+"""A laboratory and timings that need no torch and no time."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from dsconv_cli.jobs import Devices, Found, LayerSample, ListDevices, Machine, MeasureLayer, MeasurePeaks, Probe
+from dsconv_cli.sampling import Rounds
+from dsconv_cli.timed import Backends, Interval, Pages, Peaks, Regime, Seconds, Timing
+from dsconv_cli.workers import TimeoutExceededError
+
+PEAKS = Peaks(matmul_flops=100e9, copy_bytes=20e9, conv_flops=120e9, conv_shape="128×128×3×3 on 1×128×28×28")
+MACHINE = Machine("2.99.0", "", cores=4, default_threads=4, clock="wall clock", free_bytes=8 * 2**30, notes=())
+BACKENDS = Backends("Mkldnn", "Mkldnn", "Slow2d")
+
+
+class FakeLaboratory:
+    """Answers jobs from a seeded generator and moves its own clock.
+
+    `ratio` is the true ratio, `spread` the standard deviation of its logarithm among processes, `job_s` how long a
+    process takes. `sample` overrides fields of every `LayerSample`.
+    """
+
+    def __init__(self, *, ratio=2.0, spread=0.02, job_s=0.3, seed=7, machine=MACHINE, slow=(), **sample):
+        self.ratio, self.spread, self.job_s, self.machine, self.overrides = ratio, spread, job_s, machine, sample
+        self.random = random.Random(seed)
+        self.slow = list(slow)
+        self.now = 0.0
+        self.jobs = []
+        self.closed = False
+
+    def clock(self):
+        return self.now
+
+    def wait_until_ready(self):
+        pass
+
+    def close(self):
+        self.closed = True
+
+    def run(self, job, timeout_s):
+        self.jobs.append(job)
+        if isinstance(job, Probe):
+            return self.machine
+        if isinstance(job, ListDevices):
+            return Devices((Found("cpu", True, ""), Found("cuda", False, "torch finds no CUDA device")))
+        if isinstance(job, MeasurePeaks):
+            return PEAKS
+        assert isinstance(job, MeasureLayer)
+        takes = self.slow.pop(0) if self.slow else self.job_s
+        if takes > timeout_s:
+            self.now += timeout_s
+            raise TimeoutExceededError
+        self.now += takes
+        return self.sample(job)
+
+    def sample(self, job):
+        factor = self.random.lognormvariate(0, self.spread)
+        truth = 1.0 if job.against_itself else self.ratio
+        rounds = {name: [] for name in ("ordinary", "separable", "depthwise", "pointwise")}
+        for _ in range(20):
+            machine = self.random.lognormvariate(0, 0.2)
+            rounds["ordinary"].append(1e-4 * truth * factor * machine)
+            rounds["separable"].append(1e-4 * machine)
+            rounds["depthwise"].append(6e-5)
+            rounds["pointwise"].append(4e-5)
+        sample = LayerSample(
+            Rounds({name: tuple(values) for name, values in rounds.items()}, 5),
+            Seconds(3e-6, 2e-6, 1e-6),
+            BACKENDS,
+            stolen=0.0,
+            others=0.0,
+            pages=Pages(0, 0, 0),
+            copy_bytes=50e9,
+        )
+        return replace(sample, **self.overrides)
+
+
+def timing(**more) -> Timing:
+    """A timing of 64×32×3×3 on 32×32 whose figures are round; `more` replaces fields."""
+    base = Timing(
+        ordinary_s=4e-4,
+        separable_s=1.5e-4,
+        depthwise_s=8e-5,
+        pointwise_s=6e-5,
+        speedup=Interval(2.6, 2.5, 2.7, 0.95),
+        verdict="faster",
+        reliable=True,
+        warnings=(),
+        device="cpu",
+        threads=1,
+        layout="channels first",
+        dtype="float32",
+        processes=12,
+        pairs=300,
+        fixed_s=Seconds(1e-6, 1e-6, 1e-6),
+        pages=Pages(0, 0, 0),
+        copy_bytes=50e9,
+        peaks=PEAKS,
+        regime=Regime("2.99.0", "", 4, 4, "wall clock", 1, BACKENDS, ()),
+        disturbed=0.01,
+        stolen=0.0,
+        seconds=5.0,
+    )
+    return replace(base, **more)

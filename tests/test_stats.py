@@ -1,0 +1,114 @@
+"""The interval, against published t tables and against simulation."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dsconv_cli.stats import half_width, median, paired_log_ratio, ratio_interval, student_t
+from dsconv_cli.timing import FEWEST_BEFORE_TARGET, TARGET, wants_more
+
+#: Two-sided t, as printed in NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2.
+TABLE = [
+    (0.90, 1, 6.314), (0.90, 10, 1.812), (0.90, 30, 1.697),
+    (0.95, 1, 12.706), (0.95, 2, 4.303), (0.95, 3, 3.182), (0.95, 4, 2.776), (0.95, 7, 2.365), (0.95, 10, 2.228),
+    (0.95, 15, 2.131), (0.95, 29, 2.045), (0.95, 60, 2.000), (0.95, 100, 1.984),
+    (0.99, 1, 63.657), (0.99, 2, 9.925), (0.99, 10, 3.169), (0.99, 30, 2.750),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("level", "freedom", "printed"), TABLE)
+def test_student_t_is_the_printed_one(level, freedom, printed):
+    assert round(student_t(level, freedom), 3) == printed
+
+
+@pytest.mark.parametrize(("level", "freedom"), [(0.95, 0), (0.95, -1), (0, 5), (1, 5), (1.5, 5)])
+def test_student_t_refuses_nonsense(level, freedom):
+    with pytest.raises(ValueError, match="student_t"):
+        student_t(level, freedom)
+
+
+def test_median():
+    assert median([3, 1, 2]) == 2
+    assert median([4, 1, 2, 3]) == 2.5
+    with pytest.raises(ValueError, match="no values"):
+        median([])
+
+
+def test_interval_by_hand():
+    """Logs 0.6, 0.7, 0.8: mean 0.7, s = 0.1, t(0.95, 2) = 4.303, half-width 4.303·0.1/√3 = 0.2484."""
+    gain = ratio_interval([0.6, 0.7, 0.8])
+    assert gain.value == pytest.approx(math.exp(0.7))
+    assert gain.low == pytest.approx(math.exp(0.7 - 0.24842), rel=1e-4)
+    assert gain.high == pytest.approx(math.exp(0.7 + 0.24842), rel=1e-4)
+    assert gain.half_width == pytest.approx(math.exp(0.24842) - 1, rel=1e-4)
+
+
+def test_one_value_says_nothing_about_spread():
+    gain = ratio_interval([math.log(2)])
+    assert (gain.value, gain.low, gain.high) == (pytest.approx(2), 0, math.inf)
+    with pytest.raises(ValueError, match="no values"):
+        ratio_interval([])
+
+
+@given(st.lists(st.floats(-3, 3), min_size=2, max_size=20))
+def test_swapping_the_sides_inverts_the_interval(logs):
+    there, back = ratio_interval(logs), ratio_interval([-value for value in logs])
+    assert there.value == pytest.approx(1 / back.value)
+    assert there.low == pytest.approx(1 / back.high)
+    assert there.low <= there.value <= there.high
+
+
+def test_a_pair_cancels_what_both_suffer():
+    """The machine is three times slower in the second half; every pair still reads 2."""
+    slow = [1.0] * 10 + [3.0] * 10
+    assert paired_log_ratio([2 * value for value in slow], slow) == pytest.approx(math.log(2))
+
+
+def test_a_few_wild_rounds_do_not_move_a_process():
+    ordinary = [2.0] * 20
+    ordinary[3] = ordinary[7] = 500.0
+    assert paired_log_ratio(ordinary, [1.0] * 20) == pytest.approx(math.log(2))
+
+
+def sequential(draw, rng):
+    """One whole measurement: processes are added until the program's own rule has enough."""
+    logs = [draw(rng)]
+    while wants_more(logs, [0.3], 0.3 * len(logs), 15.0):
+        logs.append(draw(rng))
+    return logs
+
+
+#: How processes differ, and the true mean: alike, in two groups, with wild ones among them, lopsided.
+WORLDS = {
+    "normal": (lambda rng: rng.gauss(0.7, 0.04), 0.7),
+    "two groups": (lambda rng: rng.gauss(0.7, 0.01) + (0.06 if rng.random() < 0.3 else 0), 0.7 + 0.3 * 0.06),
+    "contaminated": (lambda rng: rng.gauss(0.7, 0.03) + (rng.gauss(0, 0.2) if rng.random() < 0.1 else 0), 0.7),
+    "lopsided": (lambda rng: 0.7 + 0.03 * rng.expovariate(1), 0.73),
+}
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_coverage_with_the_stop_rule(world):
+    """The nominal 95 % interval holds the truth in at least 90 % of whole measurements, early stops included."""
+    draw, truth = WORLDS[world]
+    rng = random.Random(20240607)
+    runs = [ratio_interval(sequential(draw, rng)) for _ in range(400)]
+    covered = sum(gain.low <= math.exp(truth) <= gain.high for gain in runs) / len(runs)
+    assert covered >= 0.90 - 1.64 * math.sqrt(0.9 * 0.1 / len(runs)), covered
+    assert covered >= 0.88
+
+
+def test_the_stop_rule():
+    quiet, noisy = [0.7, 0.701] * 5, [0.5, 0.9] * 5
+    assert wants_more([], [], 0, 15)
+    assert wants_more(quiet[:5], [0.3] * 5, 1.5, 15), "too few to trust a narrow interval"
+    assert len(quiet) == FEWEST_BEFORE_TARGET
+    assert half_width(quiet) < TARGET
+    assert not wants_more(quiet, [0.3] * 10, 3, 15)
+    assert wants_more(noisy, [0.3] * 10, 3, 15)
+    assert not wants_more(noisy, [0.3] * 10, 14.8, 15), "another process would not end in time"

@@ -1,0 +1,103 @@
+"""How a timing is shown: layouts held against golden files, with figures that are made up.
+
+After a wanted change: `DSCONV_UPDATE_GOLDEN=1 python -m pytest tests/test_timed_layout.py`, and read the difference.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fakes import timing
+
+from dsconv_cli import ConvSpec
+from dsconv_cli.comparison import closed_forms
+from dsconv_cli.render import View, format_of, render, render_file
+from dsconv_cli.render.timed_content import regime_line, speedup_line
+from dsconv_cli.timed import Backends, Interval, Regime, Seconds
+
+GOLDEN = Path(__file__).parent / "golden"
+UNRELIABLE = {"reliable": False, "warnings": ("the interval is ±9.0% wide, more than ±5%; --budget 58 should do",)}
+CALLS = {"fixed_s": Seconds(40e-6, 50e-6, 6e-6)}
+
+
+def result(**more):
+    return replace(closed_forms(ConvSpec(64, 32, h=32, w=32)), time=timing(**more))
+
+
+@pytest.mark.parametrize(
+    ("name", "format_name", "view", "more"),
+    [
+        ("timed-80.txt", "table", View(width=80), CALLS),
+        ("timed-ascii.txt", "table", View(width=80, unicode=False), UNRELIABLE),
+        ("timed-40.txt", "table", View(width=40), {}),
+        ("timed.md", "markdown", View(), UNRELIABLE),
+    ],
+)
+def test_layout(name, format_name, view, more):
+    text = render(format_name, result(**more), view)
+    if os.environ.get("DSCONV_UPDATE_GOLDEN"):
+        (GOLDEN / name).write_text(text, encoding="utf-8")
+    assert text == (GOLDEN / name).read_text(encoding="utf-8")
+    assert not [line for line in text.splitlines() if view.width and len(line) > view.width]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({}, "Time ratio 2.60×, 95% interval 2.50× to 2.70×: the separable form is faster."),
+        (
+            {"verdict": "slower", "speedup": Interval(0.5, 0.4, 0.6, 0.9), "reliable": False},
+            "Time ratio 0.500×, 90% interval 0.400× to 0.600×: the separable form is slower, but this is not reliable.",
+        ),
+        (
+            {"verdict": "no detectable difference", "speedup": Interval(1.0, 0.9, 1.1, 0.95)},
+            "Time ratio 1.00×, 95% interval 0.900× to 1.10×: no detectable difference.",
+        ),
+    ],
+)
+def test_the_verdict_in_words(more, words):
+    assert speedup_line(timing(**more)) == words
+
+
+def test_the_regime_in_words():
+    regime = Regime(
+        "2.99.0", "Some GPU", 8, 8, "CUDA events", 4, Backends("Cudnn", "Cudnn", "Cudnn"), ("cudnn.benchmark off",)
+    )
+    line = regime_line(timing(regime=regime, device="cuda:0", threads=2, layout="channels last"))
+    assert line == (
+        "Holds for cuda:0 (Some GPU), 2 threads on 8 cores, float32, channels last, batch 4, CUDA events, "
+        "torch 2.99.0, backend Cudnn, cudnn.benchmark off. 12 processes, 300 pairs, 5.0 s."
+    )
+    told_nothing = regime_line(timing(regime=Regime()))
+    assert told_nothing.startswith("Holds for cpu, 1 thread, float32, channels first, batch 1. 12 processes")
+
+
+@pytest.mark.parametrize(
+    ("path", "prefix", "name"),
+    [
+        ("x.svg", None, "svg"),
+        ("roofline.svg", None, "roofline"),
+        ("out/Roofline-64.SVG", None, "roofline"),
+        ("roofline.png", None, "png"),
+        ("x.png", None, "png"),
+        ("x.svg", "roofline", "roofline"),
+        ("x.png", "roofline", "png"),
+        ("x", "roofline", "roofline"),
+        ("roofline.svg", "svg", "svg"),
+        ("roofline.json", None, "json"),
+        ("roofline", None, None),
+        ("x.pdf", None, None),
+    ],
+)
+def test_which_picture_a_name_means(path, prefix, name):
+    assert format_of(path, prefix) == name
+
+
+def test_the_roofline_is_the_same_for_the_same_figures():
+    pytest.importorskip("matplotlib")
+    once = render_file("roofline", result(), View())
+    assert once == render_file("roofline", result(), View())
+    assert "<svg" in once

@@ -1,0 +1,254 @@
+"""Which processes are started, what is made of them, and what is refused, in a laboratory without torch or time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from fakes import MACHINE, PEAKS, FakeLaboratory
+
+from dsconv_cli import ConvSpec
+from dsconv_cli.jobs import MeasureLayer, MeasurePeaks, Probe
+from dsconv_cli.judge import Surroundings, findings, verdict
+from dsconv_cli.spec import CannotMeasureError, DsconvError
+from dsconv_cli.timed import Interval, Pages
+from dsconv_cli.timing import (
+    MOST_PROCESSES,
+    Timer,
+    TimingSettings,
+    bytes_needed,
+    process_plan,
+    refuse_hopeless,
+    refuse_too_large,
+)
+
+SPEC = ConvSpec(64, 32, h=32, w=32)
+
+
+def timed(laboratory, spec=SPEC, **settings):
+    with Timer(TimingSettings(**settings), laboratory=laboratory, clock=laboratory.clock) as timer:
+        return timer.time(spec)
+
+
+def test_a_ratio_of_two_is_recovered():
+    laboratory = FakeLaboratory(ratio=2.0, spread=0.03)
+    result = timed(laboratory)
+    assert result.speedup.low < 2.0 < result.speedup.high
+    assert result.speedup.value == pytest.approx(2.0, rel=0.03)
+    assert result.speedup.half_width <= 0.03
+    assert (result.verdict, result.reliable, result.warnings) == ("faster", True, ())
+    assert (result.depthwise_s, result.pointwise_s) == (6e-5, 4e-5)
+    assert result.separable_s == pytest.approx(1e-4, rel=0.1)
+    assert result.pairs == 20 * result.processes
+    assert laboratory.closed
+
+
+def test_repeated_measurements_cover_the_truth():
+    runs = [timed(FakeLaboratory(ratio=3.0, spread=0.04, seed=seed)).speedup for seed in range(400)]
+    covered = sum(gain.low <= 3.0 <= gain.high for gain in runs)
+    assert covered >= 360
+
+
+@pytest.mark.parametrize(
+    ("ratio", "spread", "expected"),
+    [
+        (2.0, 0.01, "faster"),
+        (0.5, 0.01, "slower"),
+        (1.0, 0.01, "no detectable difference"),
+        (1.2, 0.9, "no detectable difference"),
+    ],
+)
+def test_verdicts(ratio, spread, expected):
+    assert timed(FakeLaboratory(ratio=ratio, spread=spread, seed=3)).verdict == expected
+
+
+def test_a_verdict_needs_the_whole_interval():
+    assert verdict(Interval(1.1, 1.001, 1.2, 0.95)) == "faster"
+    assert verdict(Interval(1.1, 1.0, 1.2, 0.95)) == "no detectable difference"
+    assert verdict(Interval(0.9, 0.8, 1.0, 0.95)) == "no detectable difference"
+    assert verdict(Interval(0.9, 0.8, 0.99, 0.95)) == "slower"
+
+
+@pytest.mark.parametrize(
+    ("sample", "settings", "words"),
+    [
+        ({"spread": 0.5}, {}, "more than ±5%"),
+        ({}, {"threads": 5}, "more threads (5) than cores (4)"),
+        ({"others": 3.6}, {"threads": 2}, "other programs kept 3.6 of"),
+        ({"job_s": 2.9}, {}, "only 5 processes fit into 15 s"),
+    ],
+)
+def test_warnings(sample, settings, words, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    result = timed(FakeLaboratory(**sample), **settings)
+    assert not result.reliable
+    assert [text for text in result.warnings if words in text], result.warnings
+
+
+def test_disturbed_samples_are_warned_of():
+    laboratory = FakeLaboratory()
+    clean = laboratory.sample(MeasureLayer(None, SPEC, None))
+    wild = replace(clean, rounds=replace_rounds(clean.rounds, (1.0,) * 12 + (2.0,) * 8))
+    found = findings([wild] * 8, Surroundings(1, 4, 4, 15.0, preempted=True))
+    assert [caution.code for caution in found.cautions] == ["disturbed"]
+    assert "40% of the samples" in found.cautions[0].text
+
+
+def replace_rounds(rounds, values):
+    return rounds._replace(per_call=dict.fromkeys(rounds.per_call, values))
+
+
+def test_one_thread_beside_one_busy_core_of_two_is_no_crowd(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert timed(FakeLaboratory(others=1.0)).reliable
+    assert not timed(FakeLaboratory(others=1.5)).reliable
+    in_processor_time = replace(MACHINE, clock="processor time")
+    assert timed(FakeLaboratory(others=1.5, machine=in_processor_time)).reliable, "the time of others is not in it"
+    assert not timed(FakeLaboratory(others=1.0), threads=2).reliable
+
+
+def test_a_wide_interval_names_the_budget_that_would_do():
+    """±10 % at 10 s: four times the processes halve it, with a fifth on top."""
+    found = findings(FakeLaboratorySamples(0.10), Surroundings(1, 4, 4, 10.0, preempted=True))
+    (caution,) = found.cautions
+    half = found.speedup.half_width
+    assert f"--budget {10 * (half / 0.05) ** 2 * 1.2:.0f} " in caution.text
+
+
+def FakeLaboratorySamples(spread):  # noqa: N802
+    laboratory = FakeLaboratory(spread=spread)
+    return [laboratory.sample(MeasureLayer(None, SPEC, None)) for _ in range(9)]
+
+
+def test_the_budget_bounds_the_time():
+    laboratory = FakeLaboratory(spread=0.5, job_s=0.31)
+    result = timed(laboratory, budget_s=6)
+    assert laboratory.now <= 6
+    assert result.processes == 19
+
+
+def test_a_quiet_machine_stops_early_and_a_noisy_one_does_not_go_on_for_ever():
+    assert timed(FakeLaboratory(spread=0.001)).processes == 10
+    assert timed(FakeLaboratory(spread=0.5, job_s=0.01)).processes == MOST_PROCESSES
+
+
+def test_too_few_processes_is_an_error_that_names_the_budget():
+    with pytest.raises(CannotMeasureError, match=r"holds 2 of the 3 .* one takes 5 s; --budget 20 will do"):
+        timed(FakeLaboratory(job_s=5), budget_s=14)
+
+
+def test_a_process_that_never_ends_is_an_error():
+    with pytest.raises(CannotMeasureError, match="did not end within the budget of 3 s"):
+        timed(FakeLaboratory(slow=[1e9]), budget_s=3)
+
+
+def test_a_late_process_is_dropped_when_there_are_enough():
+    result = timed(FakeLaboratory(spread=0.5, slow=[0.3] * 12 + [1e9]))
+    assert result.processes == 12
+
+
+def test_too_large_for_memory_names_the_bytes_before_anything_runs():
+    spec = ConvSpec(512, 256, h=4096, w=4096)
+    # input, intermediate twice, output; ordinary weights twice, separable once; 4 bytes each
+    pixels = 4096 * 4096
+    needed = 4 * (pixels * (256 + 2 * 256 + 512) + 2 * 512 * 256 * 9 + 256 * 9 + 512 * 256)
+    assert bytes_needed(spec) == needed
+    laboratory = FakeLaboratory()
+    with pytest.raises(CannotMeasureError, match=f"needs {needed:,} bytes of memory"):
+        timed(laboratory, spec)
+    assert not [job for job in laboratory.jobs if not isinstance(job, Probe)]
+    refuse_too_large(spec, None)
+
+
+def test_hopeless_is_refused_before_a_process_is_spent():
+    spec = ConvSpec(1024, 1024, h=100, w=100)  # 9.4e10 MACs, 1.9e11 FLOPs
+    refuse_hopeless(spec, PEAKS, 15)
+    laboratory = FakeLaboratory()
+    with pytest.raises(CannotMeasureError, match=r"takes about 9 s .* the budget is 2 s"):
+        timed(laboratory, spec, budget_s=2)
+    assert not [job for job in laboratory.jobs if isinstance(job, MeasureLayer)]
+
+
+def test_one_timer_measures_the_machine_once_for_many_layers():
+    laboratory = FakeLaboratory()
+    with Timer(laboratory=laboratory, clock=laboratory.clock) as timer:
+        for k in (8, 16, 32):
+            timer.time(ConvSpec(k, 8, h=8, w=8))
+    kinds = [type(job) for job in laboratory.jobs]
+    assert (kinds.count(Probe), kinds.count(MeasurePeaks)) == (1, 1)
+
+
+def test_every_process_gets_the_same_conditions():
+    laboratory = FakeLaboratory()
+    timed(laboratory, device="cpu", threads=3, channels_last=True, spec=ConvSpec(8, 8, h=8, w=8, dtype="bfloat16"))
+    (conditions,) = {job.conditions for job in laboratory.jobs}
+    assert (conditions.threads, conditions.channels_last, conditions.dtype) == (3, True, "bfloat16")
+    assert len({job.plan for job in laboratory.jobs if isinstance(job, MeasureLayer)}) == 1
+
+
+def test_progress_is_told_after_every_process():
+    laboratory, told = FakeLaboratory(), []
+    with Timer(laboratory=laboratory, clock=laboratory.clock) as timer:
+        timer.time(SPEC, told.append)
+    assert [one.processes for one in told] == list(range(1, len(told) + 1))
+    assert told[0].half_width is None
+    assert told[-1].half_width <= 0.025
+    assert all(one.elapsed_s <= one.budget_s for one in told)
+
+
+def test_a_layer_against_itself_reads_one():
+    laboratory = FakeLaboratory(ratio=5.0)
+    with Timer(laboratory=laboratory, clock=laboratory.clock) as timer:
+        floor = timer.noise_floor(SPEC)
+    assert floor.findings.speedup.low < 1 < floor.findings.speedup.high
+    assert all(job.against_itself for job in laboratory.jobs if isinstance(job, MeasureLayer))
+
+
+def test_an_exception_closes_the_laboratory():
+    laboratory = FakeLaboratory()
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), Timer(laboratory=laboratory, clock=laboratory.clock) as timer:
+        timer.time(SPEC, interrupt)
+    assert laboratory.closed
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"device": "tpu"}, "device must be cpu, cuda, cuda:INDEX or mps, not 'tpu'"),
+        ({"device": "cuda:"}, "not 'cuda:'"),
+        ({"threads": 0}, "threads must be a positive integer"),
+        ({"budget_s": 0}, "above 0"),
+        ({"budget_s": math.nan}, "above 0"),
+        ({"budget_s": math.inf}, "above 0"),
+    ],
+)
+def test_settings_that_make_no_sense(settings, words):
+    with pytest.raises(DsconvError, match=words):
+        TimingSettings(**settings)
+
+
+def test_short_budgets_get_short_processes():
+    assert process_plan(15).seconds == 0.25
+    assert process_plan(3).seconds == 0.05
+    assert process_plan(0.1).seconds == 0.04
+
+
+def test_unknown_surroundings_are_no_warning():
+    result = timed(FakeLaboratory(stolen=None, others=None, pages=None))
+    assert result.reliable
+    assert result.pages is None
+    assert timed(FakeLaboratory(pages=Pages(10, 0, 0))).pages == Pages(10, 0, 0)
+
+
+def test_the_regime_is_told():
+    machine = replace(MACHINE, device_name="Some GPU", notes=("cudnn.benchmark off",))
+    result = timed(FakeLaboratory(machine=machine), spec=ConvSpec(64, 32, h=32, w=32, batch=3))
+    regime = result.regime
+    assert (regime.torch, regime.device_name, regime.cores, regime.batch) == ("2.99.0", "Some GPU", 4, 3)
+    assert regime.backends == ("Mkldnn", "Mkldnn", "Slow2d")
+    assert regime.notes == ("cudnn.benchmark off",)
