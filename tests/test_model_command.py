@@ -166,6 +166,19 @@ def test_layers_are_what_sweep_reads(here, tmp_path):
     assert [json.loads(line)["name"] for line in paths[1].read_text().splitlines()] == [row["name"] for row in rows]
 
 
+@pytest.mark.parametrize("option", ["--layers", "--output"])
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_sweep_reads_them(here, tmp_path, option, ending):
+    from dsconv_cli.sweep.records import LayerFile
+
+    path = tmp_path / f"layers.{ending}"
+    assert here(f"{ODD}:Everything", "--input", "2,3,8,8", option, path)[0] == 0
+    layers = LayerFile(str(path))
+    same = next(record.fields for record in layers.records() if record.fields["r"] == 4)
+    assert layers.count == 6
+    assert (same["dilation"], same["padding_end"], tuple(same["bias"])) == ((1, 2), (2, 1), (True, False, True))
+
+
 def test_plot(here, tmp_path):
     pytest.importorskip("matplotlib")
     names = ("a.svg", "b.png", "c.svg", "d.pdf")
