@@ -40,7 +40,8 @@ def measure(streams: Streams, recipe: Recipe, chosen: Selection, settings: Timin
 def _analyse(recipe: Recipe, chosen: Selection) -> ModelResult:
     # torch's own code warns on stderr, past Python's filters, of what is no news to someone who counts.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    from dsconv_cli.model.analysis import analyse_source, inputs_from
+    from dsconv_cli.model.analysis import analyse_source
+    from dsconv_cli.model.inputs import inputs_from
     from dsconv_cli.model.target import load_target
 
     source = load_target(recipe.target, recipe.arguments, dtype=recipe.dtype)

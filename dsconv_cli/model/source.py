@@ -20,7 +20,6 @@ from torch.export import ExportedProgram
 from torch.utils._pytree import tree_structure
 
 from dsconv_cli.model.copying import copy_module, left_as_it_was
-from dsconv_cli.model.walk import tensors_in
 from dsconv_cli.spec import CannotMeasureError, DsconvError
 
 #: What in an exported archive is a pickle of any object, or compiled code, rather than numbers and a graph.
@@ -251,11 +250,6 @@ def first_dtype(module: nn.Module) -> torch.dtype:
         if tensor.dtype.is_floating_point:
             return tensor.dtype
     return torch.float32
-
-
-def shapes_in(value: Any) -> tuple[tuple[int, ...], ...]:
-    """The shapes of the tensors in `value`."""
-    return tuple(tuple(one.shape) for one in tensors_in(value))
 
 
 def a(noun: str) -> str:

@@ -9,7 +9,8 @@ from torch import nn
 
 from dsconv_cli.devices import DEVICES, Work, parse_device
 from dsconv_cli.jobs import Conditions, LayerSample, MeasureNetwork
-from dsconv_cli.model.analysis import CPU, Inputs, call_of, inputs_from, pair_for
+from dsconv_cli.model.analysis import call_of, pair_for
+from dsconv_cli.model.inputs import CPU, Inputs, inputs_from
 from dsconv_cli.model.layers import conv_of
 from dsconv_cli.model.result import InputShape
 from dsconv_cli.model.source import Source, describe
