@@ -133,6 +133,7 @@ def test_times_are_shown_and_in_the_document():
     lines = render("table", result, Shown(View())).splitlines()
     first = next(line for line in lines if line.startswith("0 "))
     assert "3.00×" in first
+    assert "3.00×" in render("table", result, Shown(View(), top=1)).splitlines()[7]
     assert any(line.split()[:1] == ["time"] and "2.00×" in line for line in lines)
     assert result.get("totals.time.speedup") == result.time.value
     schema = json.loads(files("dsconv_cli").joinpath("schema/dsconv-1.schema.json").read_text(encoding="utf-8"))
