@@ -92,6 +92,14 @@ def test_installed_command_error_leaves_stdout_empty():
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize("form", ["markdown", "csv"])
+def test_installed_command_on_a_stream_that_is_ascii(form):
+    result = run_dsconv("model", *SMALL, "--arg", "width=8", "--format", form, env={"PYTHONIOENCODING": "ascii"})
+    assert result.returncode == 0
+    assert result.stdout.isascii()
+    assert "Conv2d" in result.stdout
+
+
 def test_help_says_that_code_is_run_and_needs_no_torch(python):
     import subprocess
 

@@ -61,13 +61,16 @@ def say(level: Level, text: str, color: ColorChoice = "auto") -> None:
 
 
 def write_out(text: str) -> None:
-    """Write to stdout, all of it.
+    """Write to stdout, all of it; what stdout cannot encode, in ASCII.
 
     Raises:
         PipeClosedError: nobody reads it any more.
     """
     try:
-        sys.stdout.write(text)
+        try:
+            sys.stdout.write(text)
+        except UnicodeEncodeError:
+            sys.stdout.write(ascii_text(text))
         sys.stdout.flush()
     except BrokenPipeError:
         raise PipeClosedError from None
