@@ -225,7 +225,7 @@ def test_top_lists_the_largest(here):
 
 @pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
 def test_nothing_is_cut_off(width):
-    from model_helpers import ConvMobileNet
+    from model_checks import ConvMobileNet
 
     from dsconv_cli import analyse
     from dsconv_cli.model.render import Shown, render

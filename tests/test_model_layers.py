@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from model_helpers import params, state, torch_macs
+from model_checks import params, state, torch_macs
 from torch import nn
 
 from dsconv_cli import CannotMeasureError, DsconvError, analyse, separate
