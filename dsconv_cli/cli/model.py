@@ -39,7 +39,8 @@ Input = Annotated[
     list[str] | None,
     _option(
         "--input",
-        text="Shape of an input, such as 1,3,224,224, with a name for a keyword. Repeatable, in the order of forward.",
+        text="Shape of an input, such as 1,3,224,224, with a name for a keyword. Repeatable, in the order of forward. "
+        "A .pt2 file brings its own.",
         panel=NETWORK,
         metavar="[NAME=]INT,...",
     ),
@@ -135,6 +136,25 @@ Top = Annotated[
         metavar="INT",
     ),
 ]
+OutputPath = Annotated[
+    list[str] | None,
+    _option(
+        "--output",
+        text="Also write a file; the format comes from its ending (.json .jsonl .csv .md .svg .txt, and the plot as "
+        ".png .pdf) or the prefix. Repeatable.",
+        panel=opt.OUTPUT,
+        metavar="[FORMAT:]PATH",
+    ),
+]
+GetKey = Annotated[
+    str | None,
+    _option(
+        "--get",
+        text="Print one bare value, such as totals.macs.ratio, and nothing else.",
+        panel=opt.OUTPUT,
+        metavar="KEY",
+    ),
+]
 Plot = Annotated[
     str | None,
     _option(
@@ -177,8 +197,8 @@ def model(
     channels_last: opt.ChannelsLast = False,
     budget: Budget = BUDGET,
     format_name: opt.FormatName = "table",
-    output: opt.OutputPath = None,
-    get: opt.GetKey = None,
+    output: OutputPath = None,
+    get: GetKey = None,
     fail_under: opt.FailUnder = None,
     fail_over: opt.FailOver = None,
     quiet: opt.Quiet = False,
