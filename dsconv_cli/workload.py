@@ -309,7 +309,7 @@ def _copy_rate(job: MeasureLayer, device: Device) -> float | None:
     target = torch.full_like(source, 2)
     workload = _stopwatch(device, lambda: target.copy_(source))
     took = warm_up(workload, Plan(warm_s=0.001), time.perf_counter)
-    calls = max(1, int(_COPY_BLOCK_S / took))
+    calls = max(1, int(_COPY_BLOCK_S / max(took, 1e-9)))
     return 2 * size * calls / median([workload(calls) for _ in range(5)])
 
 

@@ -135,6 +135,15 @@ def test_a_roofline_needs_time(dsconv, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_one_bare_value_of_the_doctor(dsconv):
+    result = dsconv("doctor", "--budget", "2", "--get", "noise.ratio")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert float(result.stdout) > 0
+    wrong = dsconv("doctor", "--get", "noise.ration")
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("error: unknown key 'noise.ration'; keys are noise.ratio.")
+
+
 def test_doctor(dsconv, tmp_path):
     result = dsconv("doctor", "--budget", "3", "--output", str(tmp_path / "d.json"))
     assert (result.returncode, result.stderr) == (0, "")
