@@ -18,6 +18,7 @@ from dsconv_cli._version import __version__
 if TYPE_CHECKING:
     from dsconv_cli.build import ordinary_conv2d, separable_conv2d
     from dsconv_cli.comparison import Comparison, compare
+    from dsconv_cli.model.analysis import analyse, separate
     from dsconv_cli.spec import Bias, CannotMeasureError, ConvSpec, DsconvError, SpecError
 
 _HOME = {
@@ -27,9 +28,11 @@ _HOME = {
     "ConvSpec": "spec",
     "DsconvError": "spec",
     "SpecError": "spec",
+    "analyse": "model.analysis",
     "compare": "comparison",
     "ordinary_conv2d": "build",
     "separable_conv2d": "build",
+    "separate": "model.analysis",
 }
 
 __all__ = [
@@ -40,9 +43,11 @@ __all__ = [
     "DsconvError",
     "SpecError",
     "__version__",
+    "analyse",
     "compare",
     "ordinary_conv2d",
     "separable_conv2d",
+    "separate",
 ]
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from dsconv_cli.cost import Approximation, Cost, Counts, Intensity, approximate, cost
+from dsconv_cli.cost import FLOPS_PER_MAC, Approximation, Cost, Counts, Intensity, approximate, cost
 from dsconv_cli.environment import Environment, environment
 from dsconv_cli.spec import ConvSpec, DsconvError
 from dsconv_cli.timed import Timing
@@ -68,6 +69,11 @@ class Comparison:
     def intensity(self) -> Intensity:
         """FLOPs per byte of traffic."""
         return self.cost.intensity
+
+    @property
+    def recorded(self) -> Mapping[str, Value] | None:
+        """Values at keys, where they are not this process's to find out: of a comparison read back from a file."""
+        return None
 
     @property
     def environment(self) -> Environment:
@@ -142,6 +148,26 @@ def _measured(metric: str) -> dict[str, Getter]:
         f"measured.{metric}.separable": lambda one: counts(one).separable,
         f"measured.{metric}.ratio": lambda one: float(counts(one).ratio),
     }
+
+
+def _intensity(operator: str) -> Getter:
+    """The nearest double to the exact quotient: dividing two integers rounds once."""
+
+    def per_byte(one: Comparison) -> float:
+        moved: int = getattr(one.cost.traffic, operator)
+        return FLOPS_PER_MAC * getattr(one.cost.macs, operator) / moved  # type: ignore[no-any-return]
+
+    return per_byte
+
+
+def _error_of_approximation(metric: str) -> Getter:
+    """`cost.Approximation`'s error as the nearest double, from R·S ÷ (ordinary ÷ separable) - 1 in integers."""
+
+    def error(one: Comparison) -> float:
+        counts: Counts = getattr(one.cost, metric)
+        return (one.spec.r * one.spec.s * counts.separable - counts.ordinary) / counts.ordinary
+
+    return error
 
 
 def _timed(name: str) -> Getter:
@@ -225,13 +251,10 @@ KEYS: Final[Mapping[str, Getter]] = MappingProxyType(
         **_counts("params"),
         **_counts("macs"),
         **_counts("traffic"),
-        "intensity.ordinary": lambda one: float(one.intensity.ordinary),
-        "intensity.depthwise": lambda one: float(one.intensity.depthwise),
-        "intensity.pointwise": lambda one: float(one.intensity.pointwise),
-        "intensity.separable": lambda one: float(one.intensity.separable),
-        "approximation.ratio": lambda one: one.approximation.ratio,
-        "approximation.params_error": lambda one: float(one.approximation.params_error),
-        "approximation.macs_error": lambda one: float(one.approximation.macs_error),
+        **{f"intensity.{name}": _intensity(name) for name in Intensity._fields},
+        "approximation.ratio": lambda one: one.spec.r * one.spec.s,
+        "approximation.params_error": _error_of_approximation("params"),
+        "approximation.macs_error": _error_of_approximation("macs"),
         "approximation.holds": lambda one: one.approximation.holds,
         "measured.profiler": lambda one: one.measured.profiler,  # type: ignore[union-attr]
         **_measured("params"),
@@ -287,7 +310,8 @@ def read(comparison: Comparison, key: str) -> Value:
     section = key.partition(".")[0]
     if section in OPTIONAL_SECTIONS and getattr(comparison, section) is None:
         return None
-    return KEYS[key](comparison)
+    recorded = comparison.recorded
+    return KEYS[key](comparison) if recorded is None or key not in recorded else recorded[key]
 
 
 def find_key(key: str) -> str:
@@ -312,6 +336,20 @@ def nearest(word: str, known: Mapping[str, Any]) -> list[str]:
 def flat(comparison: Comparison) -> Iterator[tuple[str, Value]]:
     """Every key with its value, in the order of the schema."""
     return ((key, read(comparison, key)) for key in KEYS)
+
+
+def values(comparison: Comparison, keys: Sequence[str]) -> list[Value]:
+    """The values at `keys`, each a key of `KEYS`. For many layers, where `read` would look each key up anew."""
+    if comparison.recorded is not None:
+        return [read(comparison, key) for key in keys]
+    missing = tuple(section for section in OPTIONAL_SECTIONS if getattr(comparison, section) is None)
+    return [None if getter is None else getter(comparison) for getter in _getters(tuple(keys), missing)]
+
+
+@cache
+def _getters(keys: tuple[str, ...], missing: tuple[str, ...]) -> tuple[Getter | None, ...]:
+    """The getter of each key; None where its section was not measured."""
+    return tuple(None if key.partition(".")[0] in missing else KEYS[key] for key in keys)
 
 
 def document(comparison: Comparison) -> dict[str, Any]:

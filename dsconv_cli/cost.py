@@ -52,11 +52,21 @@ class Approximation:
     """R×S beside the exact ratios. Errors are relative and signed: above 0, R×S promises too much."""
 
     ratio: int
-    params_error: Fraction
-    macs_error: Fraction
+    params: Counts
+    macs: Counts
     kernel_small: bool
     channels_many: bool
     multiplier_one: bool
+
+    @property
+    def params_error(self) -> Fraction:
+        """R×S ÷ the exact ratio of parameters - 1."""
+        return self.ratio / self.params.ratio - 1
+
+    @property
+    def macs_error(self) -> Fraction:
+        """R×S ÷ the exact ratio of MACs - 1."""
+        return self.ratio / self.macs.ratio - 1
 
     @property
     def holds(self) -> bool:
@@ -134,8 +144,8 @@ def approximate(spec: ConvSpec, closed: Cost) -> Approximation:
     narrowest = min(spec.k, spec.c)
     return Approximation(
         ratio=taps,
-        params_error=taps / closed.params.ratio - 1,
-        macs_error=taps / closed.macs.ratio - 1,
+        params=closed.params,
+        macs=closed.macs,
         kernel_small=MUCH_LESS * taps <= narrowest,
         channels_many=narrowest >= MUCH_LESS,
         multiplier_one=spec.depth_multiplier == 1,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import platform
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from dsconv_cli._version import __version__
@@ -20,7 +23,7 @@ _THOP_CANDIDATES: Final = ("thop", "ultralytics-thop")
 class Environment:
     """Versions by name (`None` where it was not used), the platform, the CPU's name and the device."""
 
-    versions: dict[str, str | None]
+    versions: Mapping[str, str | None]
     platform: str
     cpu: str
     device: str
@@ -34,19 +37,28 @@ def environment(
     torch is named only if this process has imported it, or another measured with `torch_version`.
     """
     torch = sys.modules.get("torch")
+    version = torch_version or (None if torch is None else str(torch.__version__))
+    return _environment(version, counters, device)
+
+
+@functools.cache
+def _environment(torch: str | None, counters: tuple[str, ...], device: str) -> Environment:
     return Environment(
-        versions={
-            "dsconv": __version__,
-            "python": platform.python_version(),
-            "torch": torch_version or (None if torch is None else str(torch.__version__)),
-            "profiler": " + ".join(counters) or None,
-        },
+        versions=MappingProxyType(
+            {
+                "dsconv": __version__,
+                "python": platform.python_version(),
+                "torch": torch,
+                "profiler": " + ".join(counters) or None,
+            }
+        ),
         platform=f"{platform.system()} {platform.release()} {platform.machine()}",
         cpu=cpu_name(),
         device=device,
     )
 
 
+@functools.cache
 def cpu_name() -> str:
     """The CPU as its maker calls it, or its architecture where the system does not tell."""
     try:
@@ -58,6 +70,7 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine() or "unknown"
 
 
+@functools.cache
 def distribution_of(name: str) -> str:
     """`"torch"` → `"torch 2.13.0+cpu"`."""
     from importlib.metadata import PackageNotFoundError, version
@@ -68,6 +81,7 @@ def distribution_of(name: str) -> str:
         return f"{name} (unknown version)"
 
 
+@functools.cache
 def thop_distribution() -> str:
     """The distribution whose files are the `thop` that was imported, with its version.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from dsconv_cli.sampling import Plan, Rounds
 from dsconv_cli.spec import ConvSpec
@@ -84,8 +84,24 @@ class MeasureLayer:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasureNetwork:
+    """Time a whole network as it is and with `replaced` (name, layer) replaced.
+
+    `target` and `arguments` say how to make it, `inputs` (name or None, shape, dtype or "") what it is called with;
+    without inputs it is called with the ones that it brings along.
+    """
+
+    conditions: Conditions
+    plan: Plan
+    target: str
+    arguments: tuple[tuple[str, Any], ...]
+    inputs: tuple[tuple[str | None, tuple[int, ...], str], ...]
+    replaced: tuple[tuple[str, ConvSpec], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LayerSample:
-    """The answer to `MeasureLayer`: the measurement of one process.
+    """The answer to `MeasureLayer` and `MeasureNetwork`: the measurement of one process.
 
     `pages` are the pages that one call of each operator maps anew, `copy_bytes` the bytes per second of a copy that
     moves as many bytes as the depthwise half. Over the rounds: `stolen` is the fraction of the wall time in which the
@@ -102,7 +118,7 @@ class LayerSample:
     copy_bytes: float | None
 
 
-Job = Probe | ListDevices | MeasurePeaks | MeasureLayer
+Job = Probe | ListDevices | MeasurePeaks | MeasureLayer | MeasureNetwork
 Answer = Machine | Devices | Peaks | LayerSample
 
 #: Job → "module:function".
@@ -112,5 +128,6 @@ ENTRY_POINTS: Final[Mapping[type[Job], str]] = MappingProxyType(
         ListDevices: "dsconv_cli.workload:list_devices",
         MeasurePeaks: "dsconv_cli.workload:measure_peaks",
         MeasureLayer: "dsconv_cli.workload:measure_layer",
+        MeasureNetwork: "dsconv_cli.model.workload:measure_network",
     }
 )

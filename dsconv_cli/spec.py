@@ -5,7 +5,7 @@ Pure integer arithmetic. Nothing here knows torch, a clock or a terminal.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 Pair = tuple[int, int]
@@ -60,7 +60,8 @@ class ConvSpec:
     """One convolution to compare with its depthwise separable replacement.
 
     Pairs are (height, width). `padding` is what stands above and to the left; `padding_end` what stands
-    below and to the right. They differ by one only for `same` with an even dilated kernel.
+    below and to the right. They differ by one only for `same` with an even dilated kernel. `output_size` follows
+    from the others.
     """
 
     k: int
@@ -77,6 +78,7 @@ class ConvSpec:
     bias: Bias
     dtype: str
     padding_end: Pair
+    output_size: Pair = field(init=False, repr=False, compare=False)
 
     def __init__(
         self,
@@ -130,19 +132,13 @@ class ConvSpec:
         begin, end = _resolve_padding(padding, self)
         put(self, "padding", begin)
         put(self, "padding_end", end if padding_end is None else _checked_end(padding_end, begin, self))
-        for axis in (0, 1):
-            self._check_fit(axis)
+        kernel = self.dilated_kernel
+        put(self, "output_size", (self._fit(0, kernel[0]), self._fit(1, kernel[1])))
 
     @property
     def dilated_kernel(self) -> Pair:
         """Extent of the kernel with its gaps: d·(R-1)+1, d·(S-1)+1."""
         return (self.dilation[0] * (self.r - 1) + 1, self.dilation[1] * (self.s - 1) + 1)
-
-    @property
-    def output_size(self) -> Pair:
-        """Output height and width: ⌊(H + padding - dilated kernel) / stride⌋ + 1, as `torch.nn.Conv2d` has it."""
-        (sh, sw), (ph, pw), (eh, ew), (kh, kw) = self.stride, self.padding, self.padding_end, self.dilated_kernel
-        return ((self.h + ph + eh - kh) // sh + 1, (self.w + pw + ew - kw) // sw + 1)
 
     @property
     def input_shape(self) -> Shape:
@@ -164,9 +160,9 @@ class ConvSpec:
         """Bytes of one element of the dtype."""
         return DTYPE_BYTES[self.dtype]
 
-    def _check_fit(self, axis: int) -> None:
-        size = (self.h, self.w)[axis] + self.padding[axis] + self.padding_end[axis]
-        kernel = self.dilated_kernel[axis]
+    def _fit(self, axis: int, kernel: int) -> int:
+        """Steps of the kernel: ⌊(size + padding - dilated kernel) / stride⌋ + 1, as in `torch.nn.Conv2d`."""
+        size = (self.w if axis else self.h) + self.padding[axis] + self.padding_end[axis]
         if kernel > size:
             side, letter = (("height", "h"), ("width", "w"))[axis]
             dilated = "" if self.dilation[axis] == 1 else f" (dilation {self.dilation[axis]})"
@@ -174,6 +170,7 @@ class ConvSpec:
                 f"the kernel does not fit: its {side} is {kernel}{dilated}, the padded input's only {size}; "
                 f"{letter} or the padding must grow by {kernel - size}, or the kernel must shrink"
             )
+        return (size - kernel) // self.stride[axis] + 1
 
 
 def _positive(name: str, value: int) -> int:

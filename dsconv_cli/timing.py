@@ -201,12 +201,29 @@ class Timer:
         one = self.settings
         return Conditions(one.device, one.threads, one.channels_last, dtype)
 
+    def time_pair(
+        self, make: Callable[[Conditions, Plan], Job], dtype: str, progress: Watcher | None = None
+    ) -> tuple[list[LayerSample], Machine]:
+        """Time something other than one layer: whatever the job that `make` gives calls "ordinary" and "separable".
+
+        Raises as `time` does, but knows nothing of memory.
+        """
+        self._laboratory.wait_until_ready()
+        started = self._clock()
+        machine = self.machine(dtype)
+        job = make(self._conditions(dtype), process_plan(self.settings.budget_s))
+        return self._samples(job, started, progress), machine
+
     def _collect(
         self, spec: ConvSpec, started: float, progress: Watcher | None, *, against_itself: bool
     ) -> list[LayerSample]:
+        """Samples of a layer, one a process."""
+        plan = process_plan(self.settings.budget_s)
+        return self._samples(MeasureLayer(self._conditions(spec.dtype), spec, plan, against_itself), started, progress)
+
+    def _samples(self, job: Job, started: float, progress: Watcher | None) -> list[LayerSample]:
         """Samples, one a process, until `wants_more` is satisfied."""
         budget = self.settings.budget_s
-        job = MeasureLayer(self._conditions(spec.dtype), spec, process_plan(budget), against_itself)
         samples: list[LayerSample] = []
         durations: list[float] = []
         while wants_more(log_ratios(samples), durations, self._clock() - started, budget):

@@ -30,7 +30,7 @@ from dsconv_cli.jobs import (
     MeasurePeaks,
     Probe,
 )
-from dsconv_cli.sampling import Plan, Workload, sample, settle, warm_up
+from dsconv_cli.sampling import Plan, Rounds, Workload, sample, settle, warm_up
 from dsconv_cli.spec import CannotMeasureError, ConvSpec, DsconvError
 from dsconv_cli.stats import median
 from dsconv_cli.timed import Backends, Pages, Peaks, Seconds
@@ -106,7 +106,7 @@ def _tiny(k: int, c: int) -> ConvSpec:
 
 def measure_peaks(job: MeasurePeaks) -> Peaks:
     """The best rate of each of three large operators, `job.seconds` shared among them."""
-    with _ready(job.conditions) as device:
+    with ready(job.conditions) as device:
         _, size, (batch, channels, pixels) = device.sizes
         left, right = _matrices(job.conditions, device)
         side = len(left)
@@ -142,7 +142,7 @@ def _matrices(conditions: Conditions, device: Device) -> tuple[torch.Tensor, tor
     side = min(_SMALL_SIDE, device.sizes.matmul)
     while True:
         left, right = torch.randn(side, side, **where), torch.randn(side, side, **where)
-        took = min(_stopwatch(device, lambda left=left, right=right: left @ right)(1) for _ in range(2))  # type: ignore[misc]
+        took = min(stopwatch(device, lambda left=left, right=right: left @ right)(1) for _ in range(2))  # type: ignore[misc]
         if side >= device.sizes.matmul or 8 * took > _LONGEST_PRODUCT_S:
             return left, right
         side *= 2
@@ -164,13 +164,10 @@ def measure_layer(job: MeasureLayer) -> LayerSample:
         CannotMeasureError: torch cannot run the layer.
     """
     try:
-        with _ready(job.conditions) as device:
+        with ready(job.conditions) as device:
             works = _works(job)
-            stopwatches = {name: _stopwatch(device, work) for name, work in works.items()}
-            settled = settle(stopwatches, job.plan, time.perf_counter)
-            before = _usage()
-            rounds = sample(stopwatches, settled, job.plan, time.perf_counter)
-            stolen, others = _surroundings(before, _usage(), alone=device.on_cpu and job.conditions.threads == 1)
+            stopwatches = {name: stopwatch(device, work) for name, work in works.items()}
+            rounds, stolen, others = sample_watched(stopwatches, job.conditions, job.plan, on_cpu=device.on_cpu)
             pages = _pages(works) if device.on_cpu else None
             backends = Backends(*(_backend(layer, job.conditions) for layer in _layers(job.spec)))
             fixed = _fixed(job, device, backends)
@@ -180,6 +177,16 @@ def measure_layer(job: MeasureLayer) -> LayerSample:
             f"torch could not run this layer on {job.conditions.device}: {first_line(error)}"
         ) from error
     return LayerSample(rounds, fixed, backends, stolen, others, pages, copy_bytes)
+
+
+def sample_watched(
+    stopwatches: Mapping[str, Workload], conditions: Conditions, plan: Plan, *, on_cpu: bool
+) -> tuple[Rounds, float | None, float | None]:
+    """Warm up, then sample; with what share of the time was stolen and how many cores others used meanwhile."""
+    settled = settle(stopwatches, plan, time.perf_counter)
+    before = _usage()
+    rounds = sample(stopwatches, settled, plan, time.perf_counter)
+    return (rounds, *_surroundings(before, _usage(), alone=on_cpu and conditions.threads == 1))
 
 
 def _works(job: MeasureLayer) -> dict[str, Work]:
@@ -210,7 +217,7 @@ def _fixed(job: MeasureLayer, device: Device, backends: Backends) -> Seconds:
         small = _smallest(layer, job, backend)
         module = _module(conv2d(small, dtype=job.spec.dtype, device=job.conditions.device), job.conditions)
         image = _image(small, job.conditions, 2)
-        workload = _stopwatch(device, lambda module=module, image=image: module(image))  # type: ignore[misc]
+        workload = stopwatch(device, lambda module=module, image=image: module(image))  # type: ignore[misc]
         warm_up(workload, Plan(warm_s=0.002), time.perf_counter)
         found.append(median([workload(5) / 5 for _ in range(_FIXED_ROUNDS)]))
     return Seconds(*found)
@@ -272,12 +279,13 @@ def _image(layer: ConvLayer, conditions: Conditions, seed: int | None) -> torch.
     return image.to(memory_format=torch.channels_last) if conditions.channels_last else image
 
 
-def _stopwatch(device: Device, work: Work) -> Workload:
+def stopwatch(device: Device, work: Work) -> Workload:
+    """`work` as something that can be timed on `device`."""
     return lambda calls: device.stopwatch(torch, work, calls)
 
 
 @contextmanager
-def _ready(conditions: Conditions) -> Iterator[Device]:
+def ready(conditions: Conditions) -> Iterator[Device]:
     """The process as it should be while a clock runs; put back at the end, for a process that lives on."""
     kind, index = parse_device(conditions.device)
     device = DEVICES[kind]
@@ -307,7 +315,7 @@ def _copy_rate(job: MeasureLayer, device: Device) -> float | None:
     size = max(1, cost(job.spec).traffic.depthwise // 2)
     source = torch.full((size,), 1, dtype=torch.uint8, device=job.conditions.device)
     target = torch.full_like(source, 2)
-    workload = _stopwatch(device, lambda: target.copy_(source))
+    workload = stopwatch(device, lambda: target.copy_(source))
     took = warm_up(workload, Plan(warm_s=0.001), time.perf_counter)
     calls = max(1, int(_COPY_BLOCK_S / max(took, 1e-9)))
     return 2 * size * calls / median([workload(calls) for _ in range(5)])

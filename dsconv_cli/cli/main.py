@@ -11,7 +11,9 @@ import typer
 from dsconv_cli.cli.compare import compare
 from dsconv_cli.cli.doctor import doctor
 from dsconv_cli.cli.help import PlainCommand, PlainGroup
+from dsconv_cli.cli.model import model
 from dsconv_cli.cli.streams import PipeClosedError, say
+from dsconv_cli.cli.sweep import sweep
 from dsconv_cli.spec import DsconvError
 
 INTERRUPTED = 130
@@ -24,6 +26,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(cls=PlainCommand, short_help="One layer: both forms, profiled, side by side.")(compare)
+app.command(cls=PlainCommand, short_help="Many layers: a grid, or a file of them; tables, pictures, long runs.")(sweep)
+app.command(cls=PlainCommand, short_help="A whole network, layer by layer, before and after.")(model)
 app.command(cls=PlainCommand, short_help="What this machine can measure, and how far to trust it.")(doctor)
 
 

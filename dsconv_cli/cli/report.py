@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, write_out
 from dsconv_cli.comparison import OPTIONAL_SECTIONS, Comparison, find_key, read
@@ -106,8 +108,8 @@ def plan(
     found = None if key is None else find_key(key)
     for wanted in (*([found] if found else []), *(gate.key for gate in gates)):
         _check_measured(wanted, absent)
-    files = tuple(_file(text) for text in outputs)
-    _check_distinct(files)
+    files = tuple(parse_file(text) for text in outputs)
+    check_distinct(files)
     for file in files:
         _check_drawable(file, absent)
         check_writable(file.path)
@@ -147,13 +149,24 @@ def replace_file(path: Path, content: str | bytes) -> None:
     Raises:
         DsconvError: the disk is full, or the directory has gone.
     """
+    with replacing(path) as stream:
+        stream.write(content if isinstance(content, bytes) else content.encode())
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A stream to a neighbour of `path` that takes its place when all went well, and is gone when not.
+
+    Raises:
+        DsconvError: the disk is full, or the directory has gone.
+    """
     target = path.resolve()
     temporary = None
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=target.parent)
         temporary = Path(name)
         with os.fdopen(handle, "wb") as stream:
-            stream.write(content if isinstance(content, bytes) else content.encode())
+            yield stream
         temporary.chmod(_mode(target))
         temporary.replace(target)
     except OSError as error:
@@ -172,7 +185,12 @@ def _mode(target: Path) -> int:
     return 0o666 & ~mask
 
 
-def _file(text: str) -> File:
+def parse_file(text: str) -> File:
+    """`--output [FORMAT:]PATH`.
+
+    Raises:
+        DsconvError: no path, or a format that is not known or cannot be told.
+    """
     prefix, colon, rest = text.partition(":")
     if colon and prefix in FORMATS:
         if not rest:
@@ -188,7 +206,12 @@ def _file(text: str) -> File:
     raise DsconvError(f"--output {text}: its ending names no format; use one of {endings}, or FORMAT:PATH")
 
 
-def _check_distinct(files: Sequence[File]) -> None:
+def check_distinct(files: Sequence[File]) -> None:
+    """Refuse to write one file twice.
+
+    Raises:
+        DsconvError: two of them are one.
+    """
     seen: set[Path] = set()
     for file in files:
         target = file.path.resolve()

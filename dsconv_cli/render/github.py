@@ -12,9 +12,10 @@ def render(_: Comparison, view: View) -> str:
     return "".join(annotation(failure) for failure in view.failures)
 
 
-def annotation(failure: Failure) -> str:
-    """A failed gate as a workflow command."""
-    return f"::error title={_escape(f'dsconv: {failure.gate.key}', ',:')}::{_escape(failure.message)}\n"
+def annotation(failure: Failure, layer: str = "") -> str:
+    """A failed gate as a workflow command. `layer` says which one, where there are several."""
+    message = f"{layer}: {failure.message}" if layer else failure.message
+    return f"::error title={_escape(f'dsconv: {failure.gate.key}', ',:')}::{_escape(message)}\n"
 
 
 def _escape(text: str, also: str = "") -> str:

@@ -1,0 +1,136 @@
+"""What `dsconv model` does once its options are known: text → settings, and the network → its result."""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from dsconv_cli import parsing
+from dsconv_cli.cli import timed
+from dsconv_cli.cli.compare import choice
+from dsconv_cli.cli.model_plan import levels, plan
+from dsconv_cli.cli.streams import Streams
+from dsconv_cli.model.choose import parse_count
+from dsconv_cli.model.result import InputShape, ModelResult, Recipe, Selection
+from dsconv_cli.spec import DsconvError
+
+if TYPE_CHECKING:
+    from dsconv_cli.timing import TimingSettings
+
+INPUT_DTYPES: Final = (
+    *("float32", "float64", "bfloat16", "float16"),
+    *("int64", "int32", "int16", "int8", "uint8", "bool", "complex64"),
+)
+
+
+def measure(streams: Streams, recipe: Recipe, chosen: Selection, settings: TimingSettings | None) -> ModelResult:
+    """The network's result, with times where `settings` are given. Raises as `analyse` does."""
+    if settings is None:
+        return _analyse(recipe, chosen)
+    from dsconv_cli.model.timing import NetworkTimer
+
+    # The measuring process loads torch while this one does.
+    with NetworkTimer(settings) as timer:
+        result = _analyse(recipe, chosen)
+        return timer.time(result, recipe, lambda what: timed.progress_line(streams, what))
+
+
+def _analyse(recipe: Recipe, chosen: Selection) -> ModelResult:
+    # torch's own code warns on stderr, past Python's filters, of what is no news to someone who counts.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    from dsconv_cli.model.analysis import analyse_source, inputs_from
+    from dsconv_cli.model.target import load_target
+
+    return analyse_source(load_target(recipe.target, recipe.arguments), inputs_from(recipe.inputs), chosen)
+
+
+def parse_arguments(texts: Sequence[str]) -> dict[str, Any]:
+    """`["num_classes=10", "name=a"]` → `{"num_classes": 10, "name": "a"}`: Python literals, and else text.
+
+    Raises:
+        DsconvError: no NAME=VALUE, or one name twice.
+    """
+    parsed: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise DsconvError(f"--arg takes NAME=VALUE, such as num_classes=10, not {text!r}")
+        if name in parsed:
+            raise DsconvError(f"--arg {name} is given twice")
+        parsed[name] = _literal(value)
+    return parsed
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
+
+
+def parse_inputs(shapes: Sequence[str], dtypes: Sequence[str]) -> tuple[InputShape, ...]:
+    """`--input` and `--input-dtype` as inputs; an empty dtype stands for the network's own.
+
+    Raises:
+        DsconvError: no shape, an unknown dtype, or as many dtypes as fit no input.
+    """
+    for dtype in dtypes:
+        choice("--input-dtype", dtype, INPUT_DTYPES)
+    if len(dtypes) > 1 and len(dtypes) != len(shapes):
+        raise DsconvError(
+            f"--input-dtype is given {len(dtypes)} times for {len(shapes)} inputs; once, or once for each"
+        )
+    if dtypes and not shapes:
+        raise DsconvError("--input-dtype needs --input")
+    each = list(dtypes) * len(shapes) if len(dtypes) == 1 else list(dtypes) or [""] * len(shapes)
+    return tuple(_input(text, dtype) for text, dtype in zip(shapes, each, strict=True))
+
+
+def _input(text: str, dtype: str) -> InputShape:
+    name, equals, sizes = text.rpartition("=")
+    if equals and not name.isidentifier():
+        raise DsconvError(f"--input takes SHAPE or NAME=SHAPE, such as 1,3,224,224, not {text!r}")
+    parts = sizes.replace("x", ",").split(",")
+    shape = tuple(parsing.integer(part, f"--input {text}: each size") for part in parts)
+    return InputShape(name or None, shape, dtype)
+
+
+def _ratio(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise DsconvError(f"--min-ratio must be a number such as 2, not {text!r}")
+    return value
+
+
+def selection(
+    *,
+    keep: Sequence[str],
+    only: Sequence[str],
+    min_ratio: str | None,
+    depth_multiplier: str,
+    target_macs: str | None,
+    target_params: str | None,
+) -> Selection:
+    """The options that choose layers.
+
+    Raises:
+        DsconvError: one of them is not what it should be.
+    """
+    return Selection(
+        keep=tuple(keep),
+        only=tuple(only),
+        min_ratio=_ratio(min_ratio),
+        depth_multiplier=parsing.integer(depth_multiplier, "--depth-multiplier"),
+        target_macs=None if target_macs is None else parse_count(target_macs, "--target-macs"),
+        target_params=None if target_params is None else parse_count(target_params, "--target-params"),
+    )
+
+
+__all__ = ["Recipe", "levels", "measure", "parse_arguments", "parse_inputs", "plan", "selection"]

@@ -1,0 +1,451 @@
+"""A sweep from its options to its exit code: everything is checked first, then the layers go by one at a time."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from dsconv_cli.cli.compare import biases, choice, make_streams
+from dsconv_cli.cli.progress import Progress
+from dsconv_cli.cli.report import GATE_FAILED, File, check_distinct, check_writable, parse_file
+from dsconv_cli.cli.sinks import FileLines, Gates, Plot, Sink, StdoutLines, SummaryOf, Table
+from dsconv_cli.cli.streams import Streams, is_terminal
+from dsconv_cli.cli.sweep import DEFAULTS
+from dsconv_cli.comparison import KEYS, PROFILER_CHOICES, Comparison, closed_forms
+from dsconv_cli.gates import Gate, check_types, parse_gate
+from dsconv_cli.parsing import integer, option_label
+from dsconv_cli.plots.picture import AXES, Axes, Picture, choose_axes
+from dsconv_cli.render import FORMATS
+from dsconv_cli.render.rows import default_columns, key_columns
+from dsconv_cli.spec import Bias, ConvSpec, DsconvError
+from dsconv_cli.sweep.axes import parse_axis
+from dsconv_cli.sweep.counting import count
+from dsconv_cli.sweep.grid import make_grid
+from dsconv_cli.sweep.keys import check_present, is_measured, resolve, resolve_many
+from dsconv_cli.sweep.layers import (
+    FileSource,
+    GridSource,
+    Misfit,
+    Shard,
+    Source,
+    layer_name,
+    parse_shard,
+    specs,
+)
+from dsconv_cli.sweep.lines import STREAMED
+from dsconv_cli.sweep.order import Order, parse_order
+from dsconv_cli.sweep.records import LayerFile
+from dsconv_cli.sweep.resume import ResultsFile
+from dsconv_cli.sweep.where import Condition, parse_where
+
+_PICTURES: Final = (".svg", ".png")
+#: Skipped layers that are told one by one; --verbose tells all.
+_TOLD: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The options as they stood on the command line. `layer` has only those that were given."""
+
+    layer: Mapping[str, str]
+    biases: tuple[bool, bool | None, bool | None, bool | None]
+    from_file: str | None
+    zips: tuple[str, ...]
+    strict: bool
+    profiler: str
+    format_name: str
+    outputs: tuple[str, ...]
+    get: str | None
+    where: str | None
+    sort: str | None
+    top: str | None
+    columns: str | None
+    summary: bool
+    fail_under: tuple[str, ...]
+    fail_over: tuple[str, ...]
+    plots: tuple[str, ...]
+    plot_axes: Mapping[str, str | None]
+    resume: bool
+    jobs: str
+    shard: str | None
+    quiet: bool
+    verbose: bool
+    color: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A run that is known to be possible."""
+
+    request: Request
+    streams: Streams
+    source: Source
+    shard: Shard
+    condition: Condition | None
+    order: Order | None
+    keys: tuple[str, ...]
+    gates: tuple[Gate, ...]
+    axes: Axes | None
+    pictures: tuple[str, ...]
+    files: tuple[File, ...]
+    results: Path | None
+    stdout: str
+    jobs: int
+
+    @property
+    def total(self) -> int:
+        """Layers of this shard, whether or not their kernels fit."""
+        start, stop = self.shard.bounds(self.source.count)
+        return stop - start
+
+
+def run(request: Request) -> int:
+    """Do what was asked, and return the exit code."""
+    sweep = prepare(request)
+    announce(sweep)
+    if request.strict:
+        _refuse_misfits(sweep)
+    skipped = Skipped(sweep)
+    gates = Gates(sweep.gates, github=sweep.stdout == "github", color=sweep.streams.color)
+    with ExitStack() as stack:
+        progress = stack.enter_context(Progress(sweep.total, quiet=request.quiet or _rows_on_terminal(sweep)))
+        shown = list(_shown(sweep, stack))
+        seen: list[Sink] = [*_seen(sweep), gates]
+        rows = _rows(sweep, skipped, progress, stack, wanted=bool(shown or len(seen) > 1 or sweep.gates))
+        rows = _tee(rows, seen if sweep.gates else seen[:-1])
+        for row in rows if sweep.order is None else sweep.order.apply(rows):
+            for sink in shown:
+                sink.add(row)
+        progress.wipe()
+        skipped.tell_total()
+        for sink in (*shown, *seen):
+            sink.finish()
+    return GATE_FAILED if gates.failed else 0
+
+
+def prepare(request: Request) -> Sweep:
+    """Check every wish.
+
+    Raises:
+        DsconvError: one of them cannot be met.
+    """
+    streams = make_streams(request.color, quiet=request.quiet, verbose=request.verbose)
+    choice("--profiler", request.profiler, PROFILER_CHOICES)
+    absent = (*(["measured"] if request.profiler == "none" else []), "time")
+    source = make_source(request)
+    keys = tuple(KEYS) if request.columns is None else resolve_many(request.columns, "--columns")
+    condition = None if request.where is None else parse_where(request.where)
+    order = parse_order(request.sort, request.top, default="macs.ratio")
+    gates = _gates(request)
+    for option, wanted in (
+        ("--where", condition.keys if condition else ()),
+        ("--sort", (order.key,) if order else ()),
+        ("--fail-under or --fail-over", [gate.key for gate in gates]),
+        ("--get", (resolve(request.get, "--get"),) if request.get else ()),
+    ):
+        for key in wanted:
+            check_present(key, absent, option)
+    check_types(closed_forms(ConvSpec(k=1, c=1)), gates)
+    pictures, files = _targets(request)
+    axes = _axes(request, source, absent) if pictures else None
+    results, files = _results_file(request, files)
+    return Sweep(
+        request,
+        streams,
+        source,
+        parse_shard(request.shard),
+        condition,
+        order,
+        keys,
+        gates,
+        axes,
+        pictures,
+        files,
+        results,
+        _stdout(request, pictures, bool(files or results)),
+        integer(request.jobs, "--jobs"),
+    )
+
+
+def announce(sweep: Sweep) -> None:
+    """Say how much there is to do, and what will not be done."""
+    shard = f", part {sweep.shard.index} of {sweep.shard.total}" if sweep.shard.total > 1 else ""
+    what = str(sweep.source)
+    layers = "layer" if sweep.total == 1 else "layers"
+    sweep.streams.note(f"{sweep.total:,} {layers}{shard}" + (f": {what}" if what else ""))
+    if sweep.jobs > 1 and sweep.request.profiler == "none":
+        sweep.streams.note("--jobs has no effect with --profiler none: arithmetic is cheaper than handing it over")
+    if not isinstance(sweep.source, FileSource):
+        return
+    file, grid = sweep.source.file, sweep.source.grid
+    replaced = [name for name in file.names if name in {*grid.varying, *grid.fixed}]
+    if replaced:
+        sweep.streams.note(f"the options replace what {file.name} says of {', '.join(replaced)}")
+    if file.ineligible:
+        sweep.streams.note(f"{file.ineligible:,} of the model's layers in {file.name} have no replacement; left out")
+
+
+def make_source(request: Request) -> Source:
+    """The layers that the options and the file describe.
+
+    Raises:
+        DsconvError: a value is missing or malformed, or is given twice.
+    """
+    given = set(request.layer)
+    bias = biases(*request.biases)
+    fixed = {"bias": bias} if bias != Bias() else {}
+    if request.from_file is None:
+        texts = {name: request.layer.get(name, default) for name, default in DEFAULTS.items()}
+        axes = {
+            name: parse_axis(name, text, option_label(name)) for name, text in texts.items() if name in given or text
+        }
+        grid = make_grid(axes, fixed, request.zips, given)
+        for name in ("k", "c"):
+            if name not in {*axes, *(tie.target for tie in grid.ties)}:
+                raise DsconvError(f"--{name} is missing; give it, tie it with --zip, or read layers with --from")
+        return GridSource(grid)
+    axes = {name: parse_axis(name, request.layer[name], option_label(name)) for name in DEFAULTS if name in given}
+    tied = [text.partition("=")[0].strip() for text in request.zips if "=" in text]
+    file = LayerFile(request.from_file, [name for name in ("k", "c") if name not in {*given, *tied}])
+    return FileSource(file, make_grid(axes, fixed, request.zips, given, file.names))
+
+
+def _gates(request: Request) -> tuple[Gate, ...]:
+    return (
+        *(parse_gate("under", text, lambda name: resolve(name, "--fail-under")) for text in request.fail_under),
+        *(parse_gate("over", text, lambda name: resolve(name, "--fail-over")) for text in request.fail_over),
+    )
+
+
+def _targets(request: Request) -> tuple[tuple[str, ...], tuple[File, ...]]:
+    """Pictures and other files; that each can be written is known when this returns."""
+    drawn = [text for text in request.outputs if _is_picture(text)]
+    files = tuple(parse_file(text) for text in request.outputs if text not in drawn)
+    pictures = (*request.plots, *(text.removeprefix("svg:") for text in drawn))
+    for target in pictures:
+        if target == "-":
+            from dsconv_cli.plots.terminal import check_installed
+
+            check_installed()
+            continue
+        if Path(target).suffix.lower() not in _PICTURES:
+            raise DsconvError(f"--plot {target}: a picture ends in {' or '.join(_PICTURES)}, or is - for the terminal")
+        from dsconv_cli.plots.files import check_installed
+
+        check_installed()
+    every = (*files, *(File("svg", Path(target)) for target in pictures if target != "-"))
+    check_distinct(every)
+    for file in every:
+        if file.format == "github":
+            raise DsconvError("--output github: annotations go to stdout; use --format github")
+        check_writable(file.path)
+    return pictures, files
+
+
+def _is_picture(text: str) -> bool:
+    return Path(text).suffix.lower() in _PICTURES and text.partition(":")[0] not in {*FORMATS} - {"svg"}
+
+
+def _results_file(request: Request, files: tuple[File, ...]) -> tuple[Path | None, tuple[File, ...]]:
+    """With --resume, the one file that is appended to, and the others."""
+    if not request.resume:
+        return None, files
+    lines = [file for file in files if file.format == "jsonl"]
+    if len(lines) != 1:
+        raise DsconvError("--resume goes on with the rows of a file; name it with --output FILE.jsonl")
+    return lines[0].path, tuple(file for file in files if file is not lines[0])
+
+
+def _axes(request: Request, source: Source, absent: tuple[str, ...]) -> Axes:
+    y = resolve(request.plot_axes["y"] or "macs.ratio", "--plot-y")
+    check_present(y, absent, "--plot-y")
+    counts: dict[str, int] = {}
+    if isinstance(source, GridSource | FileSource):
+        counts = {axis.name: axis.count for dimension in source.grid.dimensions for axis in dimension.axes}
+    return choose_axes(source.varying, counts, request.plot_axes, y)
+
+
+def _stdout(request: Request, pictures: tuple[str, ...], other_files: bool) -> str:
+    """What stdout gets: a format, "bare" values, a "summary", a "picture", or nothing ("")."""
+    formats = [name for name, one in FORMATS.items() if one.on_stdout]
+    if request.format_name and request.format_name not in formats:
+        raise DsconvError(f"--format must be one of {', '.join(formats)}, not {request.format_name!r}")
+    wishes = [
+        option
+        for option, asked in (("--get", request.get), ("--summary", request.summary), ("--plot -", "-" in pictures))
+        if asked
+    ]
+    if len(wishes) > 1:
+        raise DsconvError(f"{' and '.join(wishes)} cannot share stdout; drop one")
+    if "-" in pictures:
+        return "picture"
+    if request.get:
+        return "bare"
+    if request.summary:
+        return "summary"
+    if request.format_name:
+        return request.format_name
+    return "" if other_files else "table"
+
+
+def _rows_on_terminal(sweep: Sweep) -> bool:
+    """Whether rows go by on the screen, where a line that is redrawn would only be in their way."""
+    return sweep.stdout in STREAMED and is_terminal(sys.stdout)
+
+
+def _shown(sweep: Sweep, stack: ExitStack) -> Iterator[Sink]:
+    """What gets the rows that are left after --sort and --top."""
+    color = sweep.streams.color
+    if sweep.stdout == "bare":
+        yield StdoutLines("bare", (resolve(sweep.request.get or ""),))
+    elif sweep.stdout in STREAMED:
+        yield StdoutLines(sweep.stdout, sweep.keys)
+    elif sweep.stdout in {"table", "markdown"}:
+        yield _table(sweep, sweep.stdout, None)
+    for file in sweep.files:
+        if file.format in STREAMED:
+            yield FileLines(file.format, sweep.keys, file.path, stack)
+        else:
+            yield _table(sweep, file.format, file.path)
+    assert color
+
+
+def _seen(sweep: Sweep) -> Iterator[Sink]:
+    """What gets every row."""
+    color = sweep.streams.color
+    if sweep.stdout == "summary":
+        yield SummaryOf(sweep.request.format_name or "table", color)
+    assert not sweep.pictures or sweep.axes is not None
+    for target in sweep.pictures:
+        assert sweep.axes is not None
+        yield Plot(Picture(sweep.axes), target, color)
+
+
+def _table(sweep: Sweep, format_name: str, path: Path | None) -> Table:
+    if sweep.request.columns is None:
+        columns = default_columns(_in_usual_order(sweep.source.varying), timed=False)
+    else:
+        columns = key_columns(sweep.keys)
+    return Table(columns, _title(sweep), format_name, path, sweep.streams.color)
+
+
+def _in_usual_order(names: Iterable[str]) -> tuple[str, ...]:
+    """The arguments as they are always listed; those of one layer where nothing varies."""
+    usual = tuple(AXES)
+    return tuple(sorted(names, key=lambda name: usual.index(name) if name in usual else len(usual))) or usual[:6]
+
+
+def _title(sweep: Sweep) -> str:
+    """What the layers have in common."""
+    if isinstance(sweep.source, GridSource):
+        return layer_name(sweep.source.grid.fixed)
+    return str(sweep.source)
+
+
+class Skipped:
+    """Tells of layers that cannot exist: the first ones by name, the others by number."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        self._streams, self._strict, self._total = sweep.streams, sweep.request.strict, sweep.total
+        self.count = 0
+
+    def add(self, misfit: Misfit) -> None:
+        """One more."""
+        self.count += 1
+        if self.count <= _TOLD or self._streams.verbose:
+            self._streams.warn(f"skipped {misfit.layer}: {misfit.reason}")
+
+    def tell_total(self) -> None:
+        """How many there were.
+
+        Raises:
+            DsconvError: nothing was left.
+        """
+        if self.count and self.count == self._total:
+            raise DsconvError("there is no layer that can exist; see the warnings above")
+        if self.count > _TOLD:
+            self._streams.warn(f"skipped {self.count:,} of {self._total:,} layers whose kernel does not fit")
+
+
+def _refuse_misfits(sweep: Sweep) -> None:
+    for one in specs(sweep.source, sweep.shard):
+        if isinstance(one, Misfit):
+            raise DsconvError(f"{one.layer}: {one.reason} (--strict)")
+
+
+def _fitting(sweep: Sweep, told: Callable[[Misfit], None]) -> Iterator[ConvSpec]:
+    for one in specs(sweep.source, sweep.shard):
+        if isinstance(one, Misfit):
+            told(one)
+        else:
+            yield one
+
+
+def _rows(
+    sweep: Sweep, skipped: Skipped, progress: Progress, stack: ExitStack, *, wanted: bool
+) -> Iterator[Comparison]:
+    """Every layer that --where lets through, measured."""
+    if sweep.results is None:
+        layers = _counted(sweep, _with_progress(_fitting(sweep, skipped.add), progress))
+        return layers if not _late(sweep) else filter(_late(sweep), layers)
+    settings = {"--profiler": sweep.request.profiler, "--time": "off"}
+    file = stack.enter_context(ResultsFile(sweep.results, settings))
+    _complete(sweep, file, skipped, progress)
+    if not wanted:
+        return iter(())
+    rows = file.read_all(_early(sweep, _fitting(sweep, lambda _: None)))
+    return rows if not _late(sweep) else filter(_late(sweep), rows)
+
+
+def _complete(sweep: Sweep, file: ResultsFile, skipped: Skipped, progress: Progress) -> None:
+    """Measure what the file lacks."""
+    had = file.rows
+    if file.torn:
+        sweep.streams.note(f"{file.path} ended in half a row, of a run that was killed; it was cut off")
+    layers = _with_progress(_fitting(sweep, skipped.add), progress)
+    added = 0
+    for one in _counted(sweep, file.missing(_early(sweep, layers)), filtered=True):
+        file.append(one)
+        added += 1
+    progress.wipe()
+    sweep.streams.note(f"{file.path}: {had:,} rows were there, {added:,} were added")
+
+
+def _counted(sweep: Sweep, layers: Iterable[ConvSpec], *, filtered: bool = False) -> Iterator[Comparison]:
+    """`layers` with what the profiler counts, but for those that --where drops before."""
+    kept = layers if filtered else _early(sweep, layers)
+    return count(map(closed_forms, kept), sweep.request.profiler, sweep.jobs)
+
+
+def _early(sweep: Sweep, layers: Iterable[ConvSpec]) -> Iterator[ConvSpec]:
+    """The layers that --where lets through, as far as the closed forms can tell."""
+    condition = sweep.condition
+    if condition is None or any(map(is_measured, condition.keys)):
+        return iter(layers)
+    return (spec for spec in layers if condition.holds(closed_forms(spec)))
+
+
+def _late(sweep: Sweep) -> Callable[[Comparison], bool] | None:
+    """What --where asks of measured values."""
+    condition = sweep.condition
+    return condition.holds if condition and any(map(is_measured, condition.keys)) else None
+
+
+def _with_progress(layers: Iterable[ConvSpec], progress: Progress) -> Iterator[ConvSpec]:
+    for spec in layers:
+        yield spec
+        progress.step()
+
+
+def _tee(rows: Iterable[Comparison], sinks: Iterable[Sink]) -> Iterator[Comparison]:
+    listening = tuple(sinks)
+    if not listening:
+        yield from rows
+    for row in rows:
+        for sink in listening:
+            sink.add(row)
+        yield row

@@ -1,0 +1,280 @@
+"""Which eligible layers are replaced: globs, a least ratio, targets for the totals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from fnmatch import fnmatchcase
+from itertools import accumulate
+from typing import Final, NamedTuple
+
+from dsconv_cli.model.result import Layer, Saving, Selection
+from dsconv_cli.spec import CannotMeasureError, DsconvError
+
+#: Decimal multiples, as counts of parameters and MACs are written.
+SUFFIXES: Final[Mapping[str, int]] = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
+
+#: With two targets: how many ways of weighing them are tried, and how many partial answers are worth keeping. See
+#: `_fewest_for_both`.
+_WEIGHINGS: Final = 64
+_MOST_STATES: Final = 20_000
+
+NOT_NEEDED: Final = "not needed for the target"
+
+
+def parse_count(text: str, option: str) -> int:
+    """`"1.5G"` → 1500000000. Suffixes k, M, G (or B), T are powers of 1000.
+
+    Raises:
+        DsconvError: no number, not finite, negative, or no whole number.
+    """
+    body = text.strip()
+    suffix = body[-1:].lower() if body[-1:].isalpha() else ""
+    try:
+        value = Decimal(body[: len(body) - len(suffix)]) * SUFFIXES[suffix]
+        whole = int(value)
+    except (InvalidOperation, KeyError, ValueError, OverflowError):
+        whole, value = -1, Decimal(0)
+    if whole < 0 or whole != value:
+        raise DsconvError(f"{option} must be a count such as 569M, 1.5G or 1000000, not {text!r}")
+    return whole
+
+
+def check_globs(names: Sequence[str], selection: Selection) -> None:
+    """Every glob must match a layer, for one that matches none is a slip of the pen.
+
+    Raises:
+        DsconvError: a glob that matches nothing.
+    """
+    for option, globs in (("--keep", selection.keep), ("--only", selection.only)):
+        for glob in globs:
+            if not any(fnmatchcase(name, glob) for name in names):
+                some = ", ".join(name or "''" for name in names[:5]) + (", ..." if len(names) > 5 else "")
+                raise DsconvError(f"{option} {glob!r} matches no convolution; they are {some}")
+
+
+def why_kept(layers: Iterable[Layer], selection: Selection) -> dict[str, str | None]:
+    """For each eligible layer why the globs and the least ratio keep it, or None where they do not."""
+    return {layer.name: _why_kept(layer, selection) for layer in layers if layer.eligible}
+
+
+def _why_kept(layer: Layer, selection: Selection) -> str | None:
+    for glob in selection.keep:
+        if fnmatchcase(layer.name, glob):
+            return f"--keep {glob}"
+    if selection.only and not any(fnmatchcase(layer.name, glob) for glob in selection.only):
+        return f"not in --only {' '.join(selection.only)}"
+    closed = layer.cost
+    if closed is not None and selection.min_ratio is not None and closed.macs.ratio < selection.min_ratio:
+        return f"ratio {float(closed.macs.ratio):.2f} is below {selection.min_ratio:g}"
+    return None
+
+
+class Target(NamedTuple):
+    """A total that must not be exceeded: its metric, the aim, and the total as it is."""
+
+    metric: str
+    aim: int
+    before: int
+
+    @property
+    def need(self) -> int:
+        """What must be saved."""
+        return self.before - self.aim
+
+
+def targets(selection: Selection, *, params: int, macs: int) -> tuple[Target, ...]:
+    """The targets of `selection`, for a network of these totals."""
+    asked = (("macs", selection.target_macs, macs), ("params", selection.target_params, params))
+    return tuple(Target(metric, aim, before) for metric, aim, before in asked if aim is not None)
+
+
+def fewest(candidates: Mapping[str, Saving], aims: Sequence[Target]) -> set[str]:
+    """The smallest set of layers whose replacement reaches every target.
+
+    For one target the layers that save most are taken first, which is optimal: any set of n layers saves at most
+    what the n best save. For two, see `_fewest_for_both`.
+
+    Raises:
+        CannotMeasureError: all of them together do not reach a target.
+    """
+    if all(aim.need <= 0 for aim in aims):
+        return set()
+    for aim in aims:
+        _check_reachable(candidates, aim)
+    if len(aims) == 1:
+        return _fewest_for_one(candidates, aims[0])
+    needs = Saving(**{aim.metric: aim.need for aim in aims})
+    found = _fewest_for_both(candidates, needs)
+    if found is None:
+        raise CannotMeasureError(
+            "no set of the eligible layers reaches both targets at once, though each can be reached alone; "
+            "raise --target-macs or --target-params"
+        )
+    return found
+
+
+def _check_reachable(candidates: Mapping[str, Saving], aim: Target) -> None:
+    best = aim.before - sum(max(0, getattr(saving, aim.metric)) for saving in candidates.values())
+    if best > aim.aim:
+        unit = "MACs" if aim.metric == "macs" else "parameters"
+        raise CannotMeasureError(
+            f"--target-{aim.metric} {aim.aim:,} cannot be reached: with all {len(candidates)} layers that may be "
+            f"replaced the network still has {best:,} {unit}"
+        )
+
+
+def _fewest_for_one(candidates: Mapping[str, Saving], aim: Target) -> set[str]:
+    def by_saving(name: str) -> tuple[int, int]:
+        saving = candidates[name]
+        return (-getattr(saving, aim.metric), -(saving.macs + saving.params))
+
+    chosen: set[str] = set()
+    saved = 0
+    for name in sorted(candidates, key=by_saving):
+        if saved >= aim.need:
+            break
+        chosen.add(name)
+        saved += getattr(candidates[name], aim.metric)
+    return chosen
+
+
+class _Weighing(NamedTuple):
+    """Both savings as one number, by which the layers are ranked.
+
+    Whatever the weights, a set that saves what is needed of both saves `need` by weight; so no set is smaller than the
+    number of best layers that do (`least`). `most` best layers really reach both targets (None: no number does).
+    """
+
+    by_params: int
+    by_macs: int
+    ranked: tuple[str, ...]
+    weights: tuple[int, ...]
+    need: int
+    least: int | None
+    most: int | None
+
+    def of(self, saving: Saving) -> int:
+        """The weight of `saving`."""
+        return self.by_params * saving.params + self.by_macs * saving.macs
+
+
+class _Partial(NamedTuple):
+    """A set of layers under way: its size, what it saves, and how it was made (its last layer and the set before)."""
+
+    size: int
+    saving: Saving
+    last: str
+    rest: _Partial | None
+
+
+def _fewest_for_both(candidates: Mapping[str, Saving], needs: Saving) -> set[str] | None:
+    """The smallest set that saves what `needs` of both, None where there is none.
+
+    Ranking the layers by a weighted sum of both savings gives a lower bound and, mostly, a set that meets it; over
+    `_WEIGHINGS` weights the best of each is taken. Where a gap remains, the sizes within it are searched exactly: layer
+    by layer, in the order of the ranking, keeping the sets that no other of their size beats in both savings and that
+    the best layers still to come can complete. Should there be more than `_MOST_STATES` of those, the set found by
+    ranking stands; it has at most as many layers too many as the gap is wide, in practice one.
+    """
+    weighings = [_weigh(candidates, needs, share) for share in range(_WEIGHINGS + 1)]
+    if any(one.least is None for one in weighings):
+        return None
+    tightest = max(weighings, key=lambda one: one.least or 0)
+    best = min(weighings, key=lambda one: len(candidates) + 1 if one.most is None else one.most)
+    limit = len(candidates) + 1 if best.most is None else best.most
+    for size in range(tightest.least or 0, limit):
+        found = _of_size(candidates, needs, tightest, size)
+        if found is not None:
+            return found
+    return None if best.most is None else set(best.ranked[: best.most])
+
+
+def _weigh(candidates: Mapping[str, Saving], needs: Saving, share: int) -> _Weighing:
+    """Rank by `share` parts of the MACs and the rest of the parameters, each in units of what is needed."""
+    by_macs = share * max(1, abs(needs.params))
+    by_params = (_WEIGHINGS - share) * max(1, abs(needs.macs))
+
+    def weight(saving: Saving) -> int:
+        return by_macs * saving.macs + by_params * saving.params
+
+    ranked = tuple(sorted(candidates, key=lambda name: -weight(candidates[name])))
+    weights = tuple(weight(candidates[name]) for name in ranked)
+    need = weight(needs)
+    sums = list(accumulate(ranked, lambda sum_, name: _plus(sum_, candidates[name]), initial=Saving(0, 0)))
+    positive = accumulate((max(0, one) for one in weights), initial=0)
+    least = next((size for size, total in enumerate(positive) if total >= need), None)
+    most = next((size for size, total in enumerate(sums) if _reaches(total, needs)), None)
+    return _Weighing(by_params, by_macs, ranked, weights, need, least, most)
+
+
+def _of_size(candidates: Mapping[str, Saving], needs: Saving, by: _Weighing, size: int) -> set[str] | None:
+    """A set of at most `size` layers that saves what is needed of both, if there is one and it is found in time."""
+    best = [0, *accumulate(max(0, one) for one in by.weights)]
+    states = [_Partial(0, Saving(0, 0), "", None)]
+    for index, name in enumerate(by.ranked):
+        grown = [
+            _Partial(one.size + 1, _plus(one.saving, candidates[name]), name, one) for one in states if one.size < size
+        ]
+        for one in grown:
+            if _reaches(one.saving, needs):
+                return _members(one)
+        kept = []
+        for one in (*states, *grown):
+            last = min(index + 1 + size - one.size, len(by.ranked))
+            if by.of(one.saving) + best[last] - best[index + 1] >= by.need:
+                kept.append(one)
+        states = _undominated(kept)
+        if len(states) > _MOST_STATES:
+            return None
+    return None
+
+
+def _undominated(partials: list[_Partial]) -> list[_Partial]:
+    """Those that no other of the same size beats in both savings."""
+    kept: list[_Partial] = []
+    size, most = -1, 0
+    for one in sorted(partials, key=lambda one: (one.size, -one.saving.macs, -one.saving.params)):
+        if one.size != size or one.saving.params > most:
+            size, most = one.size, one.saving.params
+            kept.append(one)
+    return kept
+
+
+def _members(partial: _Partial | None) -> set[str]:
+    names: set[str] = set()
+    while partial is not None and partial.rest is not None:
+        names.add(partial.last)
+        partial = partial.rest
+    return names
+
+
+def _plus(one: Saving, other: Saving) -> Saving:
+    return Saving(one.params + other.params, one.macs + other.macs)
+
+
+def _reaches(saved: Saving, needs: Saving) -> bool:
+    return saved.params >= needs.params and saved.macs >= needs.macs
+
+
+def decide(layers: Sequence[Layer], selection: Selection, *, params: int, macs: int) -> dict[str, str | None]:
+    """For each eligible layer why it is kept, or None where it is replaced.
+
+    Args:
+        layers: all layers of the network.
+        selection: what was asked for.
+        params: parameters of the network as it is.
+        macs: its MACs.
+
+    Raises:
+        DsconvError: a glob that matches no convolution.
+        CannotMeasureError: a target that cannot be reached.
+    """
+    check_globs([layer.name for layer in layers if layer.operator == "convolution"], selection)
+    decided = why_kept(layers, selection)
+    aims = targets(selection, params=params, macs=macs)
+    if not aims:
+        return decided
+    free = {layer.name: layer.saving for layer in layers if decided.get(layer.name, "") is None}
+    chosen = fewest(free, aims)
+    return {name: NOT_NEEDED if why is None and name not in chosen else why for name, why in decided.items()}

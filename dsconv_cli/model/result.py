@@ -1,0 +1,210 @@
+"""What is known about a network: its layers, what would be replaced, and the totals before and after.
+
+Plain data and arithmetic; nothing here knows torch. Counts are exact integers. A MAC is one multiply-accumulate
+of a convolution or matrix product; FLOPs = 2·MACs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, Literal, NamedTuple
+
+from dsconv_cli.cost import Cost, cost
+from dsconv_cli.environment import Environment, environment
+from dsconv_cli.spec import ConvSpec
+from dsconv_cli.timed import Timing
+
+Operator = Literal["convolution", "linear", "matmul"]
+
+
+class InputShape(NamedTuple):
+    """One input of the network: the name of its keyword or None, its shape, torch's name of its dtype."""
+
+    name: str | None
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a network is made and called: so that another process can make it as well."""
+
+    target: str
+    arguments: Mapping[str, Any]
+    inputs: tuple[InputShape, ...]
+
+
+class BeforeAfter(NamedTuple):
+    """One total of the network, as it is and with the chosen layers replaced."""
+
+    before: int
+    after: int
+
+    @property
+    def ratio(self) -> Fraction:
+        """Before ÷ after: above 1 the replaced network is the cheaper one."""
+        return Fraction(1) if self.before == self.after else Fraction(self.before, self.after)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One module that holds or computes a convolution or matrix product.
+
+    `params` are its own parameters that no earlier layer has counted; `macs` are torch's count over all `calls`.
+    `weight`, `inputs` and `outputs` are shapes, those of the first call, and None where there is none.
+    `reason` says why a convolution is not eligible; `kept` why an eligible one is not replaced.
+    `spec` is the layer as `compare` takes it, wherever one can be written (dense, two-dimensional, one shape).
+    """
+
+    name: str
+    type: str
+    operator: Operator
+    calls: int
+    params: int
+    macs: int
+    weight: tuple[int, ...] | None = None
+    inputs: tuple[int, ...] | None = None
+    outputs: tuple[int, ...] | None = None
+    eligible: bool = False
+    reason: str | None = None
+    spec: ConvSpec | None = None
+    replaced: bool = False
+    kept: str | None = None
+    time: Timing | None = None
+
+    @property
+    def cost(self) -> Cost | None:
+        """The closed forms of both forms of this layer, for one call."""
+        return None if self.spec is None else cost(self.spec)
+
+    @property
+    def ratio(self) -> Fraction | None:
+        """MACs, ordinary ÷ separable, where there is a separable form; replaced or not."""
+        closed = self.cost
+        return None if closed is None else closed.macs.ratio
+
+    @property
+    def macs_after(self) -> int:
+        """MACs with the chosen layers replaced."""
+        return self.macs - (self.saving.macs if self.replaced else 0)
+
+    @property
+    def params_after(self) -> int:
+        """Parameters with the chosen layers replaced."""
+        return self.params - (self.saving.params if self.replaced else 0)
+
+    @property
+    def saving(self) -> Saving:
+        """What replacing this layer takes off the totals, by the closed forms. Negative where it costs."""
+        closed = self.cost
+        if closed is None:
+            return Saving(0, 0)
+        return Saving(
+            params=closed.params.ordinary - closed.params.separable, macs=closed.macs.ordinary - closed.macs.separable
+        )
+
+
+class Saving(NamedTuple):
+    """Parameters and MACs that a replacement saves."""
+
+    params: int
+    macs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which of the eligible layers to replace, and with what.
+
+    `keep` and `only` are globs on layer names, in which `*` crosses dots. `min_ratio` is the least ratio of MACs,
+    ordinary ÷ separable. With a target the smallest number of layers that reaches it is replaced.
+    """
+
+    keep: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    min_ratio: float | None = None
+    depth_multiplier: int = 1
+    target_macs: int | None = None
+    target_params: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkTime:
+    """Median seconds of one forward pass before and after, and the speed-up with its 95 % interval."""
+
+    before_s: float
+    after_s: float
+    value: float
+    low: float
+    high: float
+    level: float
+    verdict: str
+    reliable: bool
+    warnings: tuple[str, ...]
+    device: str
+    threads: int
+    layout: str
+    dtype: str
+    processes: int
+    pairs: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelResult:
+    """A network, layer by layer, before and after.
+
+    `device` is where its forward pass ran: "meta" (shapes only: nothing is computed and no memory used) or "cpu",
+    and then `not_on_meta` says why. `other_params` belong to no counted layer, such as those of normalisations.
+    """
+
+    target: str
+    type: str
+    device: str
+    not_on_meta: str | None
+    inputs: tuple[InputShape, ...]
+    outputs: tuple[tuple[int, ...], ...]
+    layers: tuple[Layer, ...]
+    params: BeforeAfter
+    macs: BeforeAfter
+    other_params: int
+    selection: Selection
+    notes: tuple[str, ...] = ()
+    time: NetworkTime | None = None
+    counters: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def convolutions(self) -> tuple[Layer, ...]:
+        """The layers that convolve, eligible or not."""
+        return tuple(layer for layer in self.layers if layer.operator == "convolution")
+
+    @property
+    def eligible(self) -> tuple[Layer, ...]:
+        """The layers that could be replaced."""
+        return tuple(layer for layer in self.layers if layer.eligible)
+
+    @property
+    def replaced(self) -> tuple[Layer, ...]:
+        """The layers that are replaced in the totals `after`."""
+        return tuple(layer for layer in self.layers if layer.replaced)
+
+    @property
+    def environment(self) -> Environment:
+        """The machine and the versions in use."""
+        return environment(counters=self.counters, device=self.device)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document, schema version 1."""
+        from dsconv_cli.model.document import document
+
+        return document(self)
+
+    def get(self, key: str) -> Any:
+        """The value at a dotted key, such as `totals.macs.ratio`.
+
+        Raises:
+            DsconvError: there is no such key; the message lists them all, the nearest first.
+        """
+        from dsconv_cli.model.document import find_key, read
+
+        return read(self, find_key(key))

@@ -1,0 +1,259 @@
+"""Where a network comes from, and the copies of it that are run instead of it."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import logging
+import os
+import sys
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import nn
+from torch.export import ExportedProgram
+from torch.utils._pytree import tree_structure
+
+from dsconv_cli.model.copying import copy_module, left_as_it_was
+from dsconv_cli.model.walk import tensors_in
+from dsconv_cli.spec import CannotMeasureError, DsconvError
+
+#: What in an exported archive is a pickle of any object, or compiled code, rather than numbers and a graph.
+_UNSAFE_ENTRIES: Final = ("/data/aotinductor/", "/constants/custom_obj_", "/constants/opaque_obj_")
+_PICKLED_TABLES: Final = ("_weights_config.json", "_constants_config.json")
+_LEGACY_PICKLES: Final = ("serialized_state_dict.pt", "serialized_constants.pt")
+
+
+class Source:
+    """A network that can be had on a device, as a copy that may be run and altered.
+
+    `module` is a module that belongs to someone else, `build` a function that makes one; one of the two is given.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        module: nn.Module | None = None,
+        build: Callable[[], Any] | None = None,
+        example: tuple[tuple[Any, ...], Mapping[str, Any]] | None = None,
+    ) -> None:
+        self.name = name
+        self.example = example
+        self.not_built_on_meta: str | None = None
+        self._module = module
+        self._build = build
+        self._built: dict[str, nn.Module] = {}
+
+    def original(self, device: str) -> nn.Module:
+        """What is copied: the module itself, wherever it is, or one built on `device`."""
+        if self._module is not None:
+            return self._module
+        if device not in self._built:
+            self._built[device] = self._made_on_meta() if device == "meta" else self._make(device)
+        return self._built[device]
+
+    def copy(self, device: str, swap: Mapping[str, nn.Module] | None = None) -> nn.Module:
+        """A copy on `device`, in evaluation mode, with the modules named in `swap` replaced."""
+        base = self.original(device)
+        by_module = {base.get_submodule(name): new for name, new in (swap or {}).items()}
+        with quiet():
+            copied = copy_module(base, device, by_module)
+            if not hasattr(copied, "type_name"):
+                # An exported program has no modes: it is what it was when it was exported.
+                copied.eval()
+        return copied
+
+    @contextmanager
+    def untouched(self) -> Iterator[None]:
+        """The module that belongs to someone else is afterwards as it was before."""
+        if self._module is None:
+            yield
+            return
+        with left_as_it_was(self._module):
+            yield
+
+    def _made_on_meta(self) -> nn.Module:
+        """Built on the meta device, or, where the factory looks at values that are not there, on the CPU."""
+        try:
+            return self._make("meta")
+        except CannotMeasureError as error:
+            made = self.original("cpu")
+            self.not_built_on_meta = describe(error.__cause__ or error)
+            return made
+
+    def _make(self, device: str) -> nn.Module:
+        assert self._build is not None
+        try:
+            with quiet(), torch.device(device):
+                made = self._build()
+        except (Exception, SystemExit) as error:
+            raise CannotMeasureError(f"{self.name} raised {describe(error)}") from error
+        if isinstance(made, ExportedProgram):
+            return from_exported(made, self.name).original(device)
+        if not isinstance(made, nn.Module):
+            raise DsconvError(f"{self.name} gave {a(type(made).__name__)}, not a torch.nn.Module")
+        return unwrapped(made)
+
+
+def source_of(model: Any, name: str = "") -> Source:
+    """The source for an object that exists already.
+
+    Raises:
+        DsconvError: it is neither a module nor an exported program.
+    """
+    if isinstance(model, ExportedProgram):
+        return from_exported(model, name or "the exported program")
+    if isinstance(model, nn.Module):
+        return Source(name or type(unwrapped(model)).__name__, module=unwrapped(model))
+    kind = f"the class {model.__name__}" if isinstance(model, type) else a(type(model).__name__)
+    raise DsconvError(f"{name or 'the model'} is {kind}, not a torch.nn.Module")
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """What `torch.compile` was given, for a compiled module hides its operators from the dispatcher."""
+    inner = getattr(module, "_orig_mod", None)
+    return inner if isinstance(inner, nn.Module) else module
+
+
+def from_exported(program: ExportedProgram, name: str) -> Source:
+    """An exported program with its modules told apart again.
+
+    Raises:
+        CannotMeasureError: torch cannot do that.
+    """
+    try:
+        with quiet():
+            module = torch.export.unflatten(program)
+    except Exception as error:
+        raise CannotMeasureError(f"{name} could not be taken apart into modules: {describe(error)}") from error
+    return Source(name, module=module, example=program.example_inputs)
+
+
+def load_exported(path: Path) -> Source:
+    """Read a `.pt2` file, without unpickling anything.
+
+    Weights and constants are read as plain numbers. The example inputs are stored as `torch.save` stores them, and
+    are read by torch's restricted reader, which makes tensors and containers and nothing else.
+
+    Raises:
+        DsconvError: no such file, no such archive, or one that holds pickled objects or compiled code.
+        CannotMeasureError: torch cannot read it.
+    """
+    if not path.is_file():
+        raise DsconvError(f"no file {str(path)!r}")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _refuse_pickles(path, archive)
+    except zipfile.BadZipFile:
+        raise DsconvError(f"{path} is no torch.export program; torch.export.save writes one") from None
+    try:
+        with quiet(), _restricted_reader():
+            program = torch.export.load(path)
+    except Exception as error:
+        raise CannotMeasureError(f"torch could not read {path}: {describe(error)}") from error
+    return from_exported(program, str(path))
+
+
+def _refuse_pickles(path: Path, archive: zipfile.ZipFile) -> None:
+    for name in archive.namelist():
+        pickled = any(part in f"/{name}" for part in _UNSAFE_ENTRIES) or name in _LEGACY_PICKLES
+        if name.endswith(_PICKLED_TABLES):
+            pickled = b'"use_pickle":true' in archive.read(name).replace(b" ", b"")
+        elif name.endswith(".pt") and ("/weights/" in name or "/constants/" in name):
+            pickled = True
+        if pickled:
+            raise DsconvError(
+                f"{path} holds pickled objects or compiled code ({name}), which could run anything; "
+                "export the network again with a current torch, without custom objects"
+            )
+
+
+@contextmanager
+def _restricted_reader() -> Iterator[None]:
+    """Throw the switch of torch that keeps `torch.load` from ever making anything but tensors and containers."""
+    switch = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+    before = os.environ.get(switch)
+    os.environ[switch] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[switch]
+        else:
+            os.environ[switch] = before
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """What a network prints goes to stderr, for stdout holds the result; its warnings are not ours to show."""
+    disabled = logging.root.manager.disable
+    with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
+        warnings.simplefilter("ignore")
+        logging.disable(max(disabled, logging.WARNING))
+        try:
+            yield
+        finally:
+            logging.disable(disabled)
+
+
+def check_call(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """Find out whether `forward` takes that many inputs, before it runs.
+
+    Raises:
+        DsconvError: it does not; the message says what it takes.
+    """
+    if hasattr(module, "module_call_graph"):
+        _check_exported_call(module, args, kwargs)
+        return
+    try:
+        signature = inspect.signature(module.forward)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        given = len(args) + len(kwargs)
+        raise DsconvError(
+            f"the network takes {signature} and was given {given} input{'s' if given != 1 else ''}: {error}"
+        ) from None
+
+
+def _check_exported_call(module: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """An exported program takes the inputs it was exported with, and torch would print pages if given others."""
+    expected = module.module_call_graph[0].signature.in_spec
+    if tree_structure((args, dict(kwargs))) != expected:
+        count = expected.num_leaves
+        raise DsconvError(
+            f"the program was exported with {count} input{'s' if count != 1 else ''}, not with these "
+            f"{len(args) + len(kwargs)}; without --input it is run on inputs like those"
+        )
+
+
+def describe(error: BaseException) -> str:
+    """The error as one line: its kind and the first line of what it says."""
+    said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def first_dtype(module: nn.Module) -> torch.dtype:
+    """The floating type that the network computes in: that of its first parameter."""
+    for tensor in module.parameters():
+        if tensor.dtype.is_floating_point:
+            return tensor.dtype
+    return torch.float32
+
+
+def shapes_in(value: Any) -> tuple[tuple[int, ...], ...]:
+    """The shapes of the tensors in `value`."""
+    return tuple(tuple(one.shape) for one in tensors_in(value))
+
+
+def a(noun: str) -> str:
+    """`noun` with its article."""
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"

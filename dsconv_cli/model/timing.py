@@ -1,0 +1,120 @@
+"""Measured time of a network: each eligible layer as `compare` times it, then the whole, before and after.
+
+Needs no torch: what measures is in other processes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import Final
+
+from dsconv_cli.jobs import Conditions, LayerSample, MeasureNetwork
+from dsconv_cli.judge import Findings, Surroundings, findings, median_s
+from dsconv_cli.model.result import ModelResult, NetworkTime, Recipe
+from dsconv_cli.sampling import Plan
+from dsconv_cli.spec import CannotMeasureError, ConvSpec
+from dsconv_cli.timed import Timing
+from dsconv_cli.timing import Timer, TimingSettings, Watcher
+from dsconv_cli.workers import Laboratory, ProcessLaboratory
+
+#: Of the budget, the network takes as much as so many layers: every process has to build it first.
+NETWORK_SHARES: Final = 4
+
+#: Gives, for what is about to be timed, a context in which its progress is shown.
+Show = Callable[[str], AbstractContextManager[Watcher]]
+
+
+class NetworkTimer:
+    """Times networks. A context manager: leaving it, also by Ctrl-C, ends every process."""
+
+    def __init__(self, settings: TimingSettings, *, laboratory: Laboratory | None = None) -> None:
+        """`settings.budget_s` is for everything together."""
+        self._settings = settings
+        self._laboratory: Laboratory = ProcessLaboratory() if laboratory is None else laboratory
+
+    def __enter__(self) -> NetworkTimer:  # noqa: PYI034  Self needs Python 3.11
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._laboratory.close()
+
+    def time(self, result: ModelResult, recipe: Recipe, show: Show) -> ModelResult:
+        """`result` with the times of its eligible layers, the same shape once, and of the whole network.
+
+        What cannot be timed in its share of the budget stays without a time, and a note says so.
+
+        Raises:
+            DsconvError: the device is absent or cannot run the dtype.
+        """
+        specs = list(dict.fromkeys(layer.spec for layer in result.eligible if layer.spec is not None))
+        share = self._settings.budget_s / (len(specs) + NETWORK_SHARES)
+        timings, notes = self._layers(specs, share, show)
+        layers = tuple(
+            replace(layer, time=timings.get(layer.spec)) if layer.eligible and layer.spec is not None else layer
+            for layer in result.layers
+        )
+        timed = replace(result, layers=layers, notes=(*result.notes, *notes))
+        return self._network(timed, recipe, NETWORK_SHARES * share, show)
+
+    def _layers(self, specs: list[ConvSpec], budget_s: float, show: Show) -> tuple[dict[ConvSpec, Timing], list[str]]:
+        timer = self._timer(budget_s)
+        timings: dict[ConvSpec, Timing] = {}
+        failed: list[str] = []
+        for number, spec in enumerate(specs, 1):
+            with show(f"shape {number} of {len(specs)}, ") as watch:
+                try:
+                    timings[spec] = timer.time(spec, watch)
+                except CannotMeasureError as error:
+                    failed.append(str(error))
+        if not failed:
+            return timings, []
+        return timings, [f"{len(failed)} of {len(specs)} shapes were not timed in {budget_s:.3g} s each: {failed[0]}"]
+
+    def _network(self, result: ModelResult, recipe: Recipe, budget_s: float, show: Show) -> ModelResult:
+        chosen = tuple((layer.name, layer.spec) for layer in result.replaced if layer.spec is not None)
+        if not chosen:
+            return result
+        timer = self._timer(budget_s)
+
+        def job(conditions: Conditions, plan: Plan) -> MeasureNetwork:
+            inputs = tuple((one.name, one.shape, one.dtype) for one in recipe.inputs)
+            arguments = tuple(recipe.arguments.items())
+            return MeasureNetwork(conditions, plan, recipe.target, arguments, inputs, chosen)
+
+        dtype = chosen[0][1].dtype
+        try:
+            with show("the network, ") as watch:
+                samples, machine = timer.time_pair(job, dtype, watch)
+        except CannotMeasureError as error:
+            note = f"the whole network was not timed in {budget_s:.3g} s: {error}"
+            return replace(result, notes=(*result.notes, note))
+        one = self._settings
+        # What a longer budget would do is told in terms of the whole budget, of which this is a share.
+        around = Surroundings(one.threads, machine.cores, os.cpu_count() or machine.cores, one.budget_s)
+        return replace(result, time=_network_time(samples, findings(samples, around), one, dtype))
+
+    def _timer(self, budget_s: float) -> Timer:
+        return Timer(replace(self._settings, budget_s=budget_s), laboratory=self._laboratory)
+
+
+def _network_time(samples: Sequence[LayerSample], found: Findings, settings: TimingSettings, dtype: str) -> NetworkTime:
+    return NetworkTime(
+        before_s=median_s(samples, "ordinary"),
+        after_s=median_s(samples, "separable"),
+        value=found.speedup.value,
+        low=found.speedup.low,
+        high=found.speedup.high,
+        level=found.speedup.level,
+        verdict=found.verdict,
+        reliable=found.reliable,
+        warnings=tuple(caution.text for caution in found.cautions),
+        device=settings.device,
+        threads=settings.threads,
+        layout=settings.layout,
+        dtype=dtype,
+        processes=found.processes,
+        pairs=found.pairs,
+    )

@@ -1,0 +1,76 @@
+"""The torch side of timing a whole network: runs in a fresh process, as a single layer's does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from dsconv_cli.devices import DEVICES, Work, parse_device
+from dsconv_cli.jobs import Conditions, LayerSample, MeasureNetwork
+from dsconv_cli.model.analysis import CPU, Inputs, call_of, inputs_from, pair_for
+from dsconv_cli.model.layers import conv_of
+from dsconv_cli.model.result import InputShape
+from dsconv_cli.model.source import Source, describe
+from dsconv_cli.model.target import load_target
+from dsconv_cli.spec import CannotMeasureError
+from dsconv_cli.timed import Backends, Seconds
+from dsconv_cli.workload import ready, sample_watched, stopwatch
+
+
+def measure_network(job: MeasureNetwork) -> LayerSample:
+    """One process's measurement: the network under "ordinary", the replaced one under "separable".
+
+    Raises:
+        CannotMeasureError: torch cannot run it.
+    """
+    # Building computes, and must not start the threads that timing will not use.
+    torch.set_num_threads(job.conditions.threads)
+    torch.set_flush_denormal(True)
+    try:
+        works = _works(job)
+        with ready(job.conditions):
+            device = DEVICES[parse_device(job.conditions.device)[0]]
+            stopwatches = {name: stopwatch(device, work) for name, work in works.items()}
+            rounds, stolen, others = sample_watched(stopwatches, job.conditions, job.plan, on_cpu=device.on_cpu)
+    except (RuntimeError, MemoryError) as error:
+        raise CannotMeasureError(
+            f"torch could not run the network on {job.conditions.device}: {describe(error)}"
+        ) from error
+    return LayerSample(rounds, Seconds(0.0, 0.0, 0.0), Backends(), stolen, others, None, None)
+
+
+def _works(job: MeasureNetwork) -> dict[str, Work]:
+    source = load_target(job.target, dict(job.arguments))
+    inputs = inputs_from([InputShape(*one) for one in job.inputs])
+    networks = {"ordinary": source.copy(CPU), "separable": _replaced(source, job)}
+    return {name: _call(_placed(network, job.conditions), source, inputs, job) for name, network in networks.items()}
+
+
+def _replaced(source: Source, job: MeasureNetwork) -> nn.Module:
+    base = source.original(CPU)
+    swap = {}
+    for name, spec in job.replaced:
+        conv = conv_of(base.get_submodule(name))
+        assert conv is not None
+        swap[name] = pair_for(conv, spec, CPU)
+    return source.copy(CPU, swap)
+
+
+def _placed(network: nn.Module, conditions: Conditions) -> nn.Module:
+    placed: Any = network.to(conditions.device)
+    return placed.to(memory_format=torch.channels_last) if conditions.channels_last else placed  # type: ignore[no-any-return]
+
+
+def _call(network: nn.Module, source: Source, inputs: Inputs, job: MeasureNetwork) -> Work:
+    args, kwargs = call_of(source, inputs, network, job.conditions.device)
+    if job.conditions.channels_last:
+        args = tuple(_channels_last(one) for one in args)
+        kwargs = {name: _channels_last(one) for name, one in kwargs.items()}
+    return lambda: network(*args, **kwargs)
+
+
+def _channels_last(value: Any) -> Any:
+    image = isinstance(value, torch.Tensor) and value.dim() == 4
+    return value.to(memory_format=torch.channels_last) if image else value

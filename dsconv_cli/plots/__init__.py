@@ -1,0 +1,1 @@
+"""Pictures of a sweep: what they show (`picture`), and who draws them (`files`, `terminal`)."""

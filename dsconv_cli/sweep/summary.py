@@ -1,0 +1,133 @@
+"""What a sweep says as a whole: each ratio's spread, and where the separable form loses."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any, Final
+
+from dsconv_cli.comparison import SCHEMA_VERSION, Comparison, Value, read
+from dsconv_cli.sweep.axes import as_text
+from dsconv_cli.sweep.keys import RATIOS
+
+#: What can set losing layers apart, as `spec.` keys without the prefix.
+_TRAITS: Final = ("k", "c", "r", "s", "h", "w", "batch", "stride", "dilation", "depth_multiplier")
+#: So many values of a trait are listed; more are shown as a range.
+_LISTED: Final = 4
+
+
+@dataclass(slots=True)
+class Extent:
+    """The values that one trait takes: all of them while they are few, and always the least and the greatest."""
+
+    low: Any = None
+    high: Any = None
+    few: set[Any] | None = field(default_factory=set)
+
+    def add(self, value: Value) -> None:
+        """Take one more value in."""
+        if self.low is None or value < self.low:
+            self.low = value
+        if self.high is None or value > self.high:
+            self.high = value
+        if self.few is not None:
+            self.few.add(value)
+            if len(self.few) > _LISTED:
+                self.few = None
+
+    def __str__(self) -> str:
+        if self.few is not None:
+            return ", ".join(as_text(value) for value in sorted(self.few))
+        return f"{as_text(self.low)}–{as_text(self.high)}"
+
+
+@dataclass(slots=True)
+class Spread:
+    """One ratio over all layers. The values are kept as doubles, eight bytes a layer, for the exact median."""
+
+    key: str
+    values: array[float] = field(default_factory=lambda: array("d"))
+    losing: int = 0
+    losing_surely: int = 0
+    where: dict[str, Extent] = field(default_factory=lambda: {trait: Extent() for trait in _TRAITS})
+
+    def add(self, value: float, one: Comparison) -> None:
+        """Take one more layer in."""
+        self.values.append(value)
+        if value >= 1:
+            return
+        self.losing += 1
+        if self.key == "time.speedup.value" and one.time is not None and one.time.speedup.high < 1:
+            self.losing_surely += 1
+        for trait, extent in self.where.items():
+            extent.add(getattr(one.spec, trait))
+
+    @property
+    def geometric_mean(self) -> float:
+        """Exp of the mean logarithm: the mean that fits ratios."""
+        return math.exp(math.fsum(map(math.log, self.values)) / len(self.values))
+
+
+class Summary:
+    """Collects layers one by one."""
+
+    def __init__(self) -> None:
+        self.layers = 0
+        self._spreads = {key: Spread(key) for key in RATIOS}
+        self._all: dict[str, Extent] = {trait: Extent() for trait in _TRAITS}
+
+    def add(self, one: Comparison) -> None:
+        """Take one more layer in."""
+        self.layers += 1
+        for key, spread in self._spreads.items():
+            value = read(one, key)
+            if isinstance(value, float):
+                spread.add(value, one)
+        for trait, extent in self._all.items():
+            extent.add(getattr(one.spec, trait))
+
+    @property
+    def spreads(self) -> Iterator[Spread]:
+        """The ratios that have values."""
+        return (spread for spread in self._spreads.values() if spread.values)
+
+    def varying(self) -> tuple[str, ...]:
+        """The traits in which the layers differ."""
+        return tuple(trait for trait, extent in self._all.items() if extent.low != extent.high)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document that `--summary --format json` prints."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "command": "sweep",
+            "layers": self.layers,
+            "summary": {spread.key: self._numbers(spread) for spread in self.spreads},
+        }
+
+    def _numbers(self, spread: Spread) -> dict[str, Any]:
+        where = {trait: [_plain(spread.where[trait].low), _plain(spread.where[trait].high)] for trait in self.varying()}
+        return {
+            "min": min(spread.values),
+            "median": median(spread.values),
+            "geometric_mean": spread.geometric_mean,
+            "max": max(spread.values),
+            "losing": spread.losing,
+            **({"losing_surely": spread.losing_surely} if spread.key.startswith("time.") else {}),
+            "losing_where": where if spread.losing else None,
+        }
+
+    def losing_line(self, spread: Spread) -> str:
+        """`120 of 400 layers (30 %): k 16–64, h 56`."""
+        if not spread.losing:
+            return "nowhere"
+        share = f"{100 * spread.losing / self.layers:.3g} %"
+        sure = f", {spread.losing_surely:,} of them beyond doubt" if spread.key.startswith("time.") else ""
+        where = "; ".join(f"{trait} {spread.where[trait]}" for trait in self.varying())
+        return f"{spread.losing:,} of {self.layers:,} layers ({share}{sure})" + (f": {where}" if where else "")
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

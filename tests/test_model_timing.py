@@ -1,0 +1,192 @@
+"""`--time`: which shapes are timed how often, how the budget is divided, and one run from end to end."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema
+import pytest
+import torch
+from conftest import run_dsconv
+from torch import nn
+
+from dsconv_cli import CannotMeasureError, analyse
+from dsconv_cli.jobs import LayerSample, Machine, MeasureLayer, MeasureNetwork, MeasurePeaks, Probe
+from dsconv_cli.model.render import Shown, render
+from dsconv_cli.model.result import InputShape, Recipe
+from dsconv_cli.model.timing import NETWORK_SHARES, NetworkTimer
+from dsconv_cli.render import View
+from dsconv_cli.sampling import Rounds
+from dsconv_cli.timed import Backends, Peaks, Seconds
+from dsconv_cli.timing import TimingSettings
+
+ODD = str(Path(__file__).parent / "networks" / "odd.py")
+SHAPE = (1, 8, 16, 16)
+
+
+class FakeLaboratory:
+    """Every layer is 3 times as fast when separable, the network 2 times; nothing is measured."""
+
+    def __init__(self, fails=None):
+        self.jobs = []
+        self.closed = False
+        self._fails = fails
+
+    def wait_until_ready(self):
+        pass
+
+    def run(self, job, timeout_s):
+        self.jobs.append(job)
+        if isinstance(job, Probe):
+            return Machine("2.13", "a machine", 8, 8, 2**40, ())
+        if isinstance(job, MeasurePeaks):
+            return Peaks(1e11, 1e10, 1e11, "a shape")
+        if self._fails is not None and isinstance(job, self._fails):
+            raise CannotMeasureError("it does not fit")
+        gain = 2.0 if isinstance(job, MeasureNetwork) else 3.0
+        # Processes differ a little, for an interval needs that.
+        noise = 1 + 0.001 * (len(self.jobs) % 3)
+        times = {"ordinary": gain * noise, "separable": 1.0, "depthwise": 0.6, "pointwise": 0.4}
+        rounds = Rounds({name: (value * 1e-3,) * 4 for name, value in times.items()}, 1)
+        return LayerSample(rounds, Seconds(1e-6, 1e-6, 1e-6), Backends(), 0.0, 0.0, None, 1e10)
+
+    def close(self):
+        self.closed = True
+
+
+@contextmanager
+def _show(_):
+    yield lambda progress: None
+
+
+def _network():
+    convs = [nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 16, 3), nn.Conv2d(16, 8, 1)]
+    return nn.Sequential(*convs)
+
+
+def _timed(laboratory, budget_s=60, **selection):
+    recipe = Recipe("package:network", {"width": 8}, (InputShape(None, SHAPE, ""),))
+    with NetworkTimer(TimingSettings(budget_s=budget_s), laboratory=laboratory) as timer:
+        return timer.time(analyse(_network(), SHAPE, **selection), recipe, _show)
+
+
+def test_each_shape_is_timed_once():
+    laboratory = FakeLaboratory()
+    result = _timed(laboratory)
+    specs = {job.spec for job in laboratory.jobs if isinstance(job, MeasureLayer)}
+    assert len(specs) == 2
+    assert [layer.time is not None for layer in result.layers] == [True, True, True, False]
+    assert result.layers[0].time is result.layers[1].time
+    assert laboratory.closed
+
+
+def test_what_was_kept_is_timed_too_but_not_replaced_in_the_network():
+    laboratory = FakeLaboratory()
+    result = _timed(laboratory, keep=["2"])
+    assert result.layers[2].time is not None
+    job = next(job for job in laboratory.jobs if isinstance(job, MeasureNetwork))
+    assert [name for name, _ in job.replaced] == ["0", "1"]
+    assert (job.target, job.arguments, job.inputs) == ("package:network", (("width", 8),), ((None, SHAPE, ""),))
+
+
+def test_the_network_before_and_after():
+    time = _timed(FakeLaboratory()).time
+    assert time.value == pytest.approx(2, rel=1e-2)
+    assert time.low < time.value < time.high
+    assert (time.verdict, time.reliable, time.after_s) == ("faster", True, 1e-3)
+
+
+def test_the_budget_is_divided():
+    laboratory = FakeLaboratory()
+    _timed(laboratory, budget_s=12)
+    plans = {type(job): job.plan.seconds for job in laboratory.jobs if hasattr(job, "plan")}
+    share = 12 / (2 + NETWORK_SHARES)
+    assert plans[MeasureLayer] == pytest.approx(max(0.04, share / 60))
+    assert plans[MeasureNetwork] == pytest.approx(NETWORK_SHARES * share / 60)
+
+
+@pytest.mark.parametrize(
+    ("fails", "note"),
+    [
+        (MeasureLayer, "2 of 2 shapes were not timed in 10 s each: it does not fit"),
+        (MeasureNetwork, "the whole network was not timed in 40 s: it does not fit"),
+    ],
+)
+def test_what_cannot_be_timed_is_said_and_the_rest_stands(fails, note):
+    result = _timed(FakeLaboratory(fails))
+    assert result.notes[-1] == note
+    assert (result.time is None) == (fails is MeasureNetwork)
+    assert (result.layers[0].time is None) == (fails is MeasureLayer)
+    assert result.macs.after < result.macs.before
+
+
+def test_nothing_replaced_nothing_compared():
+    laboratory = FakeLaboratory()
+    assert _timed(laboratory, keep=["*"]).time is None
+
+
+def test_times_are_shown_and_in_the_document():
+    result = _timed(FakeLaboratory())
+    lines = render("table", result, Shown(View())).splitlines()
+    first = next(line for line in lines if line.startswith("0 "))
+    assert "3.00×" in first
+    assert any(line.split()[:1] == ["time"] and "2.00×" in line for line in lines)
+    assert result.get("totals.time.speedup") == result.time.value
+    schema = json.loads(files("dsconv_cli").joinpath("schema/dsconv-1.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(json.loads(json.dumps(result.to_dict())))
+
+
+def test_end_to_end():
+    result = run_dsconv(
+        "model",
+        f"{ODD}:small",
+        "--arg",
+        "width=32",
+        "--input",
+        "1,3,32,32",
+        "--time",
+        "--budget",
+        "12",
+        "--format",
+        "json",
+    )
+    assert result.returncode == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert all(layer["time"]["ordinary"]["median_s"] > 0 for layer in document["layers"])
+    assert document["totals"]["time"]["before"]["median_s"] > 0
+    assert document["totals"]["time"]["samples"]["processes"] >= 2
+
+
+def test_time_options_need_time():
+    from dsconv_cli.cli import run
+
+    assert run(["model", f"{ODD}:small", "--input", "1,3,8,8", "--budget", "3"]) == 2
+    assert run(["model", f"{ODD}:small", "--input", "1,3,8,8", "--threads", "3"]) == 2
+
+
+def test_the_measuring_side():
+    """What runs in the other process, run here."""
+    from dsconv_cli.jobs import Conditions
+    from dsconv_cli.model.workload import measure_network
+    from dsconv_cli.sampling import Plan
+
+    result = analyse(torch.nn.Sequential(nn.Conv2d(3, 8, 3, padding=1)), (1, 3, 8, 8))
+    spec = result.layers[0].spec
+    threads = torch.get_num_threads()
+    job = MeasureNetwork(
+        Conditions("cpu", 1, True, "float32"),
+        Plan(seconds=0.01),
+        f"{ODD}:small",
+        (),
+        ((None, (1, 3, 8, 8), ""),),
+        (("0", spec),),
+    )
+    try:
+        sample = measure_network(job)
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_flush_denormal(False)
+    assert set(sample.rounds.per_call) == {"ordinary", "separable"}

@@ -1,0 +1,341 @@
+"""`dsconv sweep` as it is used: in pipes, with files, gates and every format."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+from conftest import SCRIPT, clean_environment
+
+import dsconv_cli
+
+GRID = ("--k", "16:64:*2", "--c", "8,24", "--r", "3,5", "--zip", "s=r", "--profiler", "none")
+CLOSED = ("--k", "64", "--c", "32", "--profiler", "none")
+
+
+@pytest.fixture
+def sweep(dsconv):
+    def run(*arguments, code=0, **more):
+        done = dsconv("sweep", *arguments, **more)
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+def rows_of(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def errors(done):
+    return [line for line in done.stderr.splitlines() if line.startswith("error:")]
+
+
+def test_json_lines_are_what_compare_prints(sweep, dsconv):
+    schema = json.loads((Path(dsconv_cli.__file__).parent / "schema" / "dsconv-1.schema.json").read_text("utf-8"))
+    documents = [json.loads(line) for line in sweep(*GRID, "--format", "json").stdout.splitlines()]
+    assert len(documents) == 12
+    for one in documents:
+        jsonschema.validate(one, schema)
+    spec = documents[7]["spec"]
+    assert (spec["k"], spec["c"], spec["r"], spec["s"]) == (32, 24, 5, 5)
+    alone = dsconv(
+        "compare", "--k", "32", "--c", "24", "--r", "5", "--s", "5", "--profiler", "none", "--format", "json"
+    )
+    assert json.loads(alone.stdout) == documents[7]
+
+
+def test_csv_has_the_keys_of_compare(sweep, dsconv):
+    text = sweep(*GRID, "--format", "csv").stdout
+    header, _, _, third = text.splitlines()[:4]
+    alone = dsconv("compare", "--k", "16", "--c", "24", "--profiler", "none", "--format", "csv").stdout.splitlines()
+    assert [header, third] == alone
+    assert len(rows_of(text)) == 12
+
+
+def test_the_profiler_counts_every_layer(sweep):
+    done = sweep("--k", "8,16", "--c", "4", "--profiler", "both", "--format", "csv")
+    assert [row["measured.agrees"] for row in rows_of(done.stdout)] == ["true", "true"]
+
+
+def test_the_number_of_layers_is_told_first(sweep):
+    assert sweep(*GRID).stderr.splitlines()[0] == "note: 12 layers: k 3 × c 2 × r 2, s=r"
+    assert sweep(*GRID, "--quiet").stderr == ""
+
+
+def test_the_table_shows_what_differs(sweep):
+    lines = sweep(*GRID).stdout.splitlines()
+    assert lines[0] == "h=56 w=56; closed forms, not measured"
+    assert lines[2].split() == ["k", "c", "r", "s", "params", "MACs", "traffic", "R×S"]
+    assert lines[4].split() == ["16", "8", "3", "3", "5.76×", "5.76×", "0.608×", "9"]
+    assert len([line for line in lines if "×" in line]) == 12 + 1
+
+
+def test_the_table_without_unicode(sweep):
+    text = sweep(*GRID, env={"LANG": "C", "PYTHONIOENCODING": "ascii"}).stdout
+    assert text.isascii()
+    assert "5.76x" in text
+
+
+def test_markdown(sweep):
+    lines = sweep(*GRID, "--format", "markdown").stdout.splitlines()
+    assert lines[2] == "| k | c | r | s | params | MACs | traffic | R×S |"
+    assert lines[4] == "| 16 | 8 | 3 | 3 | 5.76× | 5.76× | 0.608× | 9 |"
+
+
+def test_bare_values(sweep):
+    assert sweep(*GRID, "--get", "params.separable").stdout.split()[:3] == ["200", "328", "600"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "header"),
+    [
+        ("k,macs.ratio", "spec.k,macs.ratio"),
+        (
+            "spec.stride,params",
+            "spec.stride,params.ordinary,params.depthwise,params.pointwise,params.separable,params.ratio",
+        ),
+    ],
+)
+def test_columns(sweep, columns, header):
+    assert sweep(*GRID, "--format", "csv", "--columns", columns).stdout.splitlines()[0] == header
+
+
+def test_columns_in_json_and_in_the_table(sweep):
+    one = sweep(*CLOSED, "--format", "json", "--columns", "k,stride,macs.ratio").stdout
+    assert json.loads(one) == {"spec": {"k": 64, "stride": [1, 1]}, "macs": {"ratio": 7.890410958904109}}
+    assert "7.890410958904109" in sweep(*CLOSED, "--columns", "k,macs.ratio").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--sort", "macs.ratio"], ["64", "64", "32", "32", "16", "16"]),
+        (["--sort", "macs.ratio:asc"], ["16", "16", "32", "32", "64", "64"]),
+        (["--sort", "k:asc", "--top", "3"], ["16", "16", "32"]),
+        (["--top", "1"], ["64"]),
+        (["--top", "100"], ["64", "64", "32", "32", "16", "16"]),
+        (["--where", "k > 16 and c < 10"], ["32", "64"]),
+        (["--where", "k > 16", "--sort", "k:asc", "--top", "1"], ["32"]),
+    ],
+)
+def test_which_rows(sweep, arguments, expected):
+    done = sweep("--k", "16:64:*2", "--c", "8,24", "--profiler", "none", "--get", "k", *arguments)
+    assert done.stdout.split() == expected
+
+
+def test_where_on_what_is_measured(sweep):
+    done = sweep("--k", "8,64", "--c", "4", "--where", "measured.macs.ratio > 6", "--get", "k")
+    assert done.stdout.split() == ["64"]
+
+
+def test_rows_that_no_one_wants_are_no_error(sweep):
+    assert sweep(*GRID, "--where", "k > 1000", "--get", "k").stdout == ""
+
+
+def test_the_summary(sweep):
+    text = sweep(*GRID, "--summary", "--format", "json").stdout
+    ratios = [row["traffic.ratio"] for row in rows_of(sweep(*GRID, "--format", "csv").stdout)]
+    ratios = [float(ratio) for ratio in ratios]
+    found = json.loads(text)
+    assert found["layers"] == 12
+    traffic = found["summary"]["traffic.ratio"]
+    assert traffic["min"] == min(ratios)
+    assert traffic["max"] == max(ratios)
+    assert traffic["median"] == statistics.median(ratios)
+    assert traffic["geometric_mean"] == pytest.approx(statistics.geometric_mean(ratios))
+    assert traffic["losing"] == sum(ratio < 1 for ratio in ratios) == 12
+    assert traffic["losing_where"] == {"k": [16, 64], "c": [8, 24], "r": [3, 5], "s": [3, 5]}
+    assert found["summary"]["macs.ratio"]["losing_where"] is None
+    table = sweep(*GRID, "--summary").stdout
+    assert "geometric mean" in table
+    assert "12 of 12 layers (100 %): k 16, 32, 64; c 8, 24; r 3, 5; s 3, 5" in table
+    assert len(rows_of(sweep(*GRID, "--summary", "--format", "csv").stdout)) == 3
+
+
+def test_gates_apply_to_every_row(sweep):
+    done = sweep(*GRID, "--fail-under", "macs.ratio=6", "--get", "k", code=1)
+    assert len(done.stdout.split()) == 12
+    assert errors(done) == [
+        f"error: gate failed at k=16 c={c} r=3 s=3 h=56 w=56: macs.ratio is 5.76, under 6 (--fail-under macs.ratio=6)"
+        for c in (8, 24)
+    ]
+    many = errors(
+        sweep("--k", "1:100", "--c", "8", "--profiler", "none", "--fail-over", "params.ratio=0", "--quiet", code=1)
+    )
+    assert len(many) == 11
+    assert many[-1] == "error: gate failed 90 more times, 100 in all"
+
+
+def test_gates_as_annotations(sweep):
+    done = sweep(*GRID, "--fail-under", "macs.ratio=6", "--format", "github", code=1)
+    assert done.stdout.splitlines()[0].startswith(
+        "::error title=dsconv%3A macs.ratio::k=16 c=8 r=3 s=3 h=56 w=56: macs"
+    )
+
+
+def test_layers_that_cannot_exist_are_skipped(sweep):
+    arguments = (
+        "--k",
+        "8",
+        "--c",
+        "4",
+        "--r",
+        "1:12",
+        "--h",
+        "6",
+        "--padding",
+        "valid",
+        "--profiler",
+        "none",
+        "--get",
+        "r",
+    )
+    done = sweep(*arguments)
+    assert done.stdout.split() == ["1", "2", "3", "4", "5", "6"]
+    assert done.stderr.count("warning: skipped k=8 c=4 r=") == 5
+    assert "warning: skipped 6 of 12 layers whose kernel does not fit" in done.stderr
+    assert sweep(*arguments, "--verbose").stderr.count("warning: skipped k=8 c=4 r=") == 6
+    strict = sweep(*arguments, "--strict", code=2)
+    assert strict.stdout == ""
+    assert "r=7" in errors(strict)[0]
+    assert "(--strict)" in errors(strict)[0]
+
+
+def test_layers_from_stdin_with_options_beside(sweep):
+    done = sweep(
+        "--from", "-", "--batch", "1,2", "--h", "9", "--zip", "w=h", "--profiler", "none", "--format", "csv",
+        "--columns", "k,c,h,w,batch", stdin="k,c\n8,4\n16,4\n",
+    )  # fmt: skip
+    assert done.stdout.splitlines()[1:] == ["8,4,9,9,1", "8,4,9,9,2", "16,4,9,9,1", "16,4,9,9,2"]
+    assert "note: 4 layers: 2 from stdin × batch 2, w=h" in done.stderr
+
+
+def test_a_sweep_reads_its_own_output(sweep, tmp_path):
+    for name in ("rows.csv", "rows.jsonl"):
+        path = tmp_path / name
+        assert sweep(*GRID, "--output", str(path)).stdout == ""
+        again = sweep("--from", str(path), "--profiler", "none", "--format", "csv").stdout
+        assert again == sweep(*GRID, "--format", "csv").stdout
+        larger = sweep("--from", str(path), "--padding", "same", "--batch", "4", "--profiler", "none", "--get", "batch")
+        assert set(larger.stdout.split()) == {"4"}
+        assert "note: the options replace what" in larger.stderr
+
+
+def test_several_files_at_once(sweep, tmp_path):
+    names = ("a.csv", "a.jsonl", "a.json", "a.md", "a.txt")
+    outputs = [part for name in names for part in ("--output", str(tmp_path / name))]
+    assert sweep(*GRID, *outputs, "--format", "table").stdout == (tmp_path / "a.txt").read_text("utf-8")
+    assert (tmp_path / "a.jsonl").read_text("utf-8") == (tmp_path / "a.json").read_text("utf-8")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(sweep, tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("old")
+    # 2^62 MACs and more are beyond what the profiler holds, and the last layer has them.
+    sweep("--k", "8,4000000000", "--c", "4000000000", "--output", str(path), code=3)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--k", "64"], "--c is missing; give it, tie it with --zip, or read layers with --from"),
+        (["--k", "64:16", "--c", "1"], "--k '64:16' runs backwards"),
+        ([*CLOSED, "--top", "0"], "--top must be a positive integer"),
+        ([*CLOSED, "--sort", "macs.rato"], "--sort: unknown key 'macs.rato'; keys are macs.ratio"),
+        ([*CLOSED, "--sort", "k:up"], "the direction must be asc or desc"),
+        ([*CLOSED, "--columns", "k,k"], "--columns has spec.k twice"),
+        ([*CLOSED, "--columns", "k,"], "--columns: unknown key ''"),
+        ([*CLOSED, "--where", "k <"], "--where 'k <': it ends too early"),
+        ([*CLOSED, "--where", "measured.macs.ratio > 1"], "is not measured in this run; it needs --profiler"),
+        ([*CLOSED, "--sort", "time.speedup"], "is not measured in this run; it needs --time"),
+        ([*CLOSED, "--get", "measured.macs.ratio"], "is not measured in this run"),
+        ([*CLOSED, "--fail-under", "measured.macs.ratio=1"], "is not measured in this run"),
+        ([*CLOSED, "--fail-under", "spec.dtype=1"], "spec.dtype"),
+        ([*CLOSED, "--fail-under", "macs.ratio=nan"], "is not a finite number"),
+        ([*CLOSED, "--jobs", "0"], "--jobs must be a positive integer"),
+        ([*CLOSED, "--shard", "3/2"], "--shard takes I/N"),
+        ([*CLOSED, "--format", "xml"], "--format must be one of table, json"),
+        ([*CLOSED, "--profiler", "x"], "--profiler must be one of thop"),
+        ([*CLOSED, "--output", "/no/such/rows.csv"], "cannot write /no/such/rows.csv: no such file or directory"),
+        ([*CLOSED, "--output", "rows.xyz"], "its ending names no format"),
+        ([*CLOSED, "--resume"], "--resume goes on with the rows of a file; name it with --output FILE.jsonl"),
+        ([*CLOSED, "--summary", "--get", "k"], "--get and --summary cannot share stdout"),
+        (["--k", "64,32", "--c", "32", "--plot", "p.pdf"], "a picture ends in .svg or .png"),
+        ([*CLOSED, "--plot", "p.png"], "--plot needs an argument that varies"),
+        ([*CLOSED, "--plot", "p.png", "--plot-x", "bias"], "--plot-x must be one of k, c"),
+        ([*CLOSED, "--plot", "p.png", "--plot-y", "macs.ordinary"], "--plot-y must be a ratio"),
+        (["--from", "none.csv"], "cannot read none.csv: no such file or directory"),
+        (["--k", "1", "--c", "1", "--r", "9", "--h", "1", "--padding", "valid"], "there is no layer that can exist"),
+    ],
+)
+def test_wrong_use_is_one_line(sweep, arguments, complaint, tmp_path):
+    done = sweep(*arguments, code=2, cwd=tmp_path)
+    assert done.stdout == ""
+    (line,) = errors(done)
+    assert complaint in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_layer_that_cannot_be_counted_is_named(sweep):
+    done = sweep("--k", "8,4000000000", "--c", "4000000000", "--get", "k", code=3)
+    assert errors(done)[0].startswith("error: k=4000000000 c=4000000000 r=3 s=3 h=56 w=56: thop cannot hold this layer")
+
+
+def test_processes_count_as_one_does(sweep, tmp_path):
+    arguments = ("--k", "1:10", "--c", "1:16", "--format", "csv")
+    assert sweep(*arguments, "--jobs", "2").stdout == sweep(*arguments).stdout
+
+
+def test_shards_put_together_are_the_whole(sweep):
+    parts = [sweep(*GRID, "--format", "json", "--shard", f"{part}/5").stdout for part in range(1, 6)]
+    assert "".join(parts) == sweep(*GRID, "--format", "json").stdout
+    text = "k,c\n" + "".join(f"{k},4\n" for k in range(1, 12))
+    arguments = ("--from", "-", "--batch", "1,2", "--profiler", "none", "--format", "json")
+    parts = [sweep(*arguments, "--shard", f"{part}/3", stdin=text).stdout for part in range(1, 4)]
+    assert "".join(parts) == sweep(*arguments, stdin=text).stdout
+
+
+def test_closed_forms_never_load_torch():
+    script = (
+        "import sys; from dsconv_cli.cli import run;"
+        f"code = run({['sweep', *GRID, '--quiet']!r});"
+        "assert code == 0; assert not {'torch', 'numpy', 'thop', 'matplotlib', 'plotille'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL, env=clean_environment())
+
+
+def test_memory_does_not_grow_with_the_layers(tmp_path):
+    peaks = []
+    for last in (100, 3000):
+        for name in ("csv", "jsonl"):
+            command = [str(SCRIPT), "sweep", "--k", f"1:{last}", "--c", "1:10", "--profiler", "none", "--quiet"]
+            process = subprocess.Popen([*command, "--output", str(tmp_path / f"rows.{name}")], env=clean_environment())
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            assert process.returncode == 0
+            peaks.append(usage.ru_maxrss)
+    assert max(peaks[2:]) < 1.1 * min(peaks[:2])
+
+
+def test_rows_stream_before_the_run_is_over():
+    command = [str(SCRIPT), "sweep", "--k", "1:1000000000000", "--c", "1", "--profiler", "none", "--format", "csv"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_environment()) as process:
+        assert process.stdout.readline().startswith(b"schema_version,")
+        assert process.stdout.readline().startswith(b"1,compare,1,1,3,3,")
+        process.stdout.close()
+        message = process.stderr.read().decode()
+    assert process.returncode == 3
+    assert message.splitlines()[-1] == "error: stdout was closed before the whole result was written"

@@ -1,0 +1,175 @@
+"""Runs that are killed, and the runs that go on from there."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+from conftest import SCRIPT, clean_environment
+
+from dsconv_cli.comparison import KEYS, Comparison, FormCounts, Measured, closed_forms, document
+from dsconv_cli.spec import ConvSpec, DsconvError
+from dsconv_cli.sweep.lines import json_line
+from dsconv_cli.sweep.resume import ResultsFile, comparison_of
+from dsconv_cli.timed import Interval, Timing
+
+LINE = json_line(tuple(KEYS))
+SETTINGS = {"--profiler": "none", "--time": "off"}
+SPECS = [ConvSpec(k, 4) for k in (8, 16, 32, 16)]
+TIMING = Timing(
+    4e-3, 2e-3, 1.5e-3, 5e-4, Interval(2.0, 1.9, 2.1, 0.95), "faster", True, ("a", "b"), "cpu", 1, "channels first", "float32", 8, 80
+)  # fmt: skip
+
+
+def grid(path, *more):
+    arguments = ("--k", "1:60", "--c", "4:200:4", "--profiler", "none", "--quiet", "--resume", "--output", str(path))
+    return [str(SCRIPT), "sweep", *arguments, *more]
+
+
+def whole_run(path):
+    subprocess.run(grid(path), check=True, env=clean_environment())
+    return path.read_bytes()
+
+
+def test_killed_at_any_moment_and_completed(tmp_path):
+    """Each layer once, nothing torn, and byte for byte what an undisturbed run writes."""
+    expected = whole_run(tmp_path / "whole.jsonl")
+    lines = expected.splitlines(keepends=True)
+    assert len(lines) == len(set(lines)) == 3000
+    path, dice, kills = tmp_path / "killed.jsonl", random.Random(4), 0
+    for _ in range(40):
+        process = subprocess.Popen(grid(path), env=clean_environment())
+        time.sleep(dice.uniform(0.12, 0.35))
+        process.send_signal(signal.SIGKILL)
+        if process.wait() == 0:
+            break
+        kills += 1
+        left = path.read_bytes() if path.exists() else b""
+        assert expected.startswith(left)
+    assert kills >= 2
+    subprocess.run(grid(path), check=True, env=clean_environment())
+    assert path.read_bytes() == expected
+
+
+@pytest.mark.parametrize("cut", [0, 1, 10, 19, 200, 1000, -1, -2])
+def test_a_torn_row_is_cut_off(tmp_path, cut):
+    rows = [LINE(closed_forms(spec)).encode() for spec in SPECS]
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b"".join(rows[:2]) + rows[2][: cut % len(rows[2])])
+    with ResultsFile(path, SETTINGS) as file:
+        assert file.rows == 2
+        assert file.torn == cut % len(rows[2])
+        for spec in file.missing(SPECS):
+            file.append(closed_forms(spec))
+    assert path.read_bytes() == b"".join(rows)
+
+
+def test_a_layer_that_is_there_twice_needs_two_rows(tmp_path):
+    with ResultsFile(tmp_path / "rows.jsonl", SETTINGS) as file:
+        file.append(closed_forms(SPECS[1]))
+        assert list(file.missing(SPECS)) == [SPECS[0], SPECS[2], SPECS[3]]
+        assert list(file.missing(SPECS * 2)).count(SPECS[1]) == 3
+
+
+def test_what_is_there_is_not_measured_again_and_counts_everywhere(dsconv, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    common = ("sweep", "--c", "4", "--profiler", "none", "--resume", "--output", str(path))
+    assert dsconv(*common, "--k", "32").returncode == 0
+    before = path.read_text("utf-8")
+    done = dsconv(*common, "--k", "16,32,64", "--get", "k", "--fail-under", "macs.ratio=7.5")
+    assert done.stdout.split() == ["16", "32", "64"]
+    assert done.returncode == 1
+    assert "gate failed at k=32" in done.stderr
+    assert "1 rows were there, 2 were added" in done.stderr
+    after = path.read_text("utf-8")
+    assert after.startswith(before)
+    assert [json.loads(line)["spec"]["k"] for line in after.splitlines()] == [32, 16, 64]
+    again = dsconv(*common, "--k", "16,32,64", "--get", "k")
+    assert "3 rows were there, 0 were added" in again.stderr
+    assert path.read_text("utf-8") == after
+
+
+def test_shards_may_share_a_file_one_after_the_other(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    for part in (1, 2, 3):
+        subprocess.run(grid(path, "--shard", f"{part}/3"), check=True, env=clean_environment())
+    assert path.read_bytes() == whole_run(tmp_path / "whole.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda one: one.update(schema_version=2), "has schema version 2, this program writes 1"),
+        (lambda one: one.pop("schema_version"), "is no result of dsconv sweep"),
+        (lambda one: one["spec"].pop("k"), "is no result of dsconv sweep"),
+        (lambda one: one["spec"].update(k=-1), "is no result of dsconv sweep"),
+        (
+            lambda one: one.update(measured={"profiler": "thop"}),
+            "was made with --profiler thop, this run has none; results are not mixed",
+        ),
+    ],
+)
+def test_other_files_are_refused_and_left_alone(tmp_path, change, complaint):
+    one = document(closed_forms(SPECS[0]))
+    change(one)
+    path = tmp_path / "rows.jsonl"
+    text = LINE(closed_forms(SPECS[1])) + json.dumps(one) + "\n"
+    path.write_text(text)
+    with pytest.raises(DsconvError, match="line 2") as caught:
+        ResultsFile(path, SETTINGS)
+    assert complaint in str(caught.value)
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("text", ["hello\n", "hello", "{}\n", "[1]\n", "k,c\n1,2\n", '{"schema'[::-1]])
+def test_what_is_no_results_file_is_left_alone(tmp_path, text):
+    path = tmp_path / "notes.jsonl"
+    path.write_text(text)
+    with pytest.raises(DsconvError, match="leaves"):
+        ResultsFile(path, SETTINGS)
+    assert path.read_text() == text
+
+
+def timed(**changes):
+    from dataclasses import replace
+
+    closed = closed_forms(SPECS[0])
+    return Comparison(closed.spec, closed.cost, time=replace(TIMING, **changes))
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"threads": 2}, "was made with --threads 1, this run has 2"),
+        ({"device": "cuda"}, "was made with --device cpu, this run has cuda"),
+        ({"layout": "channels last"}, "was made with layout channels first, this run has channels last"),
+    ],
+)
+def test_timings_of_other_settings_are_not_mixed(tmp_path, change, complaint):
+    path = tmp_path / "rows.jsonl"
+    with ResultsFile(path, {"--time": "on"}) as file:
+        file.append(timed())
+    with ResultsFile(path, {"--time": "on"}) as file, pytest.raises(DsconvError, match=complaint):
+        file.append(timed(**change))
+    assert len(path.read_text().splitlines()) == 1
+
+
+def test_two_runs_do_not_write_one_file(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    with ResultsFile(path, SETTINGS), pytest.raises(DsconvError, match="is being written by another run"):
+        ResultsFile(path, SETTINGS)
+
+
+def test_a_row_comes_back_as_it_was():
+    closed = closed_forms(ConvSpec(8, 4, 2, 2, padding="same"))
+    counts = FormCounts(5, 4)
+    measured = Measured("thop", counts, counts, agrees=True, exact=True, counters=("thop 0.1.1",))
+    for one in (closed, Comparison(closed.spec, closed.cost, measured, TIMING)):
+        first = document(one)
+        first["environment"]["cpu"] = "another machine"
+        back = comparison_of(json.loads(json.dumps(first)))
+        assert json.loads(LINE(back)) == first
