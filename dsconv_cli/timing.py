@@ -175,7 +175,7 @@ class Timer:
         self.check(spec)
         machine = self.machine(spec.dtype)
         samples = self._collect(spec, started, progress, against_itself=True)
-        return NoiseFloor(findings(samples, self._surroundings(machine)), median_s(samples, "ordinary"))
+        return NoiseFloor(findings(samples, self.surroundings(machine)), median_s(samples, "ordinary"))
 
     def machine(self, dtype: str = "float32") -> Machine:
         """The machine, once it is known that it has the device and can run `dtype`."""
@@ -252,7 +252,8 @@ class Timer:
             half_width=None if math.isinf(half) else half,
         )
 
-    def _surroundings(self, machine: Machine) -> Surroundings:
+    def surroundings(self, machine: Machine) -> Surroundings:
+        """What `judge.findings` has to know beside the samples."""
         one = self.settings
         on_cpu = DEVICES[parse_device(one.device)[0]].on_cpu
         return Surroundings(
@@ -266,7 +267,7 @@ class Timer:
     def _timing(
         self, spec: ConvSpec, samples: Sequence[LayerSample], machine: Machine, peaks: Peaks, seconds: float
     ) -> Timing:
-        found = findings(samples, self._surroundings(machine))
+        found = findings(samples, self.surroundings(machine))
         return Timing(
             ordinary_s=median_s(samples, "ordinary"),
             separable_s=median_s(samples, "separable"),

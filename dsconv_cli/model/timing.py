@@ -5,14 +5,13 @@ Needs no torch: what measures is in other processes.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Final
 
 from dsconv_cli.jobs import Conditions, LayerSample, MeasureNetwork
-from dsconv_cli.judge import Findings, Surroundings, findings, median_s
+from dsconv_cli.judge import Findings, findings, median_s
 from dsconv_cli.model.result import ModelResult, NetworkTime, Recipe
 from dsconv_cli.sampling import Plan
 from dsconv_cli.spec import CannotMeasureError, ConvSpec
@@ -93,7 +92,7 @@ class NetworkTimer:
             return replace(result, notes=(*result.notes, note))
         one = self._settings
         # What a longer budget would do is told in terms of the whole budget, of which this is a share.
-        around = Surroundings(one.threads, machine.cores, os.cpu_count() or machine.cores, one.budget_s)
+        around = timer.surroundings(machine)._replace(budget_s=one.budget_s)
         return replace(result, time=_network_time(samples, findings(samples, around), one, dtype))
 
     def _timer(self, budget_s: float) -> Timer:
