@@ -40,9 +40,9 @@ class Machine:
     device_name: str
     cores: int
     default_threads: int
-    clock: str
     free_bytes: int | None
     notes: tuple[str, ...]
+    clock: str = "wall clock"
 
 
 @dataclass(frozen=True, slots=True)
