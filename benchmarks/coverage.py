@@ -72,9 +72,10 @@ def main() -> None:
                 loads.append(os.getloadavg()[0])
                 results[name].append(one_run(spec, settings, against_itself=False))
             results["A/A"].append(one_run(LAYERS[SELF], settings, against_itself=True))
-            print(f"{number + 1} of {options.runs}, {(time.monotonic() - started) / 60:.0f} min", file=sys.stderr)
+            print(f"{number + 1} of {options.runs}", file=sys.stderr)
+    done, minutes = len(results["A/A"]), (time.monotonic() - started) / 60
     print(
-        f"{len(results['A/A'])} runs a layer, budget {options.budget:g} s, {(time.monotonic() - started) / 60:.0f} min, "
+        f"{done} runs a layer, budget {options.budget:g} s, {minutes:.0f} min, "
         f"load {min(loads):.1f} to {max(loads):.1f}\n"
         f"{'layer':22} {'MACs':>9} {'ratio':>7} {'coverage':>9} {'half-width':>11} {'widest':>8} {'<= 5 %':>9} "
         f"{'reliable':>9} {'processes':>9}"

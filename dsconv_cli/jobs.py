@@ -110,7 +110,7 @@ class LayerSample:
     """
 
     rounds: Rounds
-    fixed_s: Seconds
+    fixed_s: Seconds | None
     backends: Backends
     stolen: float | None
     others: float | None

@@ -283,9 +283,9 @@ class Timer:
             dtype=spec.dtype,
             processes=found.processes,
             pairs=found.pairs,
-            fixed_s=Seconds(*_medians([one.fixed_s for one in samples])),
+            fixed_s=_fixed([one.fixed_s for one in samples if one.fixed_s is not None]),
             pages=_pages([one.pages for one in samples if one.pages is not None]),
-            copy_bytes=_medians([(one.copy_bytes,) for one in samples if one.copy_bytes is not None])[0],
+            copy_bytes=_median_known([one.copy_bytes for one in samples]),
             peaks=peaks,
             regime=_regime(spec, machine, samples[-1].backends),
             disturbed=found.disturbed,
@@ -369,6 +369,15 @@ def _over_budget(durations: Sequence[float], budget_s: float, elapsed_s: float) 
 def _medians(rows: Sequence[Sequence[float]]) -> list[float]:
     """The median of each column."""
     return [median(column) for column in zip(*rows, strict=True)]
+
+
+def _median_known(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
+
+
+def _fixed(samples: Sequence[Seconds]) -> Seconds | None:
+    return Seconds(*_medians(samples)) if samples else None
 
 
 def _pages(samples: Sequence[Pages]) -> Pages | None:
