@@ -26,7 +26,7 @@ def doctor(
     budget: opt.Budget = timed.BUDGET,
     format_name: opt.PlainFormatName = "table",
     output: opt.PlainOutputPath = None,
-    get: opt.GetKey = None,
+    get: opt.DoctorKey = None,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
     color: opt.Color = "auto",
