@@ -10,30 +10,54 @@ def main() -> None:
 
     `--version` is answered before anything is imported: scripts ask it often, and typer alone costs 0.07 s.
     """
-    if sys.argv[1:] == ["--version"]:
-        from dsconv_cli._version import __version__
+    leave(_version() if sys.argv[1:] == ["--version"] else _command())
 
-        print(f"dsconv {__version__}")  # noqa: T201
-        return
-    from dsconv_cli.cli import run
 
-    leave(run())
+def _version() -> int:
+    from dsconv_cli._version import __version__
+
+    try:
+        sys.stdout.write(f"dsconv {__version__}\n")
+        sys.stdout.flush()
+    except (OSError, AttributeError) as error:
+        from dsconv_cli.cli.streams import PipeClosedError, closed, say
+
+        say("error", str(closed(error) if isinstance(error, OSError) else PipeClosedError()))
+        return 3
+    return 0
+
+
+def _command() -> int:
+    from dsconv_cli import interrupts
+
+    interrupts.install()
+    try:
+        from dsconv_cli.cli import run
+
+        return run()
+    except KeyboardInterrupt:
+        from dsconv_cli.cli.streams import say
+
+        say("error", "interrupted")
+        return 130
 
 
 def leave(code: int) -> None:
     """Exit with `code`, without taking torch apart first.
 
-    Python's own way out frees every module one by one, which for torch takes a quarter of the whole run.
-    What was registered to happen at exit still happens, and both streams are flushed.
+    Python's own way out frees every module one by one, which for torch takes a quarter of the whole run; and it
+    replaces the exit code where a stream cannot be flushed. What was registered to happen at exit still happens.
     """
-    if "torch" not in sys.modules:
-        sys.exit(code)
     import atexit
     import os
 
     atexit._run_exitfuncs()  # noqa: SLF001
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+        try:
+            stream.flush()
+        except (OSError, AttributeError, ValueError):
+            # The result was flushed, and its failure reported, when it was written.
+            continue
     os._exit(code)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -11,12 +12,18 @@ from typing import Any, Final, NamedTuple
 
 from dsconv_cli.cost import FLOPS_PER_MAC, Approximation, Cost, Counts, Intensity, approximate, cost
 from dsconv_cli.environment import Environment, environment
-from dsconv_cli.spec import ConvSpec, DsconvError
+from dsconv_cli.spec import CannotMeasureError, ConvSpec, DsconvError
 from dsconv_cli.timed import Timing
 
 SCHEMA_VERSION: Final = 1
 
 PROFILER_CHOICES: Final = ("thop", "torch", "both", "none")
+
+#: torch's sizes, and the integers that go into its tensors, are signed 64-bit.
+MAX_COUNT: Final = 2**63 - 1
+
+#: What to do where nothing can count.
+INSTEAD: Final = "--profiler none gives the closed forms, exact at any size"
 
 #: What a key can hold. A tuple is one value of several parts, such as a shape.
 Value = None | bool | int | float | str | tuple[int, ...] | tuple[str, ...]
@@ -117,9 +124,33 @@ def profile(comparison: Comparison, profiler: str) -> Comparison:
         raise DsconvError(f"profiler must be one of {', '.join(PROFILER_CHOICES)}, not {profiler!r}")
     if profiler == "none":
         return comparison
-    from dsconv_cli.profilers import measure
+    refuse_uncountable(comparison, profiler)
+    try:
+        from dsconv_cli.profilers import measure
+    except (ImportError, OSError) as error:
+        raise CannotMeasureError(f"torch cannot be loaded ({error}); pip install torch thop; {INSTEAD}") from error
 
     return replace(comparison, measured=measure(comparison.spec, comparison.cost, profiler))
+
+
+def refuse_uncountable(comparison: Comparison, profiler: str) -> None:
+    """Refuse a layer that no program can hold, which needs none of them to know.
+
+    Raises:
+        CannotMeasureError: a count or a tensor's size is above `MAX_COUNT`.
+    """
+    if profiler == "none":
+        return
+    spec, closed = comparison.spec, comparison.cost
+    shapes = (spec.input_shape, spec.intermediate_shape, spec.output_shape)
+    for form in ("ordinary", "separable"):
+        largest = max(getattr(closed.macs, form), getattr(closed.params, form), *map(math.prod, shapes))
+        if largest > MAX_COUNT:
+            names = "neither thop nor torch can" if profiler == "both" else f"{profiler} cannot"
+            raise CannotMeasureError(
+                f"{names} hold this layer: the {form} form needs a count of {largest:.3g}, "
+                f"above 2^63 - 1 = {MAX_COUNT:.3g}; {INSTEAD}"
+            )
 
 
 Getter = Callable[[Comparison], Value]
@@ -298,6 +329,15 @@ KEYS: Final[Mapping[str, Getter]] = MappingProxyType(
         "environment.platform": lambda one: one.environment.platform,
         "environment.cpu": lambda one: one.environment.cpu,
         "environment.device": lambda one: one.environment.device,
+    }
+)
+
+#: The keys of those sections that hold no number, which is known before anything is measured.
+NO_NUMBERS: Final = frozenset(
+    {
+        *("measured.profiler", "measured.agrees", "measured.exact"),
+        *("time.verdict", "time.reliable", "time.warnings", "time.device", "time.layout", "time.dtype"),
+        *("time.regime.torch", "time.regime.clock", "time.regime.notes", "time.explanation"),
     }
 )
 

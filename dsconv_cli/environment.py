@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
 import platform
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING
 
 from dsconv_cli._version import __version__
 
-#: Distributions known to install the package `thop`; whichever was installed last answers.
-_THOP_CANDIDATES: Final = ("thop", "ultralytics-thop")
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def environment(
     return _environment(version, counters, device)
 
 
-@functools.cache
+@cache
 def _environment(torch: str | None, counters: tuple[str, ...], device: str) -> Environment:
     return Environment(
         versions=MappingProxyType(
@@ -58,7 +58,7 @@ def _environment(torch: str | None, counters: tuple[str, ...], device: str) -> E
     )
 
 
-@functools.cache
+@cache
 def cpu_name() -> str:
     """The CPU as its maker calls it, or its architecture where the system does not tell."""
     try:
@@ -70,7 +70,7 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine() or "unknown"
 
 
-@functools.cache
+@cache
 def distribution_of(name: str) -> str:
     """`"torch"` → `"torch 2.13.0+cpu"`."""
     from importlib.metadata import PackageNotFoundError, version
@@ -81,25 +81,39 @@ def distribution_of(name: str) -> str:
         return f"{name} (unknown version)"
 
 
-@functools.cache
+@cache
 def thop_distribution() -> str:
-    """The distribution whose files are the `thop` that was imported, with its version.
+    """The distribution whose files are the `thop` that is imported here, with its version. Imports nothing.
 
-    Several distributions install a package of that name over each other; each keeps a record of the hashes of
-    its files, and only the last one's still match.
+    Several distributions install a package of that name over each other. Each keeps a record of the hashes of its
+    files, and only one's match the file that Python finds.
     """
-    from importlib.metadata import PackageNotFoundError, distribution
+    from importlib import metadata
+    from importlib.util import find_spec
 
-    names = []
-    for name in _THOP_CANDIDATES:
-        try:
-            record = distribution(name).files or []
-        except PackageNotFoundError:
-            continue
-        names.append(name)
-        for entry in record:
+    found = find_spec("thop")
+    if found is None or found.origin is None:
+        return "thop (not installed)"
+    imported = Path(found.origin).with_name("profile.py")
+    for one in (*metadata.distributions(name="thop"), *metadata.distributions()):
+        if _installed(one, imported):
+            return f"{one.metadata['Name']} {one.version}"
+    return f"thop (no distribution's; {imported.parent})"
+
+
+def _installed(one: Distribution, path: Path) -> bool:
+    """Whether `path` is a file of the distribution `one`, as it was installed."""
+    try:
+        for entry in one.files or ():
             if entry.as_posix() == "thop/profile.py" and entry.hash is not None:
-                digest = hashlib.new(entry.hash.mode, Path(str(entry.locate())).read_bytes()).digest()
-                if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == entry.hash.value:
-                    return distribution_of(name)
-    return " or ".join(distribution_of(name) for name in names) or "thop (unknown distribution)"
+                same_place = Path(str(entry.locate())).resolve() == path.resolve()
+                return same_place and _digest(path, entry.hash.mode) == entry.hash.value
+    except (OSError, ValueError):
+        # A broken record is no one's.
+        return False
+    return False
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    """A file's hash as a distribution's RECORD has it (PEP 376): unpadded, URL-safe base 64."""
+    return base64.urlsafe_b64encode(hashlib.new(algorithm, path.read_bytes()).digest()).rstrip(b"=").decode()

@@ -86,8 +86,12 @@ def _assumptions(one: Comparison) -> Iterator[str]:
     if not approximation.multiplier_one:
         yield f"M = 1: it is {spec.depth_multiplier}, and divides the ratio by about as much"
     if approximation.kernel_small != (MUCH_LESS * taps <= spec.k):
-        yield f"only K enters the last step; C = {spec.c} is what fails the assumption, and costs no accuracy here"
-    yield f"so R×S = {taps} {'may' if approximation.holds else 'should not'} be used for this layer"
+        yield f"only K enters the last step: that C = {spec.c} fails the assumption costs it no accuracy"
+    params, macs = (f"{float(error):+.1%}" for error in (approximation.params_error, approximation.macs_error))
+    yield (
+        f"so R×S = {taps} {'may' if approximation.holds else 'should not'} be used for this layer; "
+        f"it is off by {params} for parameters and {macs} for MACs"
+    )
 
 
 def _traffic(one: Comparison) -> Iterator[str]:

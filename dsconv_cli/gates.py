@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Final, Literal
 
-from dsconv_cli.comparison import KEYS, Comparison, Value, find_key, read
+from dsconv_cli.comparison import KEYS, NO_NUMBERS, Comparison, Value, find_key, read
 from dsconv_cli.spec import DsconvError
+
+#: A decimal number, of a size that exact arithmetic can hold.
+_NUMBER: Final = re.compile(r"[+-]?(\d{1,400}(\.\d{0,400})?|\.\d{1,400})([eE][+-]?\d{1,3})?", re.ASCII)
 
 Kind = Literal["under", "over"]
 
@@ -20,8 +24,13 @@ class Gate:
 
     kind: Kind
     key: str
-    limit: float | Fraction
+    limit: Fraction
     text: str
+
+    @property
+    def nearest_double(self) -> float:
+        """The limit as the doubles it is compared with; infinite above them all."""
+        return float(self.text.partition("=")[2])
 
     @property
     def option(self) -> str:
@@ -54,20 +63,20 @@ def parse_gate(kind: Kind, text: str, resolve: Callable[[str], str] = find_key) 
     option = f"--fail-{kind}"
     if not equals or not key or not number:
         raise DsconvError(f"{option} takes KEY=NUMBER, such as macs.ratio=7.5, not {text!r}")
-    try:
-        limit = Fraction(number.strip())
-    except (ValueError, ZeroDivisionError):
-        raise DsconvError(f"{option} {text}: {number!r} is not a finite number") from None
-    return Gate(kind, resolve(key.strip()), limit, text)
+    if not _NUMBER.fullmatch(number.strip()):
+        raise DsconvError(f"{option} {text}: {number!r} is not a finite number such as 7.5 or 1e6")
+    return Gate(kind, resolve(key.strip()), Fraction(number.strip()), text)
 
 
 def check_types(comparison: Comparison, gates: tuple[Gate, ...]) -> None:
-    """Refuse, before anything is measured, a gate on a key that `comparison` holds already and that is no number.
+    """Refuse, before anything is measured, a gate on a key that is no number. `comparison` may be closed forms alone.
 
     Raises:
         DsconvError: such a gate.
     """
     for gate in gates:
+        if gate.key in NO_NUMBERS:
+            raise DsconvError(f"{gate.option}: {gate.key} is not a number that can be compared")
         if read(comparison, gate.key) is not None:
             judge(gate, lambda key: read(comparison, key))
 
@@ -83,20 +92,19 @@ def check(comparison: Comparison, gates: tuple[Gate, ...]) -> tuple[Failure, ...
     return tuple(failure for gate in gates if (failure := judge(gate, lambda key: read(comparison, key))))
 
 
-def judge(gate: Gate, value_of: Callable[[str], Value], keys: object = KEYS) -> Failure | None:
+def judge(gate: Gate, value_of: Callable[[str], Value], keys: Container[str] = KEYS) -> Failure | None:
     """One gate against whatever `value_of` gives at a key; None where it passes."""
     key, bound = _judged_key(gate, keys)
     value = value_of(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         raise DsconvError(f"{gate.option}: {gate.key} is {value!r}, not a number that can be compared")
     # A double is held against the nearest double, so that a limit copied from the output is met exactly.
-    limit: float | Fraction = float(gate.limit) if isinstance(value, float) else gate.limit
+    limit: float | Fraction = gate.nearest_double if isinstance(value, float) else gate.limit
     failed = value < limit if gate.kind == "under" else value > limit
     return Failure(gate, value, bound) if failed else None
 
 
-def _judged_key(gate: Gate, keys: object) -> tuple[str, str]:
-    assert hasattr(keys, "__contains__")
+def _judged_key(gate: Gate, keys: Container[str]) -> tuple[str, str]:
     stem, _, last = gate.key.rpartition(".")
     side = "low" if gate.kind == "under" else "high"
     if last == "value" and f"{stem}.{side}" in keys:

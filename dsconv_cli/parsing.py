@@ -59,7 +59,9 @@ def padding(text: str, label: str) -> Pair | str:
         return word
     try:
         return pair(word, label, least=0)
-    except DsconvError:
+    except DsconvError as error:
+        if "2^63" in str(error):
+            raise
         words = ", ".join(PADDING_WORDS)
         raise DsconvError(f"{label} must be {words}, a number P or two numbers P,Q, not {text!r}") from None
 

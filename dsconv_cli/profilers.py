@@ -21,19 +21,17 @@ import torch
 from torch import nn
 
 from dsconv_cli.build import build_form, torch_dtype
-from dsconv_cli.comparison import FormCounts, Measured
+from dsconv_cli.comparison import INSTEAD, FormCounts, Measured
 from dsconv_cli.environment import distribution_of, thop_distribution
 from dsconv_cli.spec import CannotMeasureError
 from dsconv_cli.variants import VARIANTS
 
 if TYPE_CHECKING:
-    from dsconv_cli.cost import Cost, Counts
+    from dsconv_cli.cost import Cost
     from dsconv_cli.spec import ConvSpec
 
 #: Integers above this are not all doubles, and thop counts in doubles.
 EXACT_DOUBLE: Final = 2**53
-#: torch's sizes, and the integers that go into its tensors, are signed 64-bit.
-MAX_COUNT: Final = 2**63 - 1
 #: thop rounds each convolution's count once and their sum once: a few half-ulps of 2^-53.
 _THOP_PRECISION: Final = 4 * 2.0**-53
 #: Untouched weights up to this size are allocated on the CPU (they take address space only); larger ones on meta.
@@ -49,7 +47,11 @@ class Counted(NamedTuple):
 
 
 def count_with_thop(spec: ConvSpec, form: str) -> Counted:
-    """`thop.profile` on a fresh, wrapped module."""
+    """`thop.profile` on a fresh, wrapped module.
+
+    Whatever default device the caller has set, thop's totals are kept on the CPU; only the kernel-sized tensor that
+    its rule makes, to ask for its size, is made on the meta device, where it takes no memory.
+    """
     import thop
 
     # In the package `thop`, the name `thop.profile` is a function that hides the module of that name.
@@ -58,15 +60,17 @@ def count_with_thop(spec: ConvSpec, form: str) -> Counted:
     device = "cpu" if weight_bytes <= _CPU_WEIGHT_BYTES else "meta"
     module = build_form(spec, form, device=device, initialise=False)
     shapes: list[tuple[int, ...]] = []
-    one = torch.empty(1)
+    one = torch.empty(1, device="cpu")
 
     def with_true_batch(conv: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
         shapes.append((spec.batch, *output.shape[1:]))
         whole_input = one.expand(spec.batch, *inputs[0].shape[1:])
-        rule(conv, (whole_input,), one.expand(shapes[-1]))
+        with torch.device("meta"):
+            rule(conv, (whole_input,), one.expand(shapes[-1]))
 
     nothing = torch.empty((0, *spec.input_shape[1:]), dtype=torch_dtype(spec.dtype), device=device)
-    macs, params = thop.profile(module, (nothing,), custom_ops={nn.Conv2d: with_true_batch}, verbose=False)
+    with torch.device("cpu"):
+        macs, params = thop.profile(module, (nothing,), custom_ops={nn.Conv2d: with_true_batch}, verbose=False)
     return Counted(int(params), int(macs), shapes[-1])
 
 
@@ -107,7 +111,7 @@ def measure(spec: ConvSpec, closed: Cost, choice: str) -> Measured:
     """
     names = tuple(PROFILERS) if choice == "both" else (choice,)
     for name in names:
-        counted = {form: _count(name, spec, form, closed) for form in VARIANTS}
+        counted = {form: _count(name, spec, form) for form in VARIANTS}
         _check_shapes(name, spec, counted)
         for form, one in counted.items():
             _check_count(name, "parameters", form, one.params, getattr(closed.params, form))
@@ -119,27 +123,23 @@ def measure(spec: ConvSpec, closed: Cost, choice: str) -> Measured:
         params=FormCounts(whole.params, pair.params),
         macs=FormCounts(whole.macs, pair.macs),
         agrees=True,
-        exact=PROFILERS[name].precision == 0 or _largest(closed.params, closed.macs) <= EXACT_DOUBLE,
+        exact=all(PROFILERS[one].precision == 0 for one in names) or _largest(closed) <= EXACT_DOUBLE,
         counters=tuple(PROFILERS[name].distribution() for name in names),
     )
 
 
-def _count(name: str, spec: ConvSpec, form: str, closed: Cost) -> Counted:
-    largest = max(getattr(closed.macs, form), getattr(closed.params, form), *_numels(spec))
-    advice = "--profiler none gives the closed forms, exact at any size"
-    if largest > MAX_COUNT:
-        raise CannotMeasureError(
-            f"{name} cannot hold this layer: the {form} form needs a count of {largest:.3g}, "
-            f"above 2^63 - 1 = {MAX_COUNT:.3g}; {advice}"
-        )
+def _count(name: str, spec: ConvSpec, form: str) -> Counted:
     try:
         with warnings.catch_warnings():
-            # torch warns that `same` with an even kernel may copy its input: true, and no news to a counter.
-            warnings.simplefilter("ignore", UserWarning)
+            # torch warns that `same` with an even kernel may copy its input, thop that it uses distutils: both are
+            # true, and no news to someone who counts.
+            warnings.simplefilter("ignore")
             return PROFILERS[name].run(spec, form)
-    except (RuntimeError, OverflowError, MemoryError, TypeError) as error:
+    except ImportError as error:
+        raise CannotMeasureError(f"{name} cannot be imported ({error}); pip install {name}; {INSTEAD}") from error
+    except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CannotMeasureError(f"{name} could not count the {form} form ({reason}); {advice}") from error
+        raise CannotMeasureError(f"{name} could not count the {form} form ({reason}); {INSTEAD}") from error
 
 
 def _check_shapes(name: str, spec: ConvSpec, counted: Mapping[str, Counted]) -> None:
@@ -161,13 +161,6 @@ def _check_count(name: str, metric: str, form: str, counted: int, expected: int)
         )
 
 
-def _numels(spec: ConvSpec) -> tuple[int, ...]:
-    return tuple(
-        shape[0] * shape[1] * shape[2] * shape[3]
-        for shape in (spec.input_shape, spec.intermediate_shape, spec.output_shape)
-    )
-
-
 def _weights(spec: ConvSpec, form: str) -> list[int]:
     return [
         layer.out_channels * (layer.in_channels // layer.groups) * layer.kernel_size[0] * layer.kernel_size[1]
@@ -175,8 +168,8 @@ def _weights(spec: ConvSpec, form: str) -> list[int]:
     ]
 
 
-def _largest(*metrics: Counts) -> int:
-    return max(max(metric.ordinary, metric.separable) for metric in metrics)
+def _largest(closed: Cost) -> int:
+    return max(max(metric.ordinary, metric.separable) for metric in (closed.params, closed.macs))
 
 
 def _times(shape: tuple[Any, ...]) -> str:

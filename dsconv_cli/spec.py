@@ -116,6 +116,9 @@ class ConvSpec:
             dtype: one of `DTYPE_BYTES`.
             padding_end: padding below and to the right, where it differs; normally left out.
 
+        Padding words are resolved here, once. `dataclasses.replace` keeps the numbers: with another kernel, give it
+        `padding` again, and `padding_end=None`.
+
         Raises:
             SpecError: a value is no positive integer, or the kernel does not fit the padded input.
         """
@@ -125,7 +128,7 @@ class ConvSpec:
         put(self, "stride", _pair("stride", stride, least=1))
         put(self, "dilation", _pair("dilation", dilation, least=1))
         put(self, "depth_multiplier", _positive("depth_multiplier", depth_multiplier))
-        put(self, "bias", bias if isinstance(bias, Bias) else Bias.all(bool(bias)))
+        put(self, "bias", _bias(bias))
         if dtype not in DTYPE_BYTES:
             raise SpecError(f"dtype must be one of {', '.join(DTYPE_BYTES)}, not {dtype!r}")
         put(self, "dtype", dtype)
@@ -186,6 +189,13 @@ def _integer(name: str, value: object, *, least: int) -> int:
     if value > MAX_DIMENSION:
         raise SpecError(f"{name} must be at most 2^63 - 1, the largest dimension a tensor can have")
     return value
+
+
+def _bias(bias: bool | Bias) -> Bias:
+    parts = (bias,) * 3 if isinstance(bias, bool) else bias
+    if not (isinstance(parts, tuple) and len(parts) == 3 and all(isinstance(part, bool) for part in parts)):
+        raise SpecError(f"bias must be True, False or Bias(ordinary, depthwise, pointwise), not {bias!r}")
+    return Bias(*parts)
 
 
 def _pair(name: str, value: int | Pair, *, least: int) -> Pair:

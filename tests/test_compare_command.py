@@ -169,6 +169,20 @@ def test_explain_derives_with_the_numbers(dsconv):
         one_line_error(dsconv(*CLOSED, "--explain", "--format", format_name), 2)
 
 
+def test_explain_may_go_to_a_file_alone(dsconv, tmp_path):
+    result = dsconv(*CLOSED, "--explain", "--format", "json", "--output", "why.md", cwd=tmp_path)
+    assert json.loads(result.stdout)["schema_version"] == 1
+    assert "**Whether this may be done here**" in (tmp_path / "why.md").read_text(encoding="utf-8")
+
+
+def test_explain_does_not_contradict_itself(dsconv):
+    """K = 1000, C = 1, biases: 10,000 / 2,010 parameters; without biases 9,000 / 1,009."""
+    text = dsconv("compare", *["--k", "1000", "--c", "1", "--bias", "--explain", "--profiler", "none"]).stdout
+    assert f"drop the biases, for 1 ≪ min(K, C): {9000 / 1009:.6g}, error {9000 / 1009 * 2010 / 10000 - 1:+.3%}" in text
+    assert "only K enters the last step" in text
+    assert f"off by {9 * 2010 / 10000 - 1:+.1%} for parameters" in text.replace("\n  ", " ")
+
+
 # Streams
 
 
@@ -198,7 +212,15 @@ def test_color_in_a_pipe(dsconv, options, env, colored):
     assert (ANSI in dsconv(*CLOSED, *options, env=env).stdout) is colored
 
 
-@pytest.mark.parametrize("env", [{"LC_ALL": "C"}, {"LC_ALL": "POSIX"}, {"PYTHONIOENCODING": "ascii"}])
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"LC_ALL": "C"},
+        {"LC_ALL": "POSIX"},
+        {"LANG": "C"},
+        {"PYTHONIOENCODING": "ascii"},
+    ],
+)
 def test_ascii_locales_get_ascii(dsconv, env):
     result = dsconv(*CLOSED, "--explain", env=env)
     assert result.returncode == 0
@@ -232,6 +254,77 @@ def test_a_closed_pipe_is_one_line(dsconv):
     os.close(writer)
     assert result.returncode == 3
     assert result.stderr == "error: stdout was closed before the whole result was written\n"
+
+
+def shell(command, tmp_path):
+    return subprocess.run(
+        ["bash", "-c", command.replace("dsconv", f"'{SCRIPT}'")],
+        capture_output=True, text=True, env=clean_environment(), cwd=tmp_path, check=False, timeout=60,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", ["--version", "--help", "compare --help", " ".join(CLOSED), " ".join(LAYER)])
+@pytest.mark.parametrize(
+    ("redirection", "words"),
+    [(">&-", "stdout was closed before the whole result was written"), ("> /dev/full", "no space left on device")],
+)
+def test_a_stdout_that_takes_nothing(tmp_path, arguments, redirection, words):
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    one_line_error(result := shell(f"dsconv {arguments} {redirection}", tmp_path), 3)
+    assert words in result.stderr
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2> /dev/full"])
+def test_a_stderr_that_takes_nothing_keeps_the_exit_code(tmp_path, redirection):
+    assert shell(f"dsconv compare --k 0 --c 1 {redirection}", tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize("arguments", ["--version", "--help"])
+def test_a_pipe_that_was_closed_before(tmp_path, arguments):
+    result = shell(f"(sleep 0.3; dsconv {arguments}; echo $? >&2) | true", tmp_path)
+    assert result.stderr == "error: stdout was closed before the whole result was written\n3\n"
+
+
+@pytest.mark.parametrize("broken", ["thop", "torch", "numpy"])
+def test_what_cannot_be_imported_is_one_line_and_3(dsconv, tmp_path, broken):
+    (tmp_path / f"{broken}.py").write_text("raise ImportError('broken on purpose')")
+    error = one_line_error(dsconv(*LAYER, env={"PYTHONPATH": str(tmp_path)}), 3)
+    assert "broken on purpose" in error
+    assert "--profiler none" in error
+
+
+def test_what_nobody_foresaw_is_no_failed_gate(monkeypatch, capsys):
+    from dsconv_cli.cli import compare as command
+    from dsconv_cli.cli import run
+
+    def stumble(*_):
+        raise KeyError("surprise")
+
+    monkeypatch.setattr(command, "closed_forms", stumble)
+    assert run(["compare", "--k", "4", "--c", "4"]) == 3
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "error: unexpected KeyError: 'surprise'; --verbose shows where it happened\n")
+
+
+def test_other_peoples_warnings_are_no_news(dsconv):
+    for setting in ("error", "always"):
+        result = dsconv(*LAYER, "--get", "macs.ratio", env={"PYTHONWARNINGS": setting})
+        assert (result.returncode, result.stdout) == (0, f"{576 / 73!r}\n")
+        assert "distutils" not in result.stderr
+
+
+@pytest.mark.parametrize("delay", [0.2, 0.32, 0.4, 0.7])
+def test_ctrl_c_at_any_moment(delay):
+    """While torch is imported, C code clears the exception: the run must end all the same."""
+    process = subprocess.Popen(
+        [str(SCRIPT), *LAYER, "--profiler", "both"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean_environment(),
+    )  # fmt: skip
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (130, "", "error: interrupted\n")
 
 
 def test_ctrl_c_is_130_and_leaves_files_alone(tmp_path):
@@ -269,7 +362,7 @@ def test_the_picture_is_whole_and_needs_no_network(dsconv, tmp_path):
     picture = (tmp_path / "a.svg").read_text(encoding="utf-8")
     words = "".join(ET.fromstring(picture).itertext()).replace("\xa0", " ")
     assert "57,802,752" in words
-    assert "dsconv compare --k 64 --c 32 --r 3 --s 3" in words
+    assert "dsconv compare --k 64 --c 32 --r 3 --s 3<" in picture.replace("&#160;", " ")
     assert "url(http" not in picture
     assert 'url("http' not in picture
 
@@ -278,10 +371,13 @@ def test_a_file_is_replaced_whole_and_keeps_its_mode(dsconv, tmp_path):
     target = tmp_path / "a.json"
     target.write_text("old")
     target.chmod(0o640)
+    other_name = tmp_path / "b.json"
+    other_name.hardlink_to(target)
     assert dsconv(*CLOSED, "--output", str(target)).returncode == 0
     assert json.loads(target.read_text())["schema_version"] == 1
     assert stat.S_IMODE(target.stat().st_mode) == 0o640
-    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+    assert other_name.read_text() == "old", "a new file took its place; the old one was not written into"
+    assert {path.name for path in tmp_path.iterdir()} == {"a.json", "b.json"}
 
 
 def test_a_failed_gate_still_writes_the_files(dsconv, tmp_path):
@@ -300,13 +396,43 @@ def test_a_failed_gate_still_writes_the_files(dsconv, tmp_path):
         ("xml:a", "unknown format 'xml'"),
         ("json:", "names no file"),
         ("json:.", "it is a directory"),
+        ("a.json/", "it is a directory"),
+        ("x" * 300 + ".json", "name too long"),
+        ("json:/dev/stdout", "stdout or stderr goes there"),
+        ("x\ny/a.json", "x\\ny/a.json: no such file"),
     ],
 )
 def test_a_path_that_cannot_be_written_fails_first(dsconv, tmp_path, output, words):
-    started = time.monotonic()
-    assert words in one_line_error(dsconv(*LAYER, "--output", output, cwd=tmp_path), 2)
-    assert list(tmp_path.iterdir()) == []
-    assert time.monotonic() - started < 60
+    """Before anything is measured: a torch that cannot be imported is not even noticed."""
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "torch.py").write_text("raise ImportError")
+    env = {"PYTHONPATH": str(broken)}
+    work = tmp_path / "work"
+    work.mkdir()
+    assert words in one_line_error(dsconv(*LAYER, "--output", output, cwd=work, env=env), 2)
+    assert list(work.iterdir()) == []
+
+
+def test_a_loop_of_links(dsconv, tmp_path):
+    (tmp_path / "a.json").symlink_to("b.json")
+    (tmp_path / "b.json").symlink_to("a.json")
+    assert "cannot write a.json" in one_line_error(dsconv(*CLOSED, "--output", "a.json", cwd=tmp_path), 2)
+
+
+def test_a_link_is_followed(dsconv, tmp_path):
+    (tmp_path / "real.json").write_text("old")
+    (tmp_path / "a.json").symlink_to("real.json")
+    assert dsconv(*CLOSED, "--output", "a.json", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "a.json").is_symlink()
+    assert json.loads((tmp_path / "real.json").read_text())["schema_version"] == 1
+
+
+def test_where_stdout_goes_is_not_replaced(tmp_path):
+    result = shell(f"dsconv {' '.join(CLOSED)} --output s.txt > s.txt", tmp_path)
+    assert result.returncode == 2
+    assert "stdout or stderr goes there" in result.stderr
+    assert (tmp_path / "s.txt").read_text() == ""
 
 
 def test_the_same_file_twice(dsconv, tmp_path):
@@ -328,6 +454,8 @@ def test_the_same_file_twice(dsconv, tmp_path):
         (("--fail-over", "macs.separable=7e6"), 1),
         (("--fail-over", "approximation.macs_error=0.2"), 0),
         (("--fail-under", "macs.ratio=7", "--fail-over", "traffic.separable=1"), 1),
+        (("--fail-under", "macs.ratio=1e400"), 1),
+        (("--fail-over", "macs.ordinary=1e400"), 0),
     ],
 )
 def test_gates(dsconv, gate, code):
@@ -371,6 +499,11 @@ def test_gates(dsconv, gate, code):
         ("--k 4 --c 4 --fail-under macs.ratio=nan", "'nan' is not a finite number"),
         ("--k 4 --c 4 --fail-over macs.ratio=inf", "'inf' is not a finite number"),
         ("--k 4 --c 4 --fail-over macs.ratio=fast", "'fast' is not a finite number"),
+        ("--k 4 --c 4 --fail-over macs.ratio=1e99999999", "is not a finite number"),
+        ("--k 4 --c 4 --fail-over macs.ratio=9/2", "is not a finite number"),
+        ("--k 4 --c 4 --fail-over macs.ratio=٣", "is not a finite number"),
+        ("--k 4 --c 4 --fail-under measured.agrees=1", "not a number that can be compared"),
+        ("--k 4 --c 4 --padding 99999999999999999999", "at most 2^63 - 1"),
         ("--k 4 --c 4 --fail-over spec.dtype=3", "not a number that can be compared"),
         ("--k 4 --c 4 --fail-over approximation.holds=1", "not a number that can be compared"),
         ("--k 4 --c 4 --nonsense", "no such option: --nonsense"),
@@ -394,6 +527,7 @@ def test_version(dsconv, python):
     assert dsconv("--version").stdout == f"dsconv {dsconv_cli.__version__}\n"
     module = subprocess.run([python, "-m", "dsconv_cli", "--version"], capture_output=True, text=True, check=True)
     assert module.stdout == f"dsconv {dsconv_cli.__version__}\n"
+    assert dsconv("--version", *CLOSED).stdout == f"dsconv {dsconv_cli.__version__}\n"
 
 
 def test_alone_it_shows_its_help(dsconv):
@@ -409,6 +543,20 @@ def test_shell_completion_knows_the_options(dsconv):
     words = dsconv(env=env).stdout
     assert "--depth-multiplier" in words
     assert "_dsconv_completion" in dsconv("--show-completion", "bash").stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("--format ma", ["markdown"]),
+        ("--profiler ", ["thop", "torch", "both", "none"]),
+        ("--get macs.r", ["macs.ratio"]),
+    ],
+)
+def test_shell_completion_knows_the_values(dsconv, typed, offered):
+    words = f"dsconv compare {typed}"
+    env = {"_DSCONV_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "3"}
+    assert dsconv(env=env).stdout.split() == offered
 
 
 @pytest.mark.parametrize(

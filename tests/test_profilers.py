@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import hashlib
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,7 +17,6 @@ from hypothesis import strategies as st
 
 from dsconv_cli import Bias, CannotMeasureError, ConvSpec, SpecError, compare, ordinary_conv2d, separable_conv2d
 from dsconv_cli import profilers as module
-from dsconv_cli.build import build_form
 from dsconv_cli.profilers import count_with_thop, count_with_torch
 
 small = st.integers(1, 9)
@@ -81,10 +85,31 @@ def test_any_size_without_computing_or_touching_memory(profiler):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
 
 
-def test_untouched_weights_take_the_cpu_path():
-    """On the meta device the first convolution of a process costs 0.3 s; up to 2^30 bytes of weights none is needed."""
-    module_ = build_form(ConvSpec(4096, 4096), "ordinary", initialise=False)
-    assert module_[0].weight.device.type == "cpu"
+@pytest.mark.parametrize("layer", ["64, 32", "4096, 4096, 3, 3, 4096, 4096"])
+def test_thop_needs_no_meta_convolution(python, layer):
+    """The first one of a process imports sympy, which costs 0.3 s."""
+    code = (
+        f"import sys; from dsconv_cli import ConvSpec, compare; compare(ConvSpec({layer})); "
+        "sys.exit('sympy' in sys.modules)"
+    )
+    assert subprocess.run([python, "-c", code], check=False).returncode == 0
+
+
+def test_large_kernels_take_no_memory_either(python):
+    """thop makes a tensor of the kernel's size: 1.6 GB for 20000×20000."""
+    code = (
+        "import resource; from dsconv_cli import ConvSpec, compare; import torch, thop\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "compare(ConvSpec(1, 1, 20000, 20000, 20000, 20000, padding=0))\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    result = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
+    assert int(result.stdout) < 300_000
+
+
+def test_the_callers_default_device_does_not_matter():
+    with torch.device("meta"):
+        assert compare(ConvSpec(64, 32)).measured.macs.ordinary == 57_802_752
 
 
 def test_above_2_53_thop_agrees_within_its_precision():
@@ -95,7 +120,8 @@ def test_above_2_53_thop_agrees_within_its_precision():
     assert not result.measured.exact
     assert result.measured.macs.ordinary == pytest.approx(result.cost.macs.ordinary, rel=2**-50)
     assert compare(spec, profiler="torch").measured.macs.ordinary == result.cost.macs.ordinary
-    assert compare(spec, profiler="both").measured.exact
+    assert compare(spec, profiler="torch").measured.exact
+    assert not compare(spec, profiler="both").measured.exact, "thop is one of them"
 
 
 @pytest.mark.parametrize("profiler", ["thop", "torch", "both"])
@@ -136,6 +162,34 @@ def test_the_distribution_that_answers_is_named():
     (name,) = compare(ConvSpec(4, 4)).measured.counters
     assert name.startswith("thop 0.1.1")
     assert compare(ConvSpec(4, 4), profiler="torch").measured.counters == (f"torch {torch.__version__}",)
+
+
+def test_a_copy_of_thop_is_not_taken_for_the_distribution(tmp_path, python):
+    """A stale record, and files that no distribution installed: whoever answered is named, or nobody."""
+    import shutil
+
+    import thop
+
+    stale = tmp_path / "thop-9.9.dist-info"
+    stale.mkdir()
+    (stale / "METADATA").write_text("Metadata-Version: 2.1\nName: thop\nVersion: 9.9\n")
+    (stale / "RECORD").write_text("thop/profile.py,sha256=AAAA,10\n")
+    code = "from dsconv_cli import ConvSpec, compare; print(*compare(ConvSpec(4, 4)).measured.counters)"
+
+    def answered() -> str:
+        env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True, env=env).stdout
+
+    assert answered().startswith("thop 0.1.1")
+    shutil.copytree(Path(thop.__file__).parent, tmp_path / "thop")
+    assert answered().startswith("thop (no distribution's;")
+    digest = hashlib.sha256((tmp_path / "thop" / "profile.py").read_bytes()).digest()
+    encoded = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    other = tmp_path / "ultralytics_thop-2.0.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: ultralytics-thop\nVersion: 2.0\n")
+    (other / "RECORD").write_text(f"thop/profile.py,sha256={encoded},10\n")
+    assert answered() == "ultralytics-thop 2.0\n"
 
 
 def test_thop_leaves_nothing_on_stdout(capfd):

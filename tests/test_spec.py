@@ -54,6 +54,8 @@ def test_shapes_follow_the_depth_multiplier():
         ({"dtype": "int8"}, "dtype must be one of float32"),
         ({"h": 2, "padding": "valid"}, "its height is 3, the padded input's only 2"),
         ({"w": 4, "dilation": 2, "padding": "valid"}, "its width is 5 (dilation 2), the padded input's only 4"),
+        ({"bias": "no"}, "bias must be True, False or Bias(ordinary, depthwise, pointwise)"),
+        ({"bias": (0, 1, 0)}, "bias must be True, False or Bias"),
         ({"padding": 0, "padding_end": (1, 1)}, "only padding 'same' may be lopsided"),
     ],
 )
@@ -67,6 +69,7 @@ def test_impossible_layers_say_what_would_be_right(arguments, words):
 def test_one_bias_switch_or_three():
     assert ConvSpec(1, 1, bias=True).bias == Bias(True, True, True)
     assert ConvSpec(1, 1, bias=Bias(pointwise=True)).bias == Bias(False, False, True)
+    assert ConvSpec(1, 1, bias=(False, False, True)).bias == Bias(False, False, True)
 
 
 @pytest.mark.parametrize("padding", ["half", "same", "valid", 2, (0, 1)])

@@ -13,7 +13,7 @@ from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import timed
 from dsconv_cli.cli.report import Plan, plan
 from dsconv_cli.cli.streams import ColorChoice, Streams
-from dsconv_cli.comparison import PROFILER_CHOICES, Comparison, closed_forms, profile
+from dsconv_cli.comparison import PROFILER_CHOICES, Comparison, closed_forms, profile, refuse_uncountable
 from dsconv_cli.gates import check_types
 from dsconv_cli.spec import DTYPE_BYTES, Bias, ConvSpec, DsconvError
 
@@ -111,6 +111,7 @@ def _measure(spec: ConvSpec, profiler: str, wishes: Plan, settings: TimingSettin
     """The result, and whether it stands on the screen already."""
     closed = closed_forms(spec)
     check_types(closed, wishes.gates)
+    refuse_uncountable(closed, profiler)
     # The measuring process loads torch while this one does: both together take hardly longer than one.
     with timed.timer(settings) as timer:
         if not wishes.live or (profiler == "none" and timer is None):

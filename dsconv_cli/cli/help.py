@@ -6,11 +6,12 @@ typer's own panels cut long option names off at 80 columns.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
+import typer
 import typer.core
 
-from dsconv_cli.cli.streams import has_unicode
+from dsconv_cli.cli.streams import has_unicode, write_out
 from dsconv_cli.render.numbers import ascii_text
 
 _REST = "Options"
@@ -31,18 +32,22 @@ class PlainCommand(typer.core.TyperCommand):
                 formatter.write_dl(records)
 
     def get_help(self, ctx: Any) -> str:
-        """The whole text, in what stdout can show."""
-        return shown(super().get_help(ctx))
+        """Write the whole text; never returns."""
+        return _write(super().get_help(ctx))
 
 
 class PlainGroup(typer.core.TyperGroup):
     """The list of commands, in the same style."""
 
     def get_help(self, ctx: Any) -> str:
-        """The whole text, in what stdout can show."""
-        return shown(super().get_help(ctx))
+        """Write the whole text; never returns."""
+        return _write(super().get_help(ctx))
 
 
-def shown(text: str) -> str:
-    """`text` as stdout can show it."""
-    return text if has_unicode(sys.stdout) else ascii_text(text)
+def _write(text: str) -> NoReturn:
+    """`text` as stdout can show it, and the end.
+
+    Written here and not returned to typer, which answers a closed stdout with exit code 1 or a traceback.
+    """
+    write_out((text if has_unicode(sys.stdout) else ascii_text(text)) + "\n")
+    raise typer.Exit

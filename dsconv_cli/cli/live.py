@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Final
 
 from rich.live import Live
 
@@ -12,6 +14,9 @@ from dsconv_cli.cli.report import terminal_width
 from dsconv_cli.comparison import Comparison
 from dsconv_cli.render import View
 from dsconv_cli.render.table import make_console, renderable
+
+#: What a measurement adds to the table while it goes on.
+_PROGRESS_LINES: Final = 2
 
 #: Shows a comparison that is not complete: who is still counting, and how far a measurement is.
 Show = Callable[[Comparison, str, str], None]
@@ -24,12 +29,26 @@ def show_while(closed: Comparison, work: Callable[[Show], Comparison], counting:
     """
     names = {"both": "thop and torch", "none": ""}.get(counting, counting)
     console = make_console(sys.stdout, view, view.width or terminal_width(), terminal=True)
-    first = renderable(closed, replace(view, pending=names))
+    # What does not fit the window cannot be drawn over. The derivation is the longest part, and stands in the end.
+    draft = replace(view, explain=False)
+    first = renderable(closed, replace(draft, pending=names))
+    if len(console.render_lines(first)) + _PROGRESS_LINES >= shutil.get_terminal_size().lines:
+        result = work(lambda *_: None)
+        console.print(renderable(result, view))
+        return result
+    last = closed
     with Live(first, console=console, auto_refresh=False, vertical_overflow="visible") as live:
 
         def show(comparison: Comparison, pending: str, progress: str) -> None:
-            live.update(renderable(comparison, replace(view, pending=pending, progress=progress)), refresh=True)
+            nonlocal last
+            last = comparison
+            live.update(renderable(comparison, replace(draft, pending=pending, progress=progress)), refresh=True)
 
-        result = work(show)
+        try:
+            result = work(show)
+        except BaseException:
+            # The error's line follows; nobody is counting any more.
+            live.update(renderable(last, draft))
+            raise
         live.update(renderable(result, view))
     return result

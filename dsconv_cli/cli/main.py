@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import errno
 import sys
 import traceback
+from itertools import pairwise
+from typing import cast
 
 import typer
 
@@ -12,7 +14,7 @@ from dsconv_cli.cli.compare import compare
 from dsconv_cli.cli.doctor import doctor
 from dsconv_cli.cli.help import PlainCommand, PlainGroup
 from dsconv_cli.cli.model import model
-from dsconv_cli.cli.streams import PipeClosedError, say
+from dsconv_cli.cli.streams import ColorChoice, closed, say, write_out
 from dsconv_cli.cli.sweep import sweep
 from dsconv_cli.spec import DsconvError
 
@@ -44,37 +46,55 @@ def dsconv(
     if version:
         from dsconv_cli._version import __version__
 
-        typer.echo(f"dsconv {__version__}")
-    elif context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        write_out(f"dsconv {__version__}\n")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        context.get_help()
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0 fine, 1 a gate failed, 2 wrong use, 3 could not be done, 130."""
+    """Run the command line and return its exit code: 0 fine, 1 a gate failed, 2 wrong use, 3 could not be done, 130.
+
+    An exit code of 1 means a failed gate and nothing else: whatever nobody foresaw is a 3.
+    """
+    words = sys.argv[1:] if arguments is None else arguments
+    color = _color(words)
     try:
         code = app(arguments, prog_name="dsconv", standalone_mode=False)
-    except DsconvError as error:
-        return _failed(error)
     except typer.TyperException as error:
-        say("error", _usage(error))
+        say("error", _usage(error), color)
         return 2
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
-    except BrokenPipeError:
-        return _failed(PipeClosedError())
+    except Exception as error:  # noqa: BLE001
+        return _failed(error, color, verbose="--verbose" in words)
     if code == INTERRUPTED:
-        say("error", "interrupted")
+        say("error", "interrupted", color)
     return code if isinstance(code, int) else 0
 
 
-def _failed(error: DsconvError) -> int:
-    if isinstance(error, PipeClosedError):
-        # Python flushes stdout once more on its way out, and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if error.exit_code != 2 and "--verbose" in sys.argv:
-        traceback.print_exc()
-    say("error", str(error))
-    return error.exit_code
+def _failed(error: Exception, color: ColorChoice, *, verbose: bool) -> int:
+    if isinstance(error, OSError) and error.errno in {errno.EPIPE, errno.EIO}:
+        error = closed(error)
+    exit_code = error.exit_code if isinstance(error, DsconvError) else 3
+    if exit_code != 2 and verbose:
+        traceback.print_exception(error)
+    if isinstance(error, DsconvError):
+        say("error", str(error), color)
+    else:
+        say("error", f"unexpected {type(error).__name__}: {error}; --verbose shows where it happened", color)
+    return exit_code
+
+
+def _color(words: list[str]) -> ColorChoice:
+    """What --color asks for, read before anything can go wrong; `auto` if it is not one of the choices."""
+    asked = "auto"
+    for before, word in pairwise(["", *words]):
+        if before == "--color":
+            asked = word
+        elif word.startswith("--color="):
+            asked = word.partition("=")[2]
+    return cast("ColorChoice", asked if asked in ("always", "never") else "auto")
 
 
 def _usage(error: typer.TyperException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +13,30 @@ OUTPUT = "The output"
 
 
 def _option(*names: str, text: str, panel: str, metavar: str | None = None, envvar: str | None = None) -> Any:
-    return typer.Option(*names, help=text, rich_help_panel=panel, metavar=metavar, envvar=envvar)
+    return typer.Option(
+        *names,
+        help=text,
+        rich_help_panel=panel,
+        metavar=metavar,
+        envvar=envvar,
+        autocompletion=_completion(metavar),
+    )
+
+
+def _completion(metavar: str | None) -> Callable[[str], list[str]] | None:
+    """What a shell offers: the words that the metavar lists, or the keys."""
+    if metavar is None:
+        return None
+    if metavar.startswith("KEY"):
+        return _keys
+    words = [word for word in metavar.split("|") if word.isalnum() and word.islower()]
+    return (lambda incomplete: [word for word in words if word.startswith(incomplete)]) if words else None
+
+
+def _keys(incomplete: str) -> list[str]:
+    from dsconv_cli.comparison import KEYS
+
+    return [key for key in KEYS if key.startswith(incomplete)]
 
 
 K = Annotated[str, _option("--k", text="Output channels K.", panel=LAYER, metavar="INT")]
@@ -153,5 +177,5 @@ FailOver = Annotated[
     _option("--fail-over", text="Exit with 1 if the value is higher. Repeatable.", panel=OUTPUT, metavar="KEY=NUMBER"),
 ]
 Quiet = Annotated[bool, _option("--quiet", text="Nothing on stderr but errors and failed gates.", panel=OUTPUT)]
-Verbose = Annotated[bool, _option("--verbose", text="More on stderr, and tracebacks.", panel=OUTPUT)]
-Color = Annotated[str, _option("--color", text="Colours and redrawing.", panel=OUTPUT, metavar="auto|always|never")]
+Verbose = Annotated[bool, _option("--verbose", text="Also a traceback where the work could not be done.", panel=OUTPUT)]
+Color = Annotated[str, _option("--color", text="Colours, on both streams.", panel=OUTPUT, metavar="auto|always|never")]

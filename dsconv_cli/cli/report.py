@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from dsconv_cli import interrupts
 from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, write_out
 from dsconv_cli.comparison import OPTIONAL_SECTIONS, Comparison, find_key, read
 from dsconv_cli.gates import Failure, Gate, check, parse_gate
@@ -19,6 +21,9 @@ from dsconv_cli.render.csv_ import cell
 from dsconv_cli.spec import DsconvError
 
 GATE_FAILED = 1
+
+#: Short, so that any name that is allowed can be written.
+_TEMPORARY = ".dsconv-"
 
 #: What has to be asked for before a section has values.
 _ASKED_BY = {"measured": "--profiler thop, torch or both", "time": "--time"}
@@ -54,18 +59,22 @@ class Plan:
             width=terminal_width() if is_terminal(sys.stdout) else None,
             unicode=has_unicode(sys.stdout),
             color=has_color(sys.stdout, self.streams.color),
-            explain=self.explain,
+            explain=self.explain and FORMATS[self.format].explains,
             failures=failures,
         )
 
     def deliver(self, result: Comparison, *, shown: bool = False) -> int:
         """Write the files, then stdout (unless it is `shown` already), then judge. Returns the exit code."""
+        interrupts.check()
         failures = check(result, self.gates)
         self.write_files(result, failures)
         if self.key is not None:
             write_out(cell(read(result, self.key)) + "\n")
         elif not shown:
-            write_out(render(self.format, result, self.view(failures)))
+            view = self.view(failures)
+            write_out(
+                render(self.format, result, replace(view, explain=self.explain and FORMATS[self.format].explains))
+            )
         for failure in failures:
             say("error", f"gate failed: {failure.message}", self.streams.color)
         return GATE_FAILED if failures else 0
@@ -99,8 +108,6 @@ def plan(
     on_stdout = [name for name, one in FORMATS.items() if one.on_stdout]
     if format_name not in on_stdout:
         raise DsconvError(f"--format must be one of {', '.join(on_stdout)}, not {format_name!r}")
-    if explain and (key is not None or not FORMATS[format_name].explains):
-        raise DsconvError("--explain is text for people: it goes with --format table or markdown, without --get")
     gates = (
         *(parse_gate("under", text) for text in fail_under),
         *(parse_gate("over", text) for text in fail_over),
@@ -109,6 +116,9 @@ def plan(
     for wanted in (*([found] if found else []), *(gate.key for gate in gates)):
         _check_measured(wanted, absent)
     files = tuple(parse_file(text) for text in outputs)
+    shown = [*([] if key else [format_name]), *(file.format for file in files)]
+    if explain and not any(FORMATS[name].explains for name in shown):
+        raise DsconvError("--explain is text for people: it goes with --format table or markdown, or such an --output")
     check_distinct(files)
     for file in files:
         _check_drawable(file, absent)
@@ -129,18 +139,41 @@ def check_writable(path: Path) -> None:
     Raises:
         DsconvError: the file could not be written; the message says why.
     """
-    if path.is_dir():
-        raise DsconvError(f"cannot write {path}: it is a directory")
-    if path.exists() and not path.is_file():
-        raise DsconvError(f"cannot write {path}: it is not a regular file")
-    if path.exists() and not os.access(path, os.W_OK):
-        raise DsconvError(f"cannot write {path}: permission denied")
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.resolve().parent)
-    except OSError as error:
+        status = _status(path)
+        if status is not None:
+            _check_target(path, status)
+        handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.resolve().parent)
+    except (OSError, RuntimeError) as error:
         raise DsconvError(f"cannot write {path}: {_reason(error)}") from None
     os.close(handle)
     Path(name).unlink()
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """What stands there, None if nothing does.
+
+    Raises:
+        OSError: nothing can: the name is too long, a directory may not be searched, symbolic links form a loop.
+    """
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+
+
+def _check_target(path: Path, status: os.stat_result) -> None:
+    """Refuse what must not be replaced by a new file."""
+    if stat.S_ISDIR(status.st_mode):
+        raise DsconvError(f"cannot write {path}: it is a directory")
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            if os.path.samestat(status, os.fstat(stream.fileno())):
+                raise DsconvError(f"cannot write {path}: stdout or stderr goes there; --format sets what stdout gets")
+    if not stat.S_ISREG(status.st_mode):
+        raise DsconvError(f"cannot write {path}: it is not a regular file")
+    if not os.access(path, os.W_OK):
+        raise DsconvError(f"cannot write {path}: permission denied")
 
 
 def replace_file(path: Path, content: str | bytes) -> None:
@@ -160,16 +193,16 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises:
         DsconvError: the disk is full, or the directory has gone.
     """
-    target = path.resolve()
     temporary = None
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=target.parent)
+        target = path.resolve()
+        handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
         temporary = Path(name)
         with os.fdopen(handle, "wb") as stream:
             yield stream
         temporary.chmod(_mode(target))
         temporary.replace(target)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         raise DsconvError(f"cannot write {path}: {_reason(error)}", exit_code=3) from None
     finally:
         if temporary is not None:
@@ -199,6 +232,8 @@ def parse_file(text: str) -> File:
     # One letter before a colon is a drive on Windows.
     if colon and prefix.isalpha() and len(prefix) > 1:
         raise DsconvError(f"--output {text}: unknown format {prefix!r}; formats are {', '.join(FORMATS)}")
+    if text.endswith(("/", os.sep)):
+        raise DsconvError(f"--output {text}: it is a directory")
     name = format_of(text)
     if name is not None:
         return File(name, Path(text))
@@ -214,7 +249,10 @@ def check_distinct(files: Sequence[File]) -> None:
     """
     seen: set[Path] = set()
     for file in files:
-        target = file.path.resolve()
+        try:
+            target = file.path.resolve()
+        except (OSError, RuntimeError) as error:
+            raise DsconvError(f"cannot write {file.path}: {_reason(error)}") from None
         if target in seen:
             raise DsconvError(f"--output names {file.path} twice")
         seen.add(target)
@@ -236,5 +274,5 @@ def _check_measured(key: str, absent: Sequence[str]) -> None:
         raise DsconvError(f"{key} is not measured in this run; it needs {_ASKED_BY[section]}")
 
 
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+def _reason(error: OSError | RuntimeError) -> str:
+    return ((isinstance(error, OSError) and error.strerror) or str(error)).lower()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, TextIO
 
@@ -19,10 +21,10 @@ _SAMPLE = "×÷·≪≤→…±µ⌊⌋─"
 
 
 class PipeClosedError(CannotMeasureError):
-    """Whoever read stdout has gone."""
+    """Whoever read stdout has gone, or its disk is full."""
 
-    def __init__(self) -> None:
-        super().__init__("stdout was closed before the whole result was written")
+    def __init__(self, reason: str = "stdout was closed before the whole result was written") -> None:
+        super().__init__(reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,35 +52,49 @@ class Streams:
 
 
 def say(level: Level, text: str, color: ColorChoice = "auto") -> None:
-    """One line on stderr."""
+    """One line on stderr. Where stderr is closed or full, nothing: the exit code still tells."""
+    if sys.stderr is None:
+        return
+    # A path or an argument can hold anything; it must not break the line or reach the terminal as a command.
+    text = "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
     if not has_unicode(sys.stderr):
         text = ascii_text(text)
     mark = f"{level}:"
     if has_color(sys.stderr, color):
         mark = f"{_LEVEL_COLORS[level]}{mark}{_RESET}"
-    sys.stderr.write(f"{mark} {text}\n")
-    sys.stderr.flush()
+    with suppress(OSError):
+        sys.stderr.write(f"{mark} {text}\n")
+        sys.stderr.flush()
 
 
 def write_out(text: str) -> None:
     """Write to stdout, all of it.
 
     Raises:
-        PipeClosedError: nobody reads it any more.
+        PipeClosedError: nobody reads it any more, or it cannot be written.
     """
+    if sys.stdout is None:
+        raise PipeClosedError
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:
-        raise PipeClosedError from None
+    except OSError as error:
+        raise closed(error) from None
 
 
-def is_terminal(stream: TextIO) -> bool:
-    """Whether a person is looking."""
-    return stream.isatty()
+def closed(error: OSError) -> PipeClosedError:
+    """The failed write to stdout that `error` is, in words."""
+    if error.errno in {errno.EPIPE, errno.EIO}:
+        return PipeClosedError()
+    return PipeClosedError(f"cannot write to stdout: {(error.strerror or str(error)).lower()}")
 
 
-def has_color(stream: TextIO, choice: ColorChoice = "auto") -> bool:
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person is looking. A stream that was closed before the start is None."""
+    return stream is not None and stream.isatty()
+
+
+def has_color(stream: TextIO | None, choice: ColorChoice = "auto") -> bool:
     """--color first, then NO_COLOR, FORCE_COLOR, TERM=dumb, then whether it is a terminal (no-color.org)."""
     if choice != "auto":
         return choice == "always"
@@ -89,16 +105,28 @@ def has_color(stream: TextIO, choice: ColorChoice = "auto") -> bool:
     return is_terminal(stream) and os.environ.get("TERM") != "dumb"
 
 
-def has_unicode(stream: TextIO) -> bool:
+def has_unicode(stream: TextIO | None) -> bool:
     """Whether × and ≪ arrive as such.
 
-    In the C locale Python itself speaks UTF-8 (PEP 540), but what reads it was told not to expect that.
+    In the C locale Python itself speaks UTF-8 (PEP 540) and says so in LC_CTYPE (PEP 538), but what reads it was
+    told not to expect that.
     """
-    locale = os.environ.get("LC_ALL") or os.environ.get("LC_CTYPE") or os.environ.get("LANG") or ""
-    if locale in {"C", "POSIX"} and not os.environ.get("PYTHONIOENCODING"):
+    if _plain_locale() and not os.environ.get("PYTHONIOENCODING"):
         return False
     try:
-        _SAMPLE.encode(stream.encoding or "ascii")
+        _SAMPLE.encode((stream and stream.encoding) or "ascii")
     except (UnicodeEncodeError, LookupError):
         return False
     return True
+
+
+def _plain_locale() -> bool:
+    """Whether the user asked for the C locale; an LC_CTYPE that Python put there itself does not count."""
+    plain = {"C", "POSIX"}
+    if os.environ.get("LC_ALL"):
+        return os.environ["LC_ALL"] in plain
+    character_type = os.environ.get("LC_CTYPE", "")
+    coerced = character_type in {"C.UTF-8", "C.utf8", "UTF-8"}
+    if character_type and not coerced:
+        return character_type in plain
+    return os.environ.get("LANG", "") in plain

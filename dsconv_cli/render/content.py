@@ -15,7 +15,10 @@ from dsconv_cli.spec import ConvSpec
 
 OPERATORS: Final = ("ordinary", "separable", "depthwise", "pointwise")
 
-UNITS_NOTE: Final = "MACs leave out bias additions; 1 MAC = 2 FLOPs. Traffic is the least possible."
+UNITS_NOTE: Final = (
+    "1 MAC = 2 FLOPs; bias additions are not counted. "
+    "Traffic: each operator reads its input and weights once and writes its output once."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +103,13 @@ def biases(spec: ConvSpec) -> str:
 def counted_by(one: Comparison, pending: str = "") -> str:
     """Who counted, and whether that agrees."""
     if pending:
-        return f"closed forms; {pending} is counting…"
+        return f"closed forms; {pending} {'are' if ' and ' in pending else 'is'} counting…"
     if one.measured is None:
         return "closed forms, not measured"
     names = " and ".join(one.measured.counters)
     if one.measured.exact:
         return f"counted by {names}; equal to the closed forms"
-    return f"counted by {names}; equal to the closed forms within its precision (doubles are not exact above 2^53)"
+    return f"counted by {names}; equal to the closed forms as far as thop's doubles are exact (up to 2^53)"
 
 
 def approximation_line(one: Comparison) -> str:
@@ -121,12 +124,12 @@ def approximation_line(one: Comparison) -> str:
 def assumption_lines(one: Comparison) -> tuple[tuple[bool, str], ...]:
     """Each assumption of R×S: whether it holds for this layer, and the numbers that decide it."""
     spec, approximation = one.spec, one.approximation
-    narrowest = min(spec.k, spec.c)
     lines = [
         (approximation.kernel_small, "R·S ≪ min(K, C)", spec.r * spec.s),
         (approximation.channels_many, "1 ≪ min(K, C)", 1),
     ]
-    told = [(holds, f"{text}: {narrowest} is {_at_least(holds)} {MUCH_LESS}·{small}") for holds, text, small in lines]
+    least = exact(min(spec.k, spec.c))
+    told = [(holds, f"{text}: {least} is {_at_least(holds)} {MUCH_LESS}·{small}") for holds, text, small in lines]
     if not approximation.multiplier_one:
         told.append((False, f"depth multiplier 1: it is {spec.depth_multiplier}"))
     return tuple(told)

@@ -167,6 +167,7 @@ def _list(rows: Sequence[Row], view: View) -> RenderableType:
 def _assumptions(comparison: Comparison, view: View) -> Table:
     """A grid, so that a long line is continued under its beginning."""
     grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True, min_width=len("  yes"))
     for holds, line in content.assumption_lines(comparison):
         answer = Text("  yes" if holds else "  no", style="green" if holds else "yellow")
         grid.add_row(answer, _signs(view)(line))
