@@ -40,9 +40,9 @@ class Machine:
     device_name: str
     cores: int
     default_threads: int
-    clock: str
     free_bytes: int | None
     notes: tuple[str, ...]
+    clock: str = "wall clock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class LayerSample:
     """
 
     rounds: Rounds
-    fixed_s: Seconds
+    fixed_s: Seconds | None
     backends: Backends
     stolen: float | None
     others: float | None

@@ -150,7 +150,7 @@ def test_end_to_end():
         "1,3,32,32",
         "--time",
         "--budget",
-        "12",
+        "30",
         "--format",
         "json",
     )
