@@ -5,7 +5,7 @@
 A run is everything that `dsconv compare --time` does, in a new interpreter. The layers take turns, so that the
 long run is as long as the whole benchmark and everything else that the machine did meanwhile is in it. The long-run
 ratio of a layer is the mean, in the logarithm, over all of its runs. A/A runs time an ordinary convolution against
-itself: there the truth is known to be 1.
+itself: there the truth is known to be 1. Ctrl-C ends it early, with what there is by then.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import sys
 import time
+from contextlib import suppress
 from statistics import mean, median
 
 from dsconv_cli.cost import cost
@@ -64,13 +66,16 @@ def main() -> None:
     layers = dict(list(LAYERS.items())[: options.layers])
     results: dict[str, list[tuple[Interval, bool, int]]] = {name: [] for name in [*layers, "A/A"]}
     started, loads = time.monotonic(), []
-    for _ in range(options.runs):
-        for name, spec in layers.items():
-            loads.append(os.getloadavg()[0])
-            results[name].append(one_run(spec, settings, against_itself=False))
-        results["A/A"].append(one_run(LAYERS[SELF], settings, against_itself=True))
+    with suppress(KeyboardInterrupt):
+        for number in range(options.runs):
+            for name, spec in layers.items():
+                loads.append(os.getloadavg()[0])
+                results[name].append(one_run(spec, settings, against_itself=False))
+            results["A/A"].append(one_run(LAYERS[SELF], settings, against_itself=True))
+            print(f"{number + 1} of {options.runs}", file=sys.stderr)
+    done, minutes = len(results["A/A"]), (time.monotonic() - started) / 60
     print(
-        f"{options.runs} runs a layer, budget {options.budget:g} s, {(time.monotonic() - started) / 60:.0f} min, "
+        f"{done} runs a layer, budget {options.budget:g} s, {minutes:.0f} min, "
         f"load {min(loads):.1f} to {max(loads):.1f}\n"
         f"{'layer':22} {'MACs':>9} {'ratio':>7} {'coverage':>9} {'half-width':>11} {'widest':>8} {'<= 5 %':>9} "
         f"{'reliable':>9} {'processes':>9}"

@@ -14,11 +14,11 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from dsconv_cli._version import __version__
-from dsconv_cli.comparison import SCHEMA_VERSION, Value
+from dsconv_cli.comparison import SCHEMA_VERSION, Value, nearest
 from dsconv_cli.environment import cpu_name, thop_distribution
 from dsconv_cli.jobs import Found, Machine
 from dsconv_cli.judge import Findings
-from dsconv_cli.spec import ConvSpec
+from dsconv_cli.spec import ConvSpec, DsconvError
 from dsconv_cli.timed import Peaks
 from dsconv_cli.timing import Timer, TimingSettings, Watcher
 from dsconv_cli.zygote import can_fork
@@ -191,6 +191,18 @@ KEYS: Final[Mapping[str, Getter]] = MappingProxyType(
         "trusted": lambda one: one.trusted,
     }
 )
+
+
+def find_key(key: str) -> str:
+    """The key of `KEYS` that the user's `key` means: itself, or its `.value`.
+
+    Raises:
+        DsconvError: there is none; the message lists them all, the nearest first.
+    """
+    for candidate in (key, f"{key}.value"):
+        if candidate in KEYS:
+            return candidate
+    raise DsconvError(f"unknown key {key!r}; keys are {', '.join(nearest(key, KEYS))}")
 
 
 def document(one: Examination) -> dict[str, Any]:

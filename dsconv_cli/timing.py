@@ -175,7 +175,7 @@ class Timer:
         self.check(spec)
         machine = self.machine(spec.dtype)
         samples = self._collect(spec, started, progress, against_itself=True)
-        return NoiseFloor(findings(samples, self._surroundings(machine)), median_s(samples, "ordinary"))
+        return NoiseFloor(findings(samples, self.surroundings(machine)), median_s(samples, "ordinary"))
 
     def machine(self, dtype: str = "float32") -> Machine:
         """The machine, once it is known that it has the device and can run `dtype`."""
@@ -203,7 +203,7 @@ class Timer:
 
     def time_pair(
         self, make: Callable[[Conditions, Plan], Job], dtype: str, progress: Watcher | None = None
-    ) -> tuple[list[LayerSample], Machine]:
+    ) -> tuple[list[LayerSample], Surroundings]:
         """Time something other than one layer: whatever the job that `make` gives calls "ordinary" and "separable".
 
         Raises as `time` does, but knows nothing of memory.
@@ -212,7 +212,7 @@ class Timer:
         started = self._clock()
         machine = self.machine(dtype)
         job = make(self._conditions(dtype), process_plan(self.settings.budget_s))
-        return self._samples(job, started, progress), machine
+        return self._samples(job, started, progress), self.surroundings(machine)
 
     def _collect(
         self, spec: ConvSpec, started: float, progress: Watcher | None, *, against_itself: bool
@@ -252,7 +252,8 @@ class Timer:
             half_width=None if math.isinf(half) else half,
         )
 
-    def _surroundings(self, machine: Machine) -> Surroundings:
+    def surroundings(self, machine: Machine) -> Surroundings:
+        """What `judge.findings` has to know beside the samples."""
         one = self.settings
         on_cpu = DEVICES[parse_device(one.device)[0]].on_cpu
         return Surroundings(
@@ -266,7 +267,7 @@ class Timer:
     def _timing(
         self, spec: ConvSpec, samples: Sequence[LayerSample], machine: Machine, peaks: Peaks, seconds: float
     ) -> Timing:
-        found = findings(samples, self._surroundings(machine))
+        found = findings(samples, self.surroundings(machine))
         return Timing(
             ordinary_s=median_s(samples, "ordinary"),
             separable_s=median_s(samples, "separable"),
@@ -282,9 +283,9 @@ class Timer:
             dtype=spec.dtype,
             processes=found.processes,
             pairs=found.pairs,
-            fixed_s=Seconds(*_medians([one.fixed_s for one in samples])),
+            fixed_s=_fixed([one.fixed_s for one in samples if one.fixed_s is not None]),
             pages=_pages([one.pages for one in samples if one.pages is not None]),
-            copy_bytes=_medians([(one.copy_bytes,) for one in samples if one.copy_bytes is not None])[0],
+            copy_bytes=_median_known([one.copy_bytes for one in samples]),
             peaks=peaks,
             regime=_regime(spec, machine, samples[-1].backends),
             disturbed=found.disturbed,
@@ -368,6 +369,15 @@ def _over_budget(durations: Sequence[float], budget_s: float, elapsed_s: float) 
 def _medians(rows: Sequence[Sequence[float]]) -> list[float]:
     """The median of each column."""
     return [median(column) for column in zip(*rows, strict=True)]
+
+
+def _median_known(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
+
+
+def _fixed(samples: Sequence[Seconds]) -> Seconds | None:
+    return Seconds(*_medians(samples)) if samples else None
 
 
 def _pages(samples: Sequence[Pages]) -> Pages | None:

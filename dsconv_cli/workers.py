@@ -13,13 +13,15 @@ import threading
 import time
 from typing import Any, BinaryIO, Protocol
 
-from dsconv_cli.jobs import Answer, Job
+from dsconv_cli.jobs import Answer, Job, MeasureLayer, MeasurePeaks
 from dsconv_cli.spec import CannotMeasureError, DsconvError
 from dsconv_cli.zygote import READY, can_fork, died, receive, send
 
 #: Importing torch took this long on the slowest of machines; after it something is wrong.
 _START_TIMEOUT_S = 120.0
 _POLL_S = 0.1
+#: A pipe whose writers are dead ends at once.
+_JOIN_TIMEOUT_S = 5.0
 
 
 class TimeoutExceededError(Exception):
@@ -42,9 +44,10 @@ class Laboratory(Protocol):
 class ProcessLaboratory:
     """The laboratory behind `zygote`. Starting it returns at once; torch is imported in the other process."""
 
-    def __init__(self) -> None:
-        self._forks = can_fork()
-        self._process: _Process | None = _Process()
+    def __init__(self, *, forks: bool | None = None) -> None:
+        """Without `forks` (by default wherever forking is unsafe) each measurement loads torch anew: seconds."""
+        self._forks = can_fork() if forks is None else forks
+        self._process: _Process | None = _Process(fork=self._forks)
 
     def wait_until_ready(self) -> None:
         """Wait for the import of torch.
@@ -63,7 +66,7 @@ class ProcessLaboratory:
         except BaseException:
             self.close()
             raise
-        if not self._forks:
+        if not self._forks and isinstance(job, MeasurePeaks | MeasureLayer):
             self.close()
         if kind == "failed":
             message, exit_code = value
@@ -78,19 +81,19 @@ class ProcessLaboratory:
 
     def _current(self) -> _Process:
         if self._process is None:
-            self._process = _Process()
+            self._process = _Process(fork=self._forks)
         return self._process
 
 
 class _Process:
     """One started interpreter, its pipes, and a thread that reads what it says."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, fork: bool) -> None:
         self._said: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._ready = False
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed in kill()
         # The same import path as here, whatever directory or virtual environment this process was started in.
-        program = f"import sys; sys.path[:] = {sys.path!r}; from dsconv_cli.zygote import main; main()"
+        program = f"import sys; sys.path[:] = {sys.path!r}; from dsconv_cli.zygote import main; main(fork={fork})"
         self._popen = subprocess.Popen(  # noqa: S603  this interpreter, on a program written above
             [sys.executable, "-c", program],
             stdin=subprocess.PIPE,
@@ -102,7 +105,9 @@ class _Process:
         assert self._popen.stdin is not None
         assert self._popen.stdout is not None
         self._jobs: BinaryIO = self._popen.stdin  # type: ignore[assignment]
-        threading.Thread(target=self._listen, args=(self._popen.stdout,), daemon=True).start()
+        self._answers: BinaryIO = self._popen.stdout  # type: ignore[assignment]
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def wait_until_ready(self) -> None:
         """Wait for the greeting."""
@@ -133,12 +138,14 @@ class _Process:
         else:
             self._popen.kill()
         self._popen.wait()
+        self._listener.join(_JOIN_TIMEOUT_S)
+        self._answers.close()
         self._errors.close()
 
-    def _listen(self, answers: BinaryIO) -> None:
+    def _listen(self) -> None:
         with contextlib.suppress(EOFError, OSError, ValueError):
             while True:
-                self._said.put(receive(answers))
+                self._said.put(receive(self._answers))
         self._said.put(None)
 
     def _next(self, timeout_s: float) -> Any:

@@ -208,13 +208,15 @@ def _works(job: MeasureLayer) -> dict[str, Work]:
     }
 
 
-def _fixed(job: MeasureLayer, device: Device, backends: Backends) -> Seconds:
-    """What a call of each operator costs when it has next to nothing to compute."""
+def _fixed(job: MeasureLayer, device: Device, backends: Backends) -> Seconds | None:
+    """What a call of each operator costs when it has next to nothing to compute; None where that cannot be had."""
     if job.against_itself:
-        return Seconds(0.0, 0.0, 0.0)
+        return None
     found = []
     for layer, backend in zip(_layers(job.spec), backends, strict=True):
         small = _smallest(layer, job, backend)
+        if small is None:
+            return None
         module = _module(conv2d(small, dtype=job.spec.dtype, device=job.conditions.device), job.conditions)
         image = _image(small, job.conditions, 2)
         workload = stopwatch(device, lambda module=module, image=image: module(image))  # type: ignore[misc]
@@ -223,10 +225,11 @@ def _fixed(job: MeasureLayer, device: Device, backends: Backends) -> Seconds:
     return Seconds(*found)
 
 
-def _smallest(layer: ConvLayer, job: MeasureLayer, backend: str | None) -> ConvLayer:
-    """The same kind of operator with one output pixel and few channels, on the same backend where that can be had.
+def _smallest(layer: ConvLayer, job: MeasureLayer, backend: str | None) -> ConvLayer | None:
+    """The same kind of operator with one output pixel and few channels, on the same backend; None if there is none.
 
-    torch picks another backend for very small inputs, but not for more than one image.
+    torch picks another backend for very small inputs, but not for more than one image. What a call of another
+    backend costs says nothing about this one.
     """
     channels = min(_FIXED_CHANNELS, layer.in_channels)
     outputs = min(_FIXED_CHANNELS, layer.out_channels)
@@ -242,7 +245,7 @@ def _smallest(layer: ConvLayer, job: MeasureLayer, backend: str | None) -> ConvL
         output_size=(1, 1),
     )
     candidates = (small, small._replace(batch=2))
-    return next((one for one in candidates if _backend(one, job.conditions) == backend), small)
+    return next((one for one in candidates if _backend(one, job.conditions) == backend), None)
 
 
 def _layers(spec: ConvSpec) -> tuple[ConvLayer, ...]:
@@ -317,7 +320,7 @@ def _copy_rate(job: MeasureLayer, device: Device) -> float | None:
     target = torch.full_like(source, 2)
     workload = stopwatch(device, lambda: target.copy_(source))
     took = warm_up(workload, Plan(warm_s=0.001), time.perf_counter)
-    calls = max(1, int(_COPY_BLOCK_S / took))
+    calls = max(1, int(_COPY_BLOCK_S / max(took, 1e-9)))
     return 2 * size * calls / median([workload(calls) for _ in range(5)])
 
 

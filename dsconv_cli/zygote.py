@@ -2,7 +2,7 @@
 
 A process forked from here starts in milliseconds, and what earlier measurements did to their memory, their
 threads and torch's caches is unknown to it. Where forking is unsafe (Windows; macOS, whose system libraries
-forbid it) the process runs one job itself and is replaced by a new one.
+forbid it) the process runs jobs itself, and whoever asks replaces it after each one that measures.
 
 Jobs come in on one pipe and answers leave on another, pickled, each after its length. The end of the input, at
 any time, means that whoever asked is gone: a job under way is killed and the process ends.
@@ -65,16 +65,13 @@ def run(job: Any) -> tuple[str, Any]:
 
 
 def serve(jobs: BinaryIO, answers: BinaryIO, *, fork: bool) -> None:
-    """Answer jobs until the input ends; without `fork`, one job."""
+    """Answer jobs until the input ends, each in a child; without `fork` in this process itself."""
     importlib.import_module("dsconv_cli.workload")
     send(answers, READY)
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
             job = receive(jobs)
-            if not fork:
-                send(answers, run(job))
-                return
-            send(answers, _run_forked(job, jobs))
+            send(answers, _run_forked(job, jobs) if fork else run(job))
 
 
 def _run_forked(job: Any, jobs: BinaryIO) -> tuple[str, Any]:
@@ -134,9 +131,9 @@ def died(code: int) -> CannotMeasureError:
     return CannotMeasureError(f"the measuring process ended without an answer ({how})")
 
 
-def main() -> None:
+def main(*, fork: bool) -> None:
     """Serve on standard input and output, which nothing else may write to from here on."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     jobs = os.fdopen(os.dup(sys.stdin.fileno()), "rb", buffering=0)
-    serve(jobs, answers, fork=can_fork())
+    serve(jobs, answers, fork=fork)

@@ -32,7 +32,7 @@ def measured(tmp_path_factory):
     folder = tmp_path_factory.mktemp("timed")
     names = ["t.json", "t.csv", "t.md", "t.svg", "roofline.svg", "roofline.png", "other.txt"]
     outputs = [option for name in names for option in ("--output", str(folder / name))]
-    command = [str(SCRIPT), *LAYER, "--budget", "4", *outputs, "--fail-under", "time.speedup=1000000"]
+    command = [str(SCRIPT), *LAYER, "--budget", "10", *outputs, "--fail-under", "time.speedup=1000000"]
     result = subprocess.run(
         command, capture_output=True, encoding="utf-8", env=clean_environment(), timeout=120, check=False
     )
@@ -52,7 +52,7 @@ def test_the_document(measured):
     assert timing["samples"]["processes"] >= 3
     assert timing["samples"]["pairs"] >= timing["samples"]["processes"]
     assert timing["reliable"] == (not timing["warnings"])
-    assert timing["seconds"] <= 4 + 1
+    assert timing["seconds"] <= 10 + 2
     assert document["environment"]["versions"]["torch"] == timing["regime"]["torch"]
     rate = 2 * document["macs"]["depthwise"] / timing["depthwise"]["median_s"]
     assert timing["depthwise"]["flops_per_s"] == pytest.approx(rate)
@@ -135,8 +135,17 @@ def test_a_roofline_needs_time(dsconv, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_one_bare_value_of_the_doctor(dsconv):
+    result = dsconv("doctor", "--budget", "10", "--get", "noise.ratio")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert float(result.stdout) > 0
+    wrong = dsconv("doctor", "--get", "noise.ration")
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("error: unknown key 'noise.ration'; keys are noise.ratio.")
+
+
 def test_doctor(dsconv, tmp_path):
-    result = dsconv("doctor", "--budget", "3", "--output", str(tmp_path / "d.json"))
+    result = dsconv("doctor", "--budget", "10", "--output", str(tmp_path / "d.json"))
     assert (result.returncode, result.stderr) == (0, "")
     assert len(result.stdout.splitlines()) <= 30
     for words in ("versions", "thop 0.1.1", "cores", "threads", "devices", "peaks", "noise floor", "Timings can"):
@@ -206,7 +215,7 @@ def test_progress_is_shown_on_a_terminal_only():
 
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [str(SCRIPT), *LAYER, "--budget", "3", "--get", "time.verdict"],
+        [str(SCRIPT), *LAYER, "--budget", "10", "--get", "time.verdict"],
         stdout=subprocess.PIPE,
         stderr=theirs,
         encoding="utf-8",
@@ -223,5 +232,5 @@ def test_progress_is_shown_on_a_terminal_only():
     os.close(ours)
     assert out.strip() in {"faster", "slower", "no detectable difference"}
     assert "processes" in seen.decode()
-    assert "of at most 3 s" in seen.decode()
+    assert "of at most 10 s" in seen.decode()
     assert not seen.decode().replace("\r", "\n").splitlines()[-1].strip(), "the line is erased"

@@ -239,9 +239,9 @@ def test_short_budgets_get_short_processes():
 
 
 def test_unknown_surroundings_are_no_warning():
-    result = timed(FakeLaboratory(stolen=None, others=None, pages=None))
+    result = timed(FakeLaboratory(stolen=None, others=None, pages=None, fixed_s=None, copy_bytes=None))
     assert result.reliable
-    assert result.pages is None
+    assert (result.pages, result.fixed_s, result.copy_bytes) == (None, None, None)
     assert timed(FakeLaboratory(pages=Pages(10, 0, 0))).pages == Pages(10, 0, 0)
 
 

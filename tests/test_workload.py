@@ -16,6 +16,7 @@ from dsconv_cli.jobs import Conditions, ListDevices, MeasureLayer, MeasurePeaks,
 from dsconv_cli.sampling import Plan
 from dsconv_cli.spec import CannotMeasureError, DsconvError
 from dsconv_cli.timed import Backends, Peaks
+from dsconv_cli.workers import ProcessLaboratory, TimeoutExceededError
 
 CPU = Conditions("cpu", 1, False, "float32")
 QUICK = Plan(seconds=0.005, warm_s=0.001)
@@ -38,8 +39,15 @@ def test_a_process_measures_every_kind_of_layer(spec, conditions):
     assert set(one.rounds.per_call) == {"ordinary", "separable", "depthwise", "pointwise"}
     assert one.rounds.number >= 3
     assert all(value > 0 for values in one.rounds.per_call.values() for value in values)
-    assert all(value > 0 for value in one.fixed_s)
+    assert one.fixed_s is None or all(value > 0 for value in one.fixed_s)
     assert one.copy_bytes > 0
+
+
+def test_the_cost_of_a_call_is_measured_on_the_backend_that_runs(monkeypatch):
+    job = MeasureLayer(CPU, ConvSpec(64, 32, h=32, w=32), QUICK)
+    assert workload.measure_layer(job).fixed_s is not None
+    whole, *_ = workload._layers(job.spec)
+    assert workload._smallest(whole, job, "a backend that nothing small runs on") is None
 
 
 def test_a_layer_against_itself_has_two_sides_only():
@@ -187,3 +195,36 @@ def test_errors_cross_the_pipe():
     kind, machine = pickle.loads(pickle.dumps(zygote.run(Probe(CPU))))
     assert kind == "done"
     assert machine.torch == torch.__version__
+
+
+def test_without_forks_every_measurement_has_a_process_of_its_own():
+    """As on Windows and macOS: slow, and as fresh."""
+    laboratory = ProcessLaboratory(forks=False)
+    try:
+        assert laboratory.run(Probe(CPU), 60).torch == torch.__version__
+        first = laboratory._process
+        sample = laboratory.run(MeasureLayer(CPU, ConvSpec(8, 8, h=8, w=8), QUICK), 60)
+        assert sample.rounds.number >= 3
+        assert laboratory._process is None
+        assert first._popen.poll() is not None
+    finally:
+        laboratory.close()
+
+
+def test_a_job_that_takes_too_long_is_ended():
+    laboratory = ProcessLaboratory()
+    laboratory.wait_until_ready()
+    process = laboratory._process
+    with pytest.raises(TimeoutExceededError):
+        laboratory.run(MeasureLayer(CPU, ConvSpec(8, 8, h=8, w=8), Plan(seconds=60)), 0.3)
+    assert process._popen.poll() is not None
+    laboratory.close()
+
+
+def test_a_laboratory_whose_process_died_says_so():
+    laboratory = ProcessLaboratory()
+    laboratory.wait_until_ready()
+    laboratory._process._popen.kill()
+    laboratory._process._popen.wait()
+    with pytest.raises(CannotMeasureError, match=r"measuring process (was killed|ended)"):
+        laboratory.run(Probe(CPU), 10)

@@ -11,6 +11,7 @@ from dsconv_cli.cli.compare import choice, make_streams
 from dsconv_cli.cli.report import check_writable, replace_file, terminal_width
 from dsconv_cli.cli.streams import has_unicode, is_terminal, write_out
 from dsconv_cli.render import View, format_of
+from dsconv_cli.render.csv_ import cell
 from dsconv_cli.spec import DTYPE_BYTES, DsconvError
 
 _ON_STDOUT = ("table", "json", "csv", "markdown")
@@ -25,6 +26,7 @@ def doctor(
     budget: opt.Budget = timed.BUDGET,
     format_name: opt.PlainFormatName = "table",
     output: opt.PlainOutputPath = None,
+    get: opt.DoctorKey = None,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
     color: opt.Color = "auto",
@@ -41,13 +43,17 @@ def doctor(
         check_writable(path)
     settings = timed.settings(True, device=device, threads=threads, channels_last=channels_last, budget=budget)
     assert settings is not None
-    from dsconv_cli.doctor import examine
+    from dsconv_cli.doctor import KEYS, examine, find_key
     from dsconv_cli.render.doctor import render
 
+    key = None if get is None else find_key(get)
     with timed.progress_line(streams) as watch:
         found = examine(settings, dtype, watch)
     for name, path in files:
         replace_file(path, render(name, found, View()))
+    if key is not None:
+        write_out(cell(KEYS[key](found)) + "\n")
+        return
     width = terminal_width() if is_terminal(sys.stdout) else None
     write_out(render(format_name, found, View(width=width, unicode=has_unicode(sys.stdout))))
 

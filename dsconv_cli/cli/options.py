@@ -159,6 +159,10 @@ PlainOutputPath = Annotated[
         metavar="[FORMAT:]PATH",
     ),
 ]
+DoctorKey = Annotated[
+    str | None,
+    _option("--get", text="Print one bare value, such as noise.ratio, and nothing else.", panel=OUTPUT, metavar="KEY"),
+]
 GetKey = Annotated[
     str | None,
     _option("--get", text="Print one bare value, such as macs.ratio, and nothing else.", panel=OUTPUT, metavar="KEY"),

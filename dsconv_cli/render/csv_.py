@@ -25,5 +25,6 @@ def cell(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, tuple):
-        return ",".join(str(part) for part in value)
+        # Sentences have commas of their own.
+        return ("; " if any(isinstance(part, str) for part in value) else ",").join(str(part) for part in value)
     return str(value)

@@ -60,7 +60,7 @@ def _figure(comparison: Comparison) -> Figure:
     axes.grid(visible=True, which="major", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.legend(loc="best", frameon=True)
-    axes.set_title(content.title(comparison.spec), fontsize=10)
+    axes.set_title(f"{content.title(comparison.spec)}\n{content.shapes(comparison.spec)}", fontsize=10)
     assert comparison.time is not None
     figure.text(0.5, 0.0, short_regime(comparison.time), ha="center", va="top", fontsize=8, color="#555555")
     return figure
