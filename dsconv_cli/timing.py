@@ -32,7 +32,7 @@ from dsconv_cli.jobs import (
     MeasurePeaks,
     Probe,
 )
-from dsconv_cli.judge import Findings, Surroundings, findings, log_ratios, median_s
+from dsconv_cli.judge import Findings, Surroundings, findings, log_ratios, median_s, quiet
 from dsconv_cli.sampling import Plan
 from dsconv_cli.spec import CannotMeasureError, ConvSpec, DsconvError
 from dsconv_cli.stats import LEVEL, MIN_PROCESSES, half_width, median
@@ -226,7 +226,7 @@ class Timer:
         budget = self.settings.budget_s
         samples: list[LayerSample] = []
         durations: list[float] = []
-        while wants_more(log_ratios(samples), durations, self._clock() - started, budget):
+        while wants_more(log_ratios(samples), durations, self._clock() - started, budget, may_stop=quiet(samples)):
             begun = self._clock()
             try:
                 samples.append(cast("LayerSample", self._run(job, budget - (begun - started))))
@@ -310,14 +310,16 @@ def process_plan(budget_s: float) -> Plan:
     return Plan(seconds=min(0.25, max(0.04, budget_s / 60)))
 
 
-def wants_more(ratios: Sequence[float], durations: Sequence[float], elapsed_s: float, budget_s: float) -> bool:
+def wants_more(
+    ratios: Sequence[float], durations: Sequence[float], elapsed_s: float, budget_s: float, *, may_stop: bool = True
+) -> bool:
     """Whether to start another process, given the log ratios so far, how long each took, and the time used."""
     count = len(ratios)
     if not count:
         return True
     if count >= MOST_PROCESSES or elapsed_s + median(durations) > budget_s:
         return False
-    return count < FEWEST_BEFORE_TARGET or half_width(ratios, LEVEL) > TARGET
+    return not may_stop or count < FEWEST_BEFORE_TARGET or half_width(ratios, LEVEL) > TARGET
 
 
 def bytes_needed(spec: ConvSpec) -> int:
