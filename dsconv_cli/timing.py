@@ -42,8 +42,9 @@ from dsconv_cli.workers import Laboratory, ProcessLaboratory, TimeoutExceededErr
 DEFAULT_BUDGET_S: Final = 15.0
 #: One thread: the only number that means the same on every machine, and the least disturbed by other programs.
 DEFAULT_THREADS: Final = 1
-#: On a quiet machine measuring stops at this half-width; beside other programs it uses its budget. Stopping as soon as a target is met makes intervals a little too narrow, so
-#: that it may not be met before this many processes; in simulations the coverage then stays above 93 %.
+#: On a quiet machine measuring stops at this half-width; beside other programs it uses its budget. Stopping as soon
+#: as a target is met makes intervals a little too narrow, so that it may not be met before this many processes; in
+#: simulations the coverage then stays above 93 %.
 TARGET: Final = 0.025
 FEWEST_BEFORE_TARGET: Final = 10
 #: More processes than this narrow nothing: what they then disagree about is the machine's drift.
