@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dsconv_cli.build import ordinary_conv2d, separable_conv2d
     from dsconv_cli.comparison import Comparison, compare
     from dsconv_cli.model.analysis import analyse, separate
+    from dsconv_cli.model.result import ModelResult
     from dsconv_cli.spec import Bias, CannotMeasureError, ConvSpec, DsconvError, SpecError
 
 _HOME = {
@@ -27,6 +28,7 @@ _HOME = {
     "Comparison": "comparison",
     "ConvSpec": "spec",
     "DsconvError": "spec",
+    "ModelResult": "model.result",
     "SpecError": "spec",
     "analyse": "model.analysis",
     "compare": "comparison",
@@ -41,6 +43,7 @@ __all__ = [
     "Comparison",
     "ConvSpec",
     "DsconvError",
+    "ModelResult",
     "SpecError",
     "__version__",
     "analyse",

@@ -88,7 +88,7 @@ class MeasureNetwork:
     """Time a whole network as it is and with `replaced` (name, layer) replaced.
 
     `target` and `arguments` say how to make it, `inputs` (name or None, shape, dtype or "") what it is called with;
-    without inputs it is called with the ones that it brings along.
+    without inputs it is called with the ones that it brings along. Its floating numbers are converted to `dtype`.
     """
 
     conditions: Conditions
@@ -97,6 +97,7 @@ class MeasureNetwork:
     arguments: tuple[tuple[str, Any], ...]
     inputs: tuple[tuple[str | None, tuple[int, ...], str], ...]
     replaced: tuple[tuple[str, ConvSpec], ...]
+    dtype: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,7 +204,7 @@ class Timer:
 
     def time_pair(
         self, make: Callable[[Conditions, Plan], Job], dtype: str, progress: Watcher | None = None
-    ) -> tuple[list[LayerSample], Machine]:
+    ) -> tuple[list[LayerSample], Surroundings]:
         """Time something other than one layer: whatever the job that `make` gives calls "ordinary" and "separable".
 
         Raises as `time` does, but knows nothing of memory.
@@ -213,7 +213,7 @@ class Timer:
         started = self._clock()
         machine = self.machine(dtype)
         job = make(self._conditions(dtype), process_plan(self.settings.budget_s))
-        return self._samples(job, started, progress), machine
+        return self._samples(job, started, progress), self.surroundings(machine)
 
     def _collect(
         self, spec: ConvSpec, started: float, progress: Watcher | None, *, against_itself: bool

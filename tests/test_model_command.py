@@ -92,6 +92,14 @@ def test_installed_command_error_leaves_stdout_empty():
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize("form", ["markdown", "csv"])
+def test_installed_command_on_a_stream_that_is_ascii(form):
+    result = run_dsconv("model", *SMALL, "--arg", "width=8", "--format", form, env={"PYTHONIOENCODING": "ascii"})
+    assert result.returncode == 0
+    assert result.stdout.isascii()
+    assert "Conv2d" in result.stdout
+
+
 def test_help_says_that_code_is_run_and_needs_no_torch(python):
     import subprocess
 
@@ -166,6 +174,19 @@ def test_layers_are_what_sweep_reads(here, tmp_path):
     assert [json.loads(line)["name"] for line in paths[1].read_text().splitlines()] == [row["name"] for row in rows]
 
 
+@pytest.mark.parametrize("option", ["--layers", "--output"])
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_sweep_reads_them(here, tmp_path, option, ending):
+    from dsconv_cli.sweep.records import LayerFile
+
+    path = tmp_path / f"layers.{ending}"
+    assert here(f"{ODD}:Everything", "--input", "2,3,8,8", option, path)[0] == 0
+    layers = LayerFile(str(path))
+    same = next(record.fields for record in layers.records() if record.fields["r"] == 4)
+    assert layers.count == 6
+    assert (same["dilation"], same["padding_end"], tuple(same["bias"])) == ((1, 2), (2, 1), (True, False, True))
+
+
 def test_plot(here, tmp_path):
     pytest.importorskip("matplotlib")
     names = ("a.svg", "b.png", "c.svg", "d.pdf")
@@ -204,7 +225,7 @@ def test_top_lists_the_largest(here):
 
 @pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
 def test_nothing_is_cut_off(width):
-    from model_helpers import ConvMobileNet
+    from model_checks import ConvMobileNet
 
     from dsconv_cli import analyse
     from dsconv_cli.model.render import Shown, render
@@ -239,6 +260,13 @@ def test_five_hundred_layers_fit_a_screen():
 
 def test_arguments(here):
     assert here(*SMALL, "--arg", "width=16", "--arg", "names=('b',)", "--get", "totals.params.before")[1] == "2768\n"
+
+
+def test_dtype(here):
+    document = json.loads(here(*SMALL, "--dtype", "bfloat16", "--format", "json")[1])
+    assert {layer["spec"]["dtype"] for layer in document["layers"]} == {"bfloat16"}
+    assert document["input"][0]["dtype"] == "bfloat16"
+    assert here(*SMALL, "--dtype", "int8")[0] == 2
 
 
 def test_ready_module(here):

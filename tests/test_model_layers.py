@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from model_helpers import params, state, torch_macs
+from model_checks import params, state, torch_macs
 from torch import nn
 
 from dsconv_cli import CannotMeasureError, DsconvError, analyse, separate
@@ -212,8 +212,8 @@ BAD = [
     (odd.Raises, SHAPE, CannotMeasureError, "its forward pass raised ValueError: this network does not work ("),
     (odd.TwoInputs, SHAPE, DsconvError, "the network takes (image, words) and was given 1 input"),
     (odd.small, (2, 4, 8, 8), CannotMeasureError, "to have 3 channels, but got 4 channels"),
-    (odd.NoConvolution, (2, 8), DsconvError, "has no convolution (it has 1 other layers with MACs)"),
-    (odd.AsksTheConvolution, SHAPE, CannotMeasureError, "with 1 layers replaced does not run: AttributeError"),
+    (odd.NoConvolution, (2, 8), DsconvError, "has no convolution (it has 1 other layer with MACs)"),
+    (odd.AsksTheConvolution, SHAPE, CannotMeasureError, "with 1 layer replaced does not run: AttributeError"),
 ]
 
 

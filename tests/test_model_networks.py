@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from model_helpers import params, state, torch_macs
+from model_checks import params, state, torch_macs
 
 from dsconv_cli import analyse, separate
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 import torch
-from model_helpers import ConvMobileNet, params, torch_macs
+from model_checks import ConvMobileNet, params, torch_macs
 
 from dsconv_cli import analyse, separate
 

@@ -41,7 +41,7 @@ class FakeLaboratory:
     def run(self, job, timeout_s):
         self.jobs.append(job)
         if isinstance(job, Probe):
-            return Machine("2.13", "a machine", 8, 8, 2**40, ())
+            return Machine("2.13", "a machine", 8, 8, "wall clock", 2**40, ())
         if isinstance(job, MeasurePeaks):
             return Peaks(1e11, 1e10, 1e11, "a shape")
         if self._fails is not None and isinstance(job, self._fails):
@@ -133,6 +133,7 @@ def test_times_are_shown_and_in_the_document():
     lines = render("table", result, Shown(View())).splitlines()
     first = next(line for line in lines if line.startswith("0 "))
     assert "3.00×" in first
+    assert "3.00×" in render("table", result, Shown(View(), top=1)).splitlines()[7]
     assert any(line.split()[:1] == ["time"] and "2.00×" in line for line in lines)
     assert result.get("totals.time.speedup") == result.time.value
     schema = json.loads(files("dsconv_cli").joinpath("schema/dsconv-1.schema.json").read_text(encoding="utf-8"))
@@ -155,9 +156,12 @@ def test_end_to_end():
     )
     assert result.returncode == 0, result.stderr
     document = json.loads(result.stdout)
-    assert all(layer["time"]["ordinary"]["median_s"] > 0 for layer in document["layers"])
-    assert document["totals"]["time"]["before"]["median_s"] > 0
-    assert document["totals"]["time"]["samples"]["processes"] >= 2
+    notes = " ".join(document["model"]["notes"])
+    for layer in document["layers"]:
+        # A machine that is busy with other things may not get there in time, and then says so.
+        assert layer["time"]["ordinary"]["median_s"] > 0 if layer["time"] else "shapes were not timed in" in notes
+    total = document["totals"]["time"]
+    assert total["before"]["median_s"] > 0 if total else "the whole network was not timed in" in notes
 
 
 def test_time_options_need_time():

@@ -8,8 +8,9 @@ import typer
 
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import timed
-from dsconv_cli.cli.compare import make_streams
+from dsconv_cli.cli.compare import choice, make_streams
 from dsconv_cli.cli.options import _option
+from dsconv_cli.spec import DTYPE_BYTES
 
 NETWORK = "The network"
 WHAT_IF = "What if"
@@ -38,7 +39,8 @@ Input = Annotated[
     list[str] | None,
     _option(
         "--input",
-        text="Shape of an input, such as 1,3,224,224, with a name for a keyword. Repeatable, in the order of forward.",
+        text="Shape of an input, such as 1,3,224,224, with a name for a keyword. Repeatable, in the order of forward. "
+        "A .pt2 file brings its own.",
         panel=NETWORK,
         metavar="[NAME=]INT,...",
     ),
@@ -98,6 +100,15 @@ Time = Annotated[
         panel=opt.MEASUREMENT,
     ),
 ]
+Dtype = Annotated[
+    str | None,
+    _option(
+        "--dtype",
+        text="Convert the network's floating numbers to this type; by default they stay what they are.",
+        panel=opt.MEASUREMENT,
+        metavar="float32|float64|bfloat16|float16",
+    ),
+]
 Budget = Annotated[
     str,
     _option(
@@ -123,6 +134,25 @@ Top = Annotated[
         text="Instead of the tree, the layers with the most MACs and the rest.",
         panel=opt.OUTPUT,
         metavar="INT",
+    ),
+]
+OutputPath = Annotated[
+    list[str] | None,
+    _option(
+        "--output",
+        text="Also write a file; the format comes from its ending (.json .jsonl .csv .md .svg .txt, and the plot as "
+        ".png .pdf) or the prefix. Repeatable.",
+        panel=opt.OUTPUT,
+        metavar="[FORMAT:]PATH",
+    ),
+]
+GetKey = Annotated[
+    str | None,
+    _option(
+        "--get",
+        text="Print one bare value, such as totals.macs.ratio, and nothing else.",
+        panel=opt.OUTPUT,
+        metavar="KEY",
     ),
 ]
 Plot = Annotated[
@@ -161,13 +191,14 @@ def model(
     plot: Plot = None,
     layers: Layers = None,
     time: Time = False,
+    dtype: Dtype = None,
     device: opt.Device = timed.DEVICE,
     threads: opt.Threads = None,
     channels_last: opt.ChannelsLast = False,
     budget: Budget = BUDGET,
     format_name: opt.FormatName = "table",
-    output: opt.OutputPath = None,
-    get: opt.GetKey = None,
+    output: OutputPath = None,
+    get: GetKey = None,
     fail_under: opt.FailUnder = None,
     fail_over: opt.FailOver = None,
     quiet: opt.Quiet = False,
@@ -198,7 +229,8 @@ def model(
         target_params=target_params,
     )
     inputs = model_run.parse_inputs(input_shape or (), input_dtype or ())
-    recipe = model_run.Recipe(target, model_run.parse_arguments(arg or ()), inputs)
+    own = "" if dtype is None else choice("--dtype", dtype, DTYPE_BYTES)
+    recipe = model_run.Recipe(target, model_run.parse_arguments(arg or ()), inputs, own)
     wishes = model_run.plan(
         streams,
         format_name=format_name,

@@ -79,7 +79,7 @@ class ModelPlan:
         if file.format == PLOT:
             from dsconv_cli.model.plot import draw
 
-            draw(result, file.path, self.levels.depth)
+            replace_file(file.path, draw(result, file.path.suffix[1:].lower(), self.levels.depth))
         else:
             replace_file(file.path, render(file.format, result, self._shown(View(failures=failures))))
 

@@ -40,10 +40,12 @@ def measure(streams: Streams, recipe: Recipe, chosen: Selection, settings: Timin
 def _analyse(recipe: Recipe, chosen: Selection) -> ModelResult:
     # torch's own code warns on stderr, past Python's filters, of what is no news to someone who counts.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    from dsconv_cli.model.analysis import analyse_source, inputs_from
+    from dsconv_cli.model.analysis import analyse_source
+    from dsconv_cli.model.inputs import inputs_from
     from dsconv_cli.model.target import load_target
 
-    return analyse_source(load_target(recipe.target, recipe.arguments), inputs_from(recipe.inputs), chosen)
+    source = load_target(recipe.target, recipe.arguments, dtype=recipe.dtype)
+    return analyse_source(source, inputs_from(recipe.inputs), chosen)
 
 
 def parse_arguments(texts: Sequence[str]) -> dict[str, Any]:

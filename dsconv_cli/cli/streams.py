@@ -68,7 +68,7 @@ def say(level: Level, text: str, color: ColorChoice = "auto") -> None:
 
 
 def write_out(text: str) -> None:
-    """Write to stdout, all of it.
+    """Write to stdout, all of it; what stdout cannot encode, in ASCII.
 
     Raises:
         PipeClosedError: nobody reads it any more, or it cannot be written.
@@ -76,7 +76,10 @@ def write_out(text: str) -> None:
     if sys.stdout is None:
         raise PipeClosedError
     try:
-        sys.stdout.write(text)
+        try:
+            sys.stdout.write(text)
+        except UnicodeEncodeError:
+            sys.stdout.write(ascii_text(text))
         sys.stdout.flush()
     except OSError as error:
         raise closed(error) from None

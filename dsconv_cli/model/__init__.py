@@ -1,7 +1,7 @@
 """A whole network: its layers, what can be replaced, the totals before and after.
 
-`result`, `choose`, `tree` and `document` are pure; `source`, `target`, `copying`, `walk`, `layers` and `analysis`
-import torch, which is why names are imported only when they are used.
+`result`, `choose`, `tree`, `document` and `timing` need no torch; `source`, `target`, `inputs`, `copying`, `walk`,
+`layers`, `analysis` and `workload` do, which is why nothing is imported here.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,9 @@ from torch.utils._pytree import tree_map
 
 from dsconv_cli.build import separable_conv2d
 from dsconv_cli.environment import distribution_of
-from dsconv_cli.model.choose import decide, why_kept
+from dsconv_cli.model.choose import check_globs, decide, why_kept
+from dsconv_cli.model.copying import copy_module
+from dsconv_cli.model.inputs import CPU, META, Call, Inputs, inputs_of, seeded, shapes_of
 from dsconv_cli.model.layers import (
     Conv,
     Network,
@@ -21,64 +23,13 @@ from dsconv_cli.model.layers import (
     layers_of,
     spec_of,
     total_params,
+    type_of,
     why_not_by_itself,
 )
 from dsconv_cli.model.result import BeforeAfter, InputShape, Layer, ModelResult, Selection
 from dsconv_cli.model.source import Source, a, check_call, describe, first_dtype, quiet, source_of
 from dsconv_cli.model.walk import Walk, walk
 from dsconv_cli.spec import CannotMeasureError, ConvSpec, DsconvError
-
-META, CPU = "meta", "cpu"
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """What the network is called with: tensors, or shapes for which tensors are made.
-
-    An `InputShape` with an empty dtype stands for the network's own floating type.
-    """
-
-    args: tuple[Any, ...] = ()
-    kwargs: Mapping[str, Any] | None = None
-
-    def on(self, device: str, dtype: torch.dtype) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Tensors on `device`. The user's own are never handed over: a forward pass may write to its inputs."""
-
-        def place(value: Any) -> Any:
-            if isinstance(value, InputShape):
-                return _tensor(value, device, dtype)
-            if not isinstance(value, torch.Tensor):
-                return value
-            return torch.empty_like(value, device=META) if device == META else value.detach().to(device, copy=True)
-
-        def leaf(value: Any) -> Any:
-            return place(value) if isinstance(value, InputShape) else tree_map(place, value)
-
-        return tuple(map(leaf, self.args)), {name: leaf(value) for name, value in (self.kwargs or {}).items()}
-
-
-def inputs_from(shapes: Sequence[InputShape]) -> Inputs:
-    """Shapes as they are given on a command line: those with a name go by it, the others by their order."""
-    return Inputs(
-        tuple(one for one in shapes if one.name is None), {one.name: one for one in shapes if one.name is not None}
-    )
-
-
-def inputs_of(given: Any) -> Inputs:
-    """Tensors or shapes, one, several (a list or tuple), or by name (a dict), as `Inputs`.
-
-    Raises:
-        DsconvError: something else.
-    """
-    if isinstance(given, Inputs):
-        return given
-    if isinstance(given, Mapping):
-        return Inputs(kwargs={name: _input(one) for name, one in given.items()})
-    if isinstance(given, torch.Tensor | InputShape) or _is_shape(given):
-        return Inputs((_input(given),))
-    if isinstance(given, Sequence) and not isinstance(given, str):
-        return Inputs(tuple(_input(one) for one in given))
-    raise DsconvError(f"inputs must be tensors or shapes, such as (1, 3, 224, 224), not {type(given).__name__}")
 
 
 def analyse(
@@ -93,6 +44,8 @@ def analyse(
     target_params: int | None = None,
 ) -> ModelResult:
     """What `dsconv model` prints: every layer, what can be replaced, and the totals before and after.
+
+    Counts are those of one forward pass in evaluation mode.
 
     Args:
         model: a module, which is left exactly as it is, or an exported program.
@@ -156,8 +109,6 @@ def separate(
 
 def build_separated(source: Source, chosen: Mapping[str, ConvSpec | None]) -> nn.Module:
     """The network of `source` where it is, in its own mode, with the layers of `chosen` replaced."""
-    from dsconv_cli.model.copying import copy_module
-
     base = source.original(CPU)
     swap = {}
     for name, spec in chosen.items():
@@ -193,7 +144,7 @@ def analyse_source(source: Source, inputs: Inputs, selection: Selection) -> Mode
         after = _run_replaced(source, inputs, ran, layers)
     return ModelResult(
         target=source.name,
-        type=type_name(ran.network.module),
+        type=type_of(ran.network.module),
         device=ran.device,
         not_on_meta=ran.not_on_meta,
         inputs=ran.inputs,
@@ -206,13 +157,6 @@ def analyse_source(source: Source, inputs: Inputs, selection: Selection) -> Mode
         notes=_notes(ran, layers, source.not_built_on_meta),
         counters=(distribution_of("torch"),),
     )
-
-
-def type_name(module: nn.Module) -> str:
-    """The class of the network, as its user knows it."""
-    from dsconv_cli.model.layers import type_of
-
-    return type_of(module)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +191,8 @@ def _run_somewhere(source: Source, inputs: Inputs) -> _Ran:
     except DsconvError:
         raise
     except (Exception, SystemExit) as error:
-        shapes = ", ".join(_described(one) for one in _shapes(inputs.on(META, torch.float32)))
+        call = _given(source, inputs).on(META, source.dtype or torch.float32)
+        shapes = ", ".join(_described(one) for one in shapes_of(call))
         raise CannotMeasureError(
             f"{source.name}: its forward pass raised {describe(error)} (it was given {shapes or 'no input'})"
         ) from error
@@ -257,19 +202,18 @@ def _run(source: Source, inputs: Inputs, device: str, not_on_meta: str | None) -
     module = source.copy(device)
     call = call_of(source, inputs, module, device)
     check_call(module, *call)
-    walked = _seeded(lambda: walk(module, call, shapes_only=device == META))
-    return _Ran(Network.of(module), walked, device, not_on_meta, _shapes(call))
+    walked = seeded(lambda: walk(module, call, shapes_only=device == META))
+    return _Ran(Network.of(module), walked, device, not_on_meta, shapes_of(call))
 
 
-def call_of(source: Source, inputs: Inputs, module: nn.Module, device: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def call_of(source: Source, inputs: Inputs, module: nn.Module, device: str) -> Call:
     """The arguments for `module`, made of `inputs` or, where there are none, of those that the source brings along.
 
     Raises:
         DsconvError: there are none.
     """
-    given = inputs if inputs.args or inputs.kwargs else _example(source)
-    made: tuple[tuple[Any, ...], dict[str, Any]] = _seeded(lambda: given.on(device, first_dtype(module)))
-    return made
+    given = _given(source, inputs)
+    return seeded(lambda: given.on(device, first_dtype(module)))
 
 
 def _run_replaced(source: Source, inputs: Inputs, ran: _Ran, layers: Sequence[Layer]) -> _Totals:
@@ -279,20 +223,20 @@ def _run_replaced(source: Source, inputs: Inputs, ran: _Ran, layers: Sequence[La
         CannotMeasureError: it cannot be run, its outputs have other shapes, or its totals are others.
     """
     chosen = [layer for layer in layers if layer.replaced]
-    swap = _seeded(lambda: {layer.name: _pair_on(ran, layer) for layer in chosen})
+    swap = seeded(lambda: {layer.name: _pair_on(ran, layer) for layer in chosen})
     try:
         module = source.copy(ran.device, swap)
         call = call_of(source, inputs, module, ran.device)
-        walked = _seeded(lambda: walk(module, call, shapes_only=ran.device == META))
+        walked = seeded(lambda: walk(module, call, shapes_only=ran.device == META))
     except (Exception, SystemExit) as error:
         raise CannotMeasureError(
-            f"the network with {len(chosen)} layers replaced does not run: {describe(error)}; "
+            f"the network with {_many(len(chosen), 'layer')} replaced does not run: {describe(error)}; "
             "--keep leaves out the layer that it means"
         ) from error
     if walked.outputs != ran.walk.outputs:
         raise CannotMeasureError(
             f"shapes disagree: the network gives {_listed(ran.walk.outputs)}, "
-            f"with {len(chosen)} layers replaced {_listed(walked.outputs)}"
+            f"with {_many(len(chosen), 'layer')} replaced {_listed(walked.outputs)}"
         )
     totals = _Totals(total_params(module), walked.total_macs)
     before = _Totals(total_params(ran.network.module), ran.walk.total_macs)
@@ -331,13 +275,14 @@ def _chosen_unseen(source: Source, selection: Selection) -> dict[str, ConvSpec |
         spec = spec_of(conv, (1, conv.in_channels, height, width), selection.depth_multiplier)
         if spec is not None:
             layers.append(Layer(name, type(module).__name__, "convolution", 0, 0, 0, eligible=True, spec=spec))
+    check_globs([layer.name for layer in layers], selection)
     kept = why_kept(layers, selection)
     return {layer.name: layer.spec for layer in layers if kept[layer.name] is None}
 
 
 def _check_has_convolution(layers: Sequence[Layer], source: Source) -> None:
     if not any(layer.operator == "convolution" for layer in layers):
-        others = f" (it has {len(layers)} other layers with MACs)" if layers else ""
+        others = f" (it has {_many(len(layers), 'other layer')} with MACs)" if layers else ""
         raise DsconvError(f"{source.name} has no convolution{others}: there is nothing to replace")
 
 
@@ -361,7 +306,7 @@ def _notes(ran: _Ran, layers: Sequence[Layer], not_built_on_meta: str | None) ->
     worse = [layer for layer in layers if layer.replaced and layer.saving.macs < 0]
     if worse:
         notes.append(
-            f"{len(worse)} of the replaced layers cost more MACs than before; --min-ratio 1 leaves them as they are"
+            f"{_many(len(worse), 'replaced layer')} with more MACs than before; --min-ratio 1 leaves such layers out"
         )
     if not any(layer.eligible for layer in layers):
         notes.append("no convolution of this network can be replaced; the last column says why")
@@ -370,55 +315,19 @@ def _notes(ran: _Ran, layers: Sequence[Layer], not_built_on_meta: str | None) ->
     return tuple(notes)
 
 
-def _seeded(work: Callable[[], Any]) -> Any:
-    """Do `work` without moving the caller's random numbers, from the same ones each time."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return work()
-
-
-def _tensor(shape: InputShape, device: str, dtype: torch.dtype) -> torch.Tensor:
-    wanted = getattr(torch, shape.dtype) if shape.dtype else dtype
-    if device == META:
-        return torch.empty(shape.shape, dtype=wanted, device=META)
-    # Zeros for whole numbers, which may be indices: 0 is always a valid one.
-    if wanted.is_floating_point or wanted.is_complex:
-        return torch.randn(shape.shape, device=device).to(wanted)
-    return torch.zeros(shape.shape, dtype=wanted, device=device)
-
-
-def _example(source: Source) -> Inputs:
+def _given(source: Source, inputs: Inputs) -> Inputs:
+    """`inputs`, or where there are none those that the source brings along, in the dtype that was asked for."""
+    if inputs.args or inputs.kwargs:
+        return inputs
     if source.example is None:
         raise DsconvError(f"{source.name} needs inputs, such as --input 1,3,224,224")
-    args, kwargs = source.example
+
+    def converted(value: Any) -> Any:
+        floating = isinstance(value, torch.Tensor) and value.dtype.is_floating_point
+        return value.to(source.dtype) if floating and source.dtype is not None else value
+
+    args, kwargs = tree_map(converted, source.example)
     return Inputs(tuple(args), dict(kwargs))
-
-
-def _shapes(call: tuple[tuple[Any, ...], Mapping[str, Any]]) -> tuple[InputShape, ...]:
-    from dsconv_cli.model.walk import tensors_in
-
-    args, kwargs = call
-    named = [(None, value) for value in args] + list(kwargs.items())
-    return tuple(
-        InputShape(name, tuple(one.shape), str(one.dtype).removeprefix("torch."))
-        for name, value in named
-        for one in tensors_in(value)
-    )
-
-
-def _input(value: Any) -> Any:
-    if _is_shape(value):
-        return InputShape(None, tuple(value), "")
-    return value
-
-
-def _is_shape(value: Any) -> bool:
-    return (
-        isinstance(value, list | tuple)
-        and not isinstance(value, InputShape)
-        and len(value) > 0
-        and all(type(size) is int for size in value)
-    )
 
 
 def _described(one: InputShape) -> str:
@@ -427,3 +336,7 @@ def _described(one: InputShape) -> str:
 
 def _listed(shapes: Sequence[tuple[int, ...]]) -> str:
     return ", ".join("x".join(map(str, shape)) for shape in shapes) or "nothing"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -15,6 +15,7 @@ from dsconv_cli.comparison import SCHEMA_VERSION, Comparison, Value, nearest
 from dsconv_cli.comparison import read as read_comparison
 from dsconv_cli.cost import cost
 from dsconv_cli.model.result import BeforeAfter, Layer, ModelResult
+from dsconv_cli.parsing import INTEGERS, PAIRS
 from dsconv_cli.render.csv_ import cell
 from dsconv_cli.spec import ConvSpec, DsconvError
 
@@ -200,7 +201,7 @@ def _put(nested: dict[str, Any], key: str, value: Value) -> None:
 #: The columns of `--layers`, as the options of `compare` are called.
 _FILE_COLUMNS: Final[Mapping[str, Callable[[ConvSpec], Value]]] = MappingProxyType(
     {
-        **{name: attrgetter(name) for name in ConvSpec.__slots__ if name != "bias"},
+        **{name: attrgetter(name) for name in (*INTEGERS, *PAIRS, "padding", "padding_end", "dtype")},
         "ordinary_bias": lambda spec: spec.bias.ordinary,
         "depthwise_bias": lambda spec: spec.bias.depthwise,
         "pointwise_bias": lambda spec: spec.bias.pointwise,

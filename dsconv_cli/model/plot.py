@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dsconv_cli.model.render.content import shapes, title
 from dsconv_cli.model.result import Layer, ModelResult
 from dsconv_cli.model.tree import ROOT, Line, leaves, tree_lines
 from dsconv_cli.render.numbers import scaled, times
-from dsconv_cli.spec import DsconvError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,24 +36,11 @@ _STYLES: Final = (
 )
 
 
-def draw(result: ModelResult, path: Path, depth: int | None = None) -> None:
-    """Write the picture to `path`, whole or not at all; its ending says in which format.
-
-    Raises:
-        DsconvError: the file cannot be written.
-    """
-    chart = figure(result, depth)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.resolve().parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        chart.savefig(temporary, bbox_inches="tight", dpi=150)
-        temporary.chmod(0o644)
-        temporary.replace(path.resolve())
-    except OSError as error:
-        raise DsconvError(f"cannot write {path}: {(error.strerror or str(error)).lower()}", exit_code=3) from None
-    finally:
-        temporary.unlink(missing_ok=True)
+def draw(result: ModelResult, kind: str, depth: int | None = None) -> bytes:
+    """The picture as a file of `kind`: "svg", "png", "pdf"."""
+    out = io.BytesIO()
+    figure(result, depth).savefig(out, format=kind, bbox_inches="tight", dpi=150)
+    return out.getvalue()
 
 
 def figure(result: ModelResult, depth: int | None = None) -> Figure:

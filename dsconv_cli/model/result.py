@@ -29,11 +29,15 @@ class InputShape(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a network is made and called: so that another process can make it as well."""
+    """How a network is made and called: so that another process can make it as well.
+
+    `dtype` is what its floating numbers are converted to; empty: they stay what they are.
+    """
 
     target: str
     arguments: Mapping[str, Any]
     inputs: tuple[InputShape, ...]
+    dtype: str = ""
 
 
 class BeforeAfter(NamedTuple):

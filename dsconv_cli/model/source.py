@@ -20,7 +20,6 @@ from torch.export import ExportedProgram
 from torch.utils._pytree import tree_structure
 
 from dsconv_cli.model.copying import copy_module, left_as_it_was
-from dsconv_cli.model.walk import tensors_in
 from dsconv_cli.spec import CannotMeasureError, DsconvError
 
 #: What in an exported archive is a pickle of any object, or compiled code, rather than numbers and a graph.
@@ -33,6 +32,7 @@ class Source:
     """A network that can be had on a device, as a copy that may be run and altered.
 
     `module` is a module that belongs to someone else, `build` a function that makes one; one of the two is given.
+    The floating numbers of copies are converted to `dtype`, unless it is None.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Source:
     ) -> None:
         self.name = name
         self.example = example
+        self.dtype: torch.dtype | None = None
         self.not_built_on_meta: str | None = None
         self._module = module
         self._build = build
@@ -64,6 +65,8 @@ class Source:
         by_module = {base.get_submodule(name): new for name, new in (swap or {}).items()}
         with quiet():
             copied = copy_module(base, device, by_module)
+            if self.dtype is not None:
+                copied.to(self.dtype)
             if not hasattr(copied, "type_name"):
                 # An exported program has no modes: it is what it was when it was exported.
                 copied.eval()
@@ -247,11 +250,6 @@ def first_dtype(module: nn.Module) -> torch.dtype:
         if tensor.dtype.is_floating_point:
             return tensor.dtype
     return torch.float32
-
-
-def shapes_in(value: Any) -> tuple[tuple[int, ...], ...]:
-    """The shapes of the tensors in `value`."""
-    return tuple(tuple(one.shape) for one in tensors_in(value))
 
 
 def a(noun: str) -> str:

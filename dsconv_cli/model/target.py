@@ -15,22 +15,29 @@ from typing import Any
 from torch import nn
 from torch.export import ExportedProgram
 
+from dsconv_cli.build import torch_dtype
 from dsconv_cli.model.source import Source, describe, load_exported, quiet, source_of
 from dsconv_cli.spec import CannotMeasureError, DsconvError
 
 
-def load_target(text: str, arguments: Mapping[str, Any] | None = None) -> Source:
+def load_target(text: str, arguments: Mapping[str, Any] | None = None, *, dtype: str = "") -> Source:
     """Find what `text` names. Code in it is run; nothing is unpickled.
 
     Args:
         text: `package.module:name`, `path/to/file.py:name` or `path/to/program.pt2`.
         arguments: for the factory.
+        dtype: what the network's floating numbers are converted to; empty: they stay what they are.
 
     Raises:
         DsconvError: nothing there, or nothing that is or makes a network.
         CannotMeasureError: importing it, or reading the program, failed.
     """
-    arguments = dict(arguments or {})
+    source = _find(text, dict(arguments or {}))
+    source.dtype = torch_dtype(dtype) if dtype else None
+    return source
+
+
+def _find(text: str, arguments: dict[str, Any]) -> Source:
     if text.endswith(".pt2"):
         _refuse_arguments(text, arguments)
         return load_exported(Path(text))

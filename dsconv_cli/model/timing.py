@@ -81,19 +81,18 @@ class NetworkTimer:
         def job(conditions: Conditions, plan: Plan) -> MeasureNetwork:
             inputs = tuple((one.name, one.shape, one.dtype) for one in recipe.inputs)
             arguments = tuple(recipe.arguments.items())
-            return MeasureNetwork(conditions, plan, recipe.target, arguments, inputs, chosen)
+            return MeasureNetwork(conditions, plan, recipe.target, arguments, inputs, chosen, recipe.dtype)
 
         dtype = chosen[0][1].dtype
         try:
             with show("the network, ") as watch:
-                samples, machine = timer.time_pair(job, dtype, watch)
+                samples, around = timer.time_pair(job, dtype, watch)
         except CannotMeasureError as error:
             note = f"the whole network was not timed in {budget_s:.3g} s: {error}"
             return replace(result, notes=(*result.notes, note))
-        one = self._settings
         # What a longer budget would do is told in terms of the whole budget, of which this is a share.
-        around = timer.surroundings(machine)._replace(budget_s=one.budget_s)
-        return replace(result, time=_network_time(samples, findings(samples, around), one, dtype))
+        found = findings(samples, around._replace(budget_s=self._settings.budget_s))
+        return replace(result, time=_network_time(samples, found, self._settings, dtype))
 
     def _timer(self, budget_s: float) -> Timer:
         return Timer(replace(self._settings, budget_s=budget_s), laboratory=self._laboratory)

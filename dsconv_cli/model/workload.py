@@ -9,7 +9,8 @@ from torch import nn
 
 from dsconv_cli.devices import DEVICES, Work, parse_device
 from dsconv_cli.jobs import Conditions, LayerSample, MeasureNetwork
-from dsconv_cli.model.analysis import CPU, Inputs, call_of, inputs_from, pair_for
+from dsconv_cli.model.analysis import call_of, pair_for
+from dsconv_cli.model.inputs import CPU, Inputs, inputs_from
 from dsconv_cli.model.layers import conv_of
 from dsconv_cli.model.result import InputShape
 from dsconv_cli.model.source import Source, describe
@@ -42,7 +43,7 @@ def measure_network(job: MeasureNetwork) -> LayerSample:
 
 
 def _works(job: MeasureNetwork) -> dict[str, Work]:
-    source = load_target(job.target, dict(job.arguments))
+    source = load_target(job.target, dict(job.arguments), dtype=job.dtype)
     inputs = inputs_from([InputShape(*one) for one in job.inputs])
     networks = {"ordinary": source.copy(CPU), "separable": _replaced(source, job)}
     return {name: _call(_placed(network, job.conditions), source, inputs, job) for name, network in networks.items()}

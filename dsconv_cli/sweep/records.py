@@ -32,7 +32,12 @@ _TRUE: Final = frozenset({"true", "yes", "1", "on"})
 _FALSE: Final = frozenset({"false", "no", "0", "off"})
 _SECTIONS: Final = frozenset(key.partition(".")[0] for key in KEYS if "." in key) - {"spec"}
 #: What `dsconv model` tells of a layer beside its spec.
-_MODEL_COLUMNS: Final = frozenset({"name", "type", "eligible", "reason", "count"})
+_MODEL_COLUMNS: Final = frozenset(
+    {
+        *("name", "type", "operator", "calls", "weight", "input", "output", "eligible", "reason", "replaced", "kept"),
+        *("counted", "counted.params", "counted.params_share", "counted.macs", "counted.macs_share"),
+    }
+)
 _BIASES: Final = tuple(f"{name}_bias" for name in Bias._fields)
 
 
@@ -195,6 +200,8 @@ def _json_record(document: Any, line: int, where: str) -> Record | None:
             if isinstance(value.get("bias"), dict):
                 del parts["bias"]
             flat.update({_column(f"spec.{part}", where): inner for part, inner in parts.items()})
+        elif key == "spec" and value is None:
+            continue  # a layer of a model that has no separable form
         elif column := _column(key, where, sections=True):
             flat[column] = value
     return _record({key: value for key, value in flat.items() if value is not None}, line, where)

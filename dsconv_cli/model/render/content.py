@@ -66,7 +66,7 @@ def cells(result: ModelResult, line: Line) -> Cells:
         after=exact(line.macs_after),
         after_scaled=scaled(line.macs_after),
         ratio="" if ratio is None else times(ratio),
-        time=_time(layer),
+        time=_time(line),
         note=note,
         mark=mark,
         group=layer is None,
@@ -91,8 +91,14 @@ def _group_note(line: Line) -> tuple[str, str]:
     return f"{line.replaced} of {line.convolutions}", "replaced" if line.replaced else ""
 
 
-def _time(layer: Layer | None) -> str:
-    return "" if layer is None or layer.time is None else times(layer.time.speedup.value)
+def _time(line: Line) -> str:
+    """The ratio of a layer's measured times; of a module, that of the sums over what is replaced in it."""
+    if line.layer is not None:
+        return "" if line.layer.time is None else times(line.layer.time.speedup.value)
+    measured = [one.time for one in line.members if one.replaced and one.time is not None]
+    if not measured or len(measured) < line.replaced:
+        return ""
+    return times(sum(one.ordinary_s for one in measured) / sum(one.separable_s for one in measured))
 
 
 def title(result: ModelResult) -> str:
@@ -158,9 +164,11 @@ def time_lines(result: ModelResult) -> list[str]:
         return []
     speedup = f"{times(one.value)} ({times(one.low)} to {times(one.high)} at {one.level:.0%})"
     where = f"{one.device}, {_many(one.threads, 'thread')}, {one.dtype}, {one.pairs} pairs"
+    said = f"One pass: {one.verdict}, {speedup}, {where}"
     return [
-        f"One pass: {one.verdict}, {speedup}, {where}{'' if one.reliable else '; not reliable:'}",
+        f"{said}." if one.reliable else f"{said}; not reliable:",
         *(f"  {text}" for text in one.warnings),
+        "Times of a module are those of its replaced layers, each timed alone, added up.",
     ]
 
 
