@@ -41,7 +41,7 @@ class FakeLaboratory:
     def run(self, job, timeout_s):
         self.jobs.append(job)
         if isinstance(job, Probe):
-            return Machine("2.13", "a machine", 8, 8, "wall clock", 2**40, ())
+            return Machine("2.13", "a machine", cores=8, default_threads=8, free_bytes=2**40, notes=())
         if isinstance(job, MeasurePeaks):
             return Peaks(1e11, 1e10, 1e11, "a shape")
         if self._fails is not None and isinstance(job, self._fails):
