@@ -42,6 +42,13 @@ def one_run(spec: ConvSpec, settings: TimingSettings, *, against_itself: bool) -
         return timing.speedup, timing.reliable, timing.processes
 
 
+def show(name: str, run: tuple[Interval, bool, int]) -> None:
+    gain, reliable, processes = run
+    print(
+        f"{name}: {gain.value:.4f} {gain.low:.4f} {gain.high:.4f} {reliable} {processes}", file=sys.stderr, flush=True
+    )
+
+
 def report(name: str, macs: int, runs: list[tuple[Interval, bool, int]], truth: float | None = None) -> float:
     gains = [gain for gain, _, _ in runs]
     long_run = truth or math.exp(mean(math.log(gain.value) for gain in gains))
@@ -67,12 +74,13 @@ def main() -> None:
     results: dict[str, list[tuple[Interval, bool, int]]] = {name: [] for name in [*layers, "A/A"]}
     started, loads = time.monotonic(), []
     with suppress(KeyboardInterrupt):
-        for number in range(options.runs):
+        for _ in range(options.runs):
             for name, spec in layers.items():
                 loads.append(os.getloadavg()[0])
                 results[name].append(one_run(spec, settings, against_itself=False))
+                show(name, results[name][-1])
             results["A/A"].append(one_run(LAYERS[SELF], settings, against_itself=True))
-            print(f"{number + 1} of {options.runs}", file=sys.stderr)
+            show("A/A", results["A/A"][-1])
     done, minutes = len(results["A/A"]), (time.monotonic() - started) / 60
     print(
         f"{done} runs a layer, budget {options.budget:g} s, {minutes:.0f} min, "

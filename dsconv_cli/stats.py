@@ -9,15 +9,18 @@ and a process far off widens the interval instead of being thrown away. `tests/t
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from statistics import NormalDist
 
 from dsconv_cli.timed import Interval
 
 LEVEL = 0.95
 #: Student's interval needs a spread, and with two values it is wider than anyone can use.
 MIN_PROCESSES = 3
+BATCHES = 6
 
 
 def median(values: Sequence[float]) -> float:
@@ -42,8 +45,11 @@ def paired_log_ratio(numerators: Sequence[float], denominators: Sequence[float])
     return median([math.log(above / below) for above, below in zip(numerators, denominators, strict=True)])
 
 
-def ratio_interval(log_ratios: Sequence[float], level: float = LEVEL) -> Interval:
-    """The ratio exp(mean) with Student's interval at `level`, symmetric in the logarithm.
+def ratio_interval(log_ratios: Sequence[float], level: float = LEVEL, drift: float = 0.0) -> Interval:
+    """The ratio exp(mean) with its interval at `level`, symmetric in the logarithm.
+
+    `drift` is the standard deviation, in the logarithm, by which whole measurements differ beyond what the processes
+    of one of them show; it is added in quadrature.
 
     With fewer than two values nothing is known of the spread: the bounds are 0 and infinity.
 
@@ -54,14 +60,35 @@ def ratio_interval(log_ratios: Sequence[float], level: float = LEVEL) -> Interva
     if not count:
         raise ValueError("no values")
     mean = math.fsum(log_ratios) / count
-    half = half_width(log_ratios, level)
+    half = math.hypot(half_width(log_ratios, level), _normal(level) * drift)
     low = 0.0 if math.isinf(half) else math.exp(mean - half)
     high = math.inf if math.isinf(half) else math.exp(mean + half)
     return Interval(math.exp(mean), low, high, level)
 
 
 def half_width(log_ratios: Sequence[float], level: float = LEVEL) -> float:
-    """Half of Student's interval, in log units: 0.05 is ±5 %. Infinite below two values."""
+    """Half of the interval, in log units: 0.05 is ±5 %. Infinite below two values.
+
+    The wider of two of Student's: over the values, and over the means of `BATCHES` runs of neighbours. What slows a
+    machine down lasts for seconds, so that neighbours resemble each other, and values alone look too sure.
+    """
+    half = _student_half_width(log_ratios, level)
+    if len(log_ratios) < 2 * BATCHES:
+        return half
+    return max(half, _student_half_width(_batch_means(log_ratios), level))
+
+
+def _batch_means(values: Sequence[float]) -> list[float]:
+    edges = [len(values) * index // BATCHES for index in range(BATCHES + 1)]
+    return [math.fsum(values[low:high]) / (high - low) for low, high in itertools.pairwise(edges)]
+
+
+def _normal(level: float) -> float:
+    """The z with P(|Z| ≤ z) = level."""
+    return NormalDist().inv_cdf((1 + level) / 2)
+
+
+def _student_half_width(log_ratios: Sequence[float], level: float) -> float:
     count = len(log_ratios)
     if count < 2:
         return math.inf

@@ -32,7 +32,7 @@ from dsconv_cli.jobs import (
     MeasurePeaks,
     Probe,
 )
-from dsconv_cli.judge import Findings, Surroundings, findings, log_ratios, median_s
+from dsconv_cli.judge import Findings, Surroundings, findings, log_ratios, median_s, quiet
 from dsconv_cli.sampling import Plan
 from dsconv_cli.spec import CannotMeasureError, ConvSpec, DsconvError
 from dsconv_cli.stats import LEVEL, MIN_PROCESSES, half_width, median
@@ -42,8 +42,9 @@ from dsconv_cli.workers import Laboratory, ProcessLaboratory, TimeoutExceededErr
 DEFAULT_BUDGET_S: Final = 15.0
 #: One thread: the only number that means the same on every machine, and the least disturbed by other programs.
 DEFAULT_THREADS: Final = 1
-#: Measuring stops at this half-width. Stopping as soon as a target is met makes intervals a little too narrow, so
-#: that it may not be met before this many processes; in simulations the coverage then stays above 93 %.
+#: On a quiet machine measuring stops at this half-width; beside other programs it uses its budget. Stopping as soon
+#: as a target is met makes intervals a little too narrow, so that it may not be met before this many processes; in
+#: simulations the coverage then stays above 93 %.
 TARGET: Final = 0.025
 FEWEST_BEFORE_TARGET: Final = 10
 #: More processes than this narrow nothing: what they then disagree about is the machine's drift.
@@ -226,7 +227,7 @@ class Timer:
         budget = self.settings.budget_s
         samples: list[LayerSample] = []
         durations: list[float] = []
-        while wants_more(log_ratios(samples), durations, self._clock() - started, budget):
+        while wants_more(log_ratios(samples), durations, self._clock() - started, budget, may_stop=quiet(samples)):
             begun = self._clock()
             try:
                 samples.append(cast("LayerSample", self._run(job, budget - (begun - started))))
@@ -310,14 +311,16 @@ def process_plan(budget_s: float) -> Plan:
     return Plan(seconds=min(0.25, max(0.04, budget_s / 60)))
 
 
-def wants_more(ratios: Sequence[float], durations: Sequence[float], elapsed_s: float, budget_s: float) -> bool:
+def wants_more(
+    ratios: Sequence[float], durations: Sequence[float], elapsed_s: float, budget_s: float, *, may_stop: bool = True
+) -> bool:
     """Whether to start another process, given the log ratios so far, how long each took, and the time used."""
     count = len(ratios)
     if not count:
         return True
     if count >= MOST_PROCESSES or elapsed_s + median(durations) > budget_s:
         return False
-    return count < FEWEST_BEFORE_TARGET or half_width(ratios, LEVEL) > TARGET
+    return not may_stop or count < FEWEST_BEFORE_TARGET or half_width(ratios, LEVEL) > TARGET
 
 
 def bytes_needed(spec: ConvSpec) -> int:

@@ -20,6 +20,8 @@ FIXED_MATTERS: Final = 0.25
 FIXED_RULES: Final = 0.5
 #: Depthwise's share of time must exceed its share of MACs by this much to be called out of proportion.
 OUT_OF_PROPORTION: Final = 0.10
+#: A ratio known no better than this explains nothing.
+TOO_UNSURE: Final = 0.2
 #: From this fraction of a copy's rate an operator is called limited by memory; below it, it is not.
 NEAR_ROOF: Final = 0.6
 #: Below this fraction of a reference convolution's rate the ordinary one is called slow.
@@ -99,6 +101,10 @@ def operators(cost: Cost, timing: Timing) -> Operators:
 def explain_time(cost: Cost, timing: Timing) -> tuple[str, ...]:
     """The explanation, a few sentences. The first is always there."""
     three = operators(cost, timing)
+    if timing.speedup.half_width > TOO_UNSURE:
+        return (
+            f"The figures are too uncertain to explain: the time ratio is known to ±{timing.speedup.half_width:.0%}.",
+        )
     return (
         _headline(cost, timing),
         *_call_cost(three, timing),
@@ -113,7 +119,7 @@ def _headline(cost: Cost, timing: Timing) -> str:
     ratio, gain = float(cost.macs.ratio), timing.speedup
     both = f"The ratio of MACs is {_figure(ratio)}×, that of times {_figure(gain.value)}×"
     if gain.low <= ratio <= gain.high:
-        return f"{both}: within the interval, time follows the MACs."
+        return f"{both}: within the interval, time follows the MACs." if timing.reliable else f"{both}."
     per_mac = ratio / gain.value
     if per_mac > 1:
         return f"{both}: a MAC of the separable form takes {_figure(per_mac)} times as long as one of the ordinary."

@@ -63,6 +63,21 @@ def test_swapping_the_sides_inverts_the_interval(logs):
     assert there.low <= there.value <= there.high
 
 
+def test_neighbours_that_resemble_each_other_are_fewer_than_they_look():
+    """Twelve values in six pairs of equals are six values: t(0.95, 5) = 2.571 over six, not 2.201 over twelve."""
+    six = [0.60, 0.72, 0.66, 0.80, 0.64, 0.70]
+    doubled = [value for value in six for _ in range(2)]
+    assert half_width(doubled) == pytest.approx(half_width(six))
+    spread = math.sqrt(sum((value - sum(six) / 6) ** 2 for value in six) / 5)
+    assert half_width(six) == pytest.approx(2.571 * spread / math.sqrt(6), rel=1e-3)
+
+
+def test_drift_is_added_in_quadrature():
+    """1.96 standard deviations of 2 % beside a half-width of 0.2484: √(0.2484² + 0.0392²)."""
+    gain = ratio_interval([0.6, 0.7, 0.8], drift=0.02)
+    assert math.log(gain.high / gain.value) == pytest.approx(math.hypot(0.24842, 0.0392), rel=1e-4)
+
+
 def test_a_pair_cancels_what_both_suffer():
     """The machine is three times slower in the second half; every pair still reads 2."""
     slow = [1.0] * 10 + [3.0] * 10

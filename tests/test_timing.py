@@ -10,7 +10,7 @@ from fakes import MACHINE, PEAKS, FakeLaboratory
 
 from dsconv_cli import ConvSpec
 from dsconv_cli.jobs import MeasureLayer, MeasurePeaks, Probe
-from dsconv_cli.judge import Surroundings, findings, verdict
+from dsconv_cli.judge import Surroundings, drift, findings, verdict
 from dsconv_cli.spec import CannotMeasureError, DsconvError
 from dsconv_cli.timed import Interval, Pages
 from dsconv_cli.timing import (
@@ -109,11 +109,32 @@ def test_one_thread_beside_one_busy_core_of_two_is_no_crowd(monkeypatch):
 
 
 def test_a_wide_interval_names_the_budget_that_would_do():
-    """±10 % at 10 s: four times the processes halve it, with a fifth on top."""
+    """Twice too wide needs four times the processes, a fifth on top; what drifts (±1 %, 1.96·0.005) stays."""
     found = findings(FakeLaboratorySamples(0.10), Surroundings(1, 4, 4, 10.0, preempted=True))
     (caution,) = found.cautions
     half = found.speedup.half_width
-    assert f"--budget {10 * (half / 0.05) ** 2 * 1.2:.0f} " in caution.text
+    wanted = 10 * (half**2 - 0.0098**2) / (0.05**2 - 0.0098**2) * 1.2
+    assert f"--budget {wanted:.0f} " in caution.text
+
+
+def test_a_busy_machine_widens_the_interval_and_is_named():
+    """On two cores: half a percent always, one for a busy neighbour, six for a thread that never runs."""
+    calm = [FakeLaboratory().sample(MeasureLayer(None, SPEC, None))] * 12
+    assert drift(calm, 2) == pytest.approx(0.005)
+    busy = [replace(one, others=1.0, stolen=0.5) for one in calm]
+    assert drift(busy, 2) == pytest.approx(0.005 + 0.01 + 0.03)
+    assert drift(busy, 11) == pytest.approx(0.005 + 0.001 + 0.03)
+    found = findings(busy, Surroundings(1, 2, 2, 15.0, preempted=False))
+    assert found.speedup.half_width == pytest.approx(math.exp(1.96 * 0.045) - 1, rel=1e-3)
+    (caution,) = found.cautions
+    assert caution.text == "the interval is ±9.2% wide, more than ±5%: other programs kept 1.0 cores busy"
+
+
+def test_beside_other_programs_the_whole_budget_is_used(monkeypatch):
+    """What they do changes within seconds; the first quiet ones are not typical."""
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    laboratory = FakeLaboratory(spread=0.001, others=0.6)
+    assert timed(laboratory).processes >= 48
 
 
 def FakeLaboratorySamples(spread):  # noqa: N802
