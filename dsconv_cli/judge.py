@@ -5,27 +5,30 @@ Pure; the wording of every warning stands here and nowhere else.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from dsconv_cli.jobs import LayerSample
 from dsconv_cli.sampling import disturbed_fraction
-from dsconv_cli.stats import LEVEL, median, paired_log_ratio, ratio_interval
+from dsconv_cli.stats import LEVEL, median, ratio_interval
 from dsconv_cli.timed import Interval, Verdict
 
 #: The widest interval that is still called reliable, and how many processes it should rest on.
 WIDEST: Final = 0.05
 ENOUGH_PROCESSES: Final = 8
-#: Above this fraction the samples were disturbed too often. Below it medians of pairs take it: the interval is as
-#: wide as it has to be, and is judged by its width.
+#: Above this fraction the samples were disturbed too often. Below it the fastest blocks are none of them: the
+#: interval is as wide as it has to be, and is judged by its width.
 DISTURBED: Final = 0.20
 #: A core is counted as taken by others in quarters: the system's clock ticks are coarse.
 _CORE_SLACK: Final = 0.25
-#: See `drift`: always, with others on all other cores, and for a thread that never runs.
-DRIFT_QUIET: Final = 0.005
-DRIFT_OTHERS: Final = 0.01
-DRIFT_STOLEN: Final = 0.06
+#: One process in so many is kept, see `kept`; and how many at least, for an interval needs a few.
+KEPT_OF: Final = 3
+LEAST_KEPT: Final = 5
+#: How far whole measurements lie apart beyond what the kept processes of one of them show: a standard deviation, in
+#: the logarithm. In `benchmarks/coverage.py` four layers of five differed by 0.3 to 1.4 %.
+DRIFT: Final = 0.01
 #: A longer budget is not advised beyond this many seconds.
 _LONGEST_BUDGET_S: Final = 600.0
 
@@ -42,11 +45,10 @@ class Caution(NamedTuple):
         return _WORDING[self.code](**self.figures)
 
 
-def _wide(half: float, drifting: float, others: float, budget: float) -> str:
+def _wide(half: float, budget: float) -> str:
     """A longer budget is advised only where it would narrow the interval enough."""
     said = f"the interval is ±{half:.1%} wide, more than ±{WIDEST:.0%}"
-    if drifting >= WIDEST:
-        return f"{said}: other programs kept {others:.1f} cores busy"
+    drifting = 1.96 * DRIFT
     needed = 1.2 * budget * (half**2 - drifting**2) / (WIDEST**2 - drifting**2)
     if needed <= _LONGEST_BUDGET_S:
         return f"{said}; --budget {needed:.0f} should do, or a quieter machine"
@@ -111,23 +113,26 @@ def verdict(speedup: Interval) -> Verdict:
     return "slower" if speedup.high < 1 else "no detectable difference"
 
 
-def log_ratios(samples: Sequence[LayerSample]) -> list[float]:
-    """One logarithm of ordinary ÷ separable for each process."""
-    return [
-        paired_log_ratio(sample.rounds.per_call["ordinary"], sample.rounds.per_call["separable"]) for sample in samples
-    ]
+def kept(samples: Sequence[LayerSample]) -> list[LayerSample]:
+    """The processes that were disturbed least, in the order in which they ran: a third, and at least five.
 
-
-def drift(samples: Sequence[LayerSample], cores: int) -> float:
-    """How far whole measurements lie apart beyond what one of them shows: a standard deviation, in the logarithm.
-
-    Other programs wear out caches and memory for minutes on end, which the two sides do not suffer alike, and which
-    no measurement of seconds can see. Measured with `benchmarks/coverage.py`: whole measurements of one layer
-    differed by 2 to 6 % on two cores with others on 1.3 of them and the timed thread off its core for a third of the
-    time, where the processes of one measurement promised 1 %. Half a percent remains on a quiet machine.
+    Whatever disturbs a process (programs beside it, neighbours of a virtual machine that cannot be seen from inside,
+    an unlucky placement in memory) makes it slower, never faster, and the two forms not alike: over minutes the ratio
+    of all processes wandered by 2 to 8 %, that of the least disturbed third by 0.3 to 1.4 % (one layer: 4 %). What
+    is chosen by is the time of both forms together, which favours neither.
     """
-    others, stolen = _others(samples), _mean([sample.stolen for sample in samples]) or 0.0
-    return DRIFT_QUIET + DRIFT_OTHERS * min(1.0, others / max(1, cores - 1)) + DRIFT_STOLEN * stolen
+    count = max(LEAST_KEPT, -(-len(samples) // KEPT_OF))
+    chosen = sorted(range(len(samples)), key=lambda index: _slowness(samples[index]))[:count]
+    return [samples[index] for index in sorted(chosen)]
+
+
+def _slowness(sample: LayerSample) -> float:
+    return sum(math.log(sample.rounds.fastest(name)) for name in ("ordinary", "separable"))
+
+
+def log_ratios(samples: Sequence[LayerSample]) -> list[float]:
+    """One logarithm of ordinary ÷ separable for each process: of the fastest blocks, which nothing disturbed."""
+    return [math.log(one.rounds.fastest("ordinary") / one.rounds.fastest("separable")) for one in samples]
 
 
 def quiet(samples: Sequence[LayerSample]) -> bool:
@@ -140,8 +145,8 @@ def _others(samples: Sequence[LayerSample]) -> float:
 
 
 def median_s(samples: Sequence[LayerSample], name: str) -> float:
-    """Seconds a call: the median of the processes' medians."""
-    return median([sample.rounds.median(name) for sample in samples])
+    """Seconds a call, undisturbed: the median, over the kept processes, of the fastest block of each."""
+    return median([sample.rounds.fastest(name) for sample in kept(samples)])
 
 
 def findings(samples: Sequence[LayerSample], around: Surroundings, level: float = LEVEL) -> Findings:
@@ -150,8 +155,7 @@ def findings(samples: Sequence[LayerSample], around: Surroundings, level: float 
     Raises:
         ValueError: there are no samples.
     """
-    ratios = log_ratios(samples)
-    speedup = ratio_interval(ratios, level, drift(samples, around.machine_cores))
+    speedup = ratio_interval(log_ratios(kept(samples)), level, DRIFT)
     stolen = _mean([sample.stolen for sample in samples])
     disturbed = _mean([disturbed_fraction(sample.rounds.per_call) for sample in samples])
     return Findings(
@@ -174,8 +178,6 @@ def _cautions(
     )
     wide = {
         "half": speedup.half_width,
-        "drifting": 1.96 * drift(samples, cores),
-        "others": _others(samples),
         "budget": around.budget_s,
     }
     conditions: list[tuple[bool, str, dict[str, Any]]] = [

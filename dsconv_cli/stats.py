@@ -1,7 +1,8 @@
 """Samples → an estimate with an interval. Pure arithmetic: no clock, no torch, no numpy.
 
-The unit of repetition is the process. What one process measures is a median over its rounds, which shrugs off
-the rounds that something else disturbed; the interval is Student's, on the logarithms of the processes' ratios.
+The unit of repetition is the process. What one process measures is the ratio of its fastest blocks, which nothing
+disturbed, and only the least disturbed processes count (`judge.kept`); the interval is Student's, on the logarithms of
+their ratios.
 It is a plain mean on purpose: where processes fall into two groups (a lucky and an unlucky placement in memory)
 a trimmed mean or a median covers its own long-run value in as few as 78 % of runs, the plain one in 92 % or more,
 and a process far off widens the interval instead of being thrown away. `tests/test_stats.py` holds the simulation.
@@ -34,15 +35,6 @@ def median(values: Sequence[float]) -> float:
     ordered = sorted(values)
     middle = len(ordered) // 2
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
-
-
-def paired_log_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> float:
-    """The median of the logarithms of pairwise ratios: what is common to the two of a pair cancels.
-
-    Raises:
-        ValueError: no pairs, or a value that is not above zero.
-    """
-    return median([math.log(above / below) for above, below in zip(numerators, denominators, strict=True)])
 
 
 def ratio_interval(log_ratios: Sequence[float], level: float = LEVEL, drift: float = 0.0) -> Interval:

@@ -92,8 +92,9 @@ NO_REGIME: Final = Regime()
 class Timing:
     """Median seconds of each operator, and the speed-up (ordinary ÷ separable) with its interval.
 
-    The speed-up is the mean of the processes' paired ratios, not the quotient of the medians shown beside it:
-    pairing cancels what both sides suffer alike.
+    The median is over the processes that were disturbed least, a third of `processes`, and of each one's fastest block
+    of calls (`judge.kept`). The speed-up is the mean, in the logarithm, of their ratios, not the quotient of the
+    medians shown beside it.
 
     `fixed_s` is what a call costs however little it computes, `pages` the memory a call maps anew (None where the
     system does not tell), and `copy_bytes` the bytes per second of a copy that moves as much as depthwise does,

@@ -32,7 +32,7 @@ from dsconv_cli.jobs import (
     MeasurePeaks,
     Probe,
 )
-from dsconv_cli.judge import Findings, Surroundings, findings, log_ratios, median_s, quiet
+from dsconv_cli.judge import Findings, Surroundings, findings, kept, log_ratios, median_s, quiet
 from dsconv_cli.sampling import Plan
 from dsconv_cli.spec import CannotMeasureError, ConvSpec, DsconvError
 from dsconv_cli.stats import LEVEL, MIN_PROCESSES, half_width, median
@@ -43,12 +43,12 @@ DEFAULT_BUDGET_S: Final = 15.0
 #: One thread: the only number that means the same on every machine, and the least disturbed by other programs.
 DEFAULT_THREADS: Final = 1
 #: On a quiet machine measuring stops at this half-width; beside other programs it uses its budget. Stopping as soon
-#: as a target is met makes intervals a little too narrow, so that it may not be met before this many processes; in
-#: simulations the coverage then stays above 93 %.
+#: as a target is met makes intervals a little too narrow, so that it may not be met before this many processes are
+#: kept (`judge.kept`); in simulations the coverage then stays above 93 %.
 TARGET: Final = 0.025
-FEWEST_BEFORE_TARGET: Final = 10
-#: More processes than this narrow nothing: what they then disagree about is the machine's drift.
-MOST_PROCESSES: Final = 60
+FEWEST_KEPT_BEFORE_TARGET: Final = 10
+#: More kept processes than this narrow nothing: what they then disagree about is the machine's drift.
+MOST_KEPT: Final = 60
 #: Torch keeps this much for itself; a layer may not have it.
 _RESERVE_BYTES: Final = 256 * 2**20
 #: Seconds for the three peaks together: a share of the budget between two bounds.
@@ -227,7 +227,9 @@ class Timer:
         budget = self.settings.budget_s
         samples: list[LayerSample] = []
         durations: list[float] = []
-        while wants_more(log_ratios(samples), durations, self._clock() - started, budget, may_stop=quiet(samples)):
+        while wants_more(
+            log_ratios(kept(samples)), durations, self._clock() - started, budget, may_stop=quiet(samples)
+        ):
             begun = self._clock()
             try:
                 samples.append(cast("LayerSample", self._run(job, budget - (begun - started))))
@@ -245,7 +247,7 @@ class Timer:
         return self._laboratory.run(job, max(timeout_s, 0.0) + _GRACE_S)
 
     def _progress(self, samples: Sequence[LayerSample], started: float) -> Progress:
-        half = half_width(log_ratios(samples))
+        half = half_width(log_ratios(kept(samples)))
         return Progress(
             processes=len(samples),
             elapsed_s=self._clock() - started,
@@ -269,6 +271,7 @@ class Timer:
         self, spec: ConvSpec, samples: Sequence[LayerSample], machine: Machine, peaks: Peaks, seconds: float
     ) -> Timing:
         found = findings(samples, self.surroundings(machine))
+        least_disturbed = kept(samples)
         return Timing(
             ordinary_s=median_s(samples, "ordinary"),
             separable_s=median_s(samples, "separable"),
@@ -284,7 +287,7 @@ class Timer:
             dtype=spec.dtype,
             processes=found.processes,
             pairs=found.pairs,
-            fixed_s=_fixed([one.fixed_s for one in samples if one.fixed_s is not None]),
+            fixed_s=_fixed([one.fixed_s for one in least_disturbed if one.fixed_s is not None]),
             pages=_pages([one.pages for one in samples if one.pages is not None]),
             copy_bytes=_median_known([one.copy_bytes for one in samples]),
             peaks=peaks,
@@ -314,13 +317,13 @@ def process_plan(budget_s: float) -> Plan:
 def wants_more(
     ratios: Sequence[float], durations: Sequence[float], elapsed_s: float, budget_s: float, *, may_stop: bool = True
 ) -> bool:
-    """Whether to start another process, given the log ratios so far, how long each took, and the time used."""
+    """Whether to start another process, given the log ratios of those kept, how long each took, and the time used."""
     count = len(ratios)
     if not count:
         return True
-    if count >= MOST_PROCESSES or elapsed_s + median(durations) > budget_s:
+    if count >= MOST_KEPT or elapsed_s + median(durations) > budget_s:
         return False
-    return not may_stop or count < FEWEST_BEFORE_TARGET or half_width(ratios, LEVEL) > TARGET
+    return not may_stop or count < FEWEST_KEPT_BEFORE_TARGET or half_width(ratios, LEVEL) > TARGET
 
 
 def bytes_needed(spec: ConvSpec) -> int:

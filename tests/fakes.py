@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 
@@ -18,8 +19,9 @@ BACKENDS = Backends("Mkldnn", "Mkldnn", "Slow2d")
 class FakeLaboratory:
     """Answers jobs from a seeded generator and moves its own clock.
 
-    `ratio` is the true ratio, `spread` the standard deviation of its logarithm among processes, `job_s` how long a
-    process takes. `sample` overrides fields of every `LayerSample`.
+    `ratio` is the true ratio. What disturbs a process makes it slower, each form by a factor of its own: the
+    logarithm is half a normal one, of standard deviation `spread`. `job_s` is how long a process takes; `sample`
+    overrides fields of every `LayerSample`.
     """
 
     def __init__(self, *, ratio=2.0, spread=0.02, job_s=0.3, seed=7, machine=MACHINE, slow=(), **sample):
@@ -56,13 +58,13 @@ class FakeLaboratory:
         return self.sample(job)
 
     def sample(self, job):
-        factor = self.random.lognormvariate(0, self.spread)
+        slower, also = (math.exp(abs(self.random.gauss(0, self.spread))) for _ in range(2))
         truth = 1.0 if job.against_itself else self.ratio
         rounds = {name: [] for name in ("ordinary", "separable", "depthwise", "pointwise")}
         for _ in range(20):
-            machine = self.random.lognormvariate(0, 0.2)
-            rounds["ordinary"].append(1e-4 * truth * factor * machine)
-            rounds["separable"].append(1e-4 * machine)
+            machine = math.exp(abs(self.random.gauss(0, 0.2)))
+            rounds["ordinary"].append(1e-4 * truth * slower * machine)
+            rounds["separable"].append(1e-4 * also * machine)
             rounds["depthwise"].append(6e-5)
             rounds["pointwise"].append(4e-5)
         sample = LayerSample(

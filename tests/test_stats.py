@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsconv_cli.stats import half_width, median, paired_log_ratio, ratio_interval, student_t
-from dsconv_cli.timing import FEWEST_BEFORE_TARGET, TARGET, wants_more
+from dsconv_cli.stats import half_width, median, ratio_interval, student_t
+from dsconv_cli.timing import FEWEST_KEPT_BEFORE_TARGET, TARGET, wants_more
 
 #: Two-sided t, as printed in NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2.
 TABLE = [
@@ -78,18 +78,6 @@ def test_drift_is_added_in_quadrature():
     assert math.log(gain.high / gain.value) == pytest.approx(math.hypot(0.24842, 0.0392), rel=1e-4)
 
 
-def test_a_pair_cancels_what_both_suffer():
-    """The machine is three times slower in the second half; every pair still reads 2."""
-    slow = [1.0] * 10 + [3.0] * 10
-    assert paired_log_ratio([2 * value for value in slow], slow) == pytest.approx(math.log(2))
-
-
-def test_a_few_wild_rounds_do_not_move_a_process():
-    ordinary = [2.0] * 20
-    ordinary[3] = ordinary[7] = 500.0
-    assert paired_log_ratio(ordinary, [1.0] * 20) == pytest.approx(math.log(2))
-
-
 def sequential(draw, rng):
     """One whole measurement: processes are added until the program's own rule has enough."""
     logs = [draw(rng)]
@@ -122,7 +110,7 @@ def test_the_stop_rule():
     quiet, noisy = [0.7, 0.701] * 5, [0.5, 0.9] * 5
     assert wants_more([], [], 0, 15)
     assert wants_more(quiet[:5], [0.3] * 5, 1.5, 15), "too few to trust a narrow interval"
-    assert len(quiet) == FEWEST_BEFORE_TARGET
+    assert len(quiet) == FEWEST_KEPT_BEFORE_TARGET
     assert half_width(quiet) < TARGET
     assert not wants_more(quiet, [0.3] * 10, 3, 15)
     assert wants_more(noisy, [0.3] * 10, 3, 15)

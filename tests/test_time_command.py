@@ -193,7 +193,10 @@ def test_ctrl_c_leaves_no_child():
     marker = uuid4().hex
     process = started(marker)
     process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=30)
+    try:
+        out, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert (out, errors) == ("", "error: interrupted\n")
     assert marked(marker) == []

@@ -123,7 +123,10 @@ def regime_line(timing: Timing) -> str:
         *_backends(timing),
         *regime.notes,
     ]
-    return f"Holds for {', '.join(parts)}. {timing.processes} processes, {timing.pairs} pairs, {timing.seconds:.1f} s."
+    return (
+        f"Holds for {', '.join(parts)}. {timing.processes} processes, of which the least disturbed third counts, "
+        f"{timing.pairs} pairs, {timing.seconds:.1f} s."
+    )
 
 
 def short_regime(timing: Timing) -> str:
