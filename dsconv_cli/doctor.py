@@ -68,9 +68,8 @@ class Examination:
         """The answer in a sentence."""
         gain = self.noise.speedup
         if self.trusted:
-            return (
-                f"Timings can be trusted: differences above ±{gain.half_width:.1%} are seen on a layer like this one."
-            )
+            floor = max(gain.high - 1, 1 - gain.low)
+            return f"Timings can be trusted: differences above {floor:.1%} are seen on a layer like this one."
         return "Timings cannot be trusted as things are: see what to change."
 
     @property

@@ -18,6 +18,8 @@ from dsconv_cli.timed import Peaks, Timing
 #: A share of a form's time above which fixed call cost is worth naming, and one above which it is the main thing.
 FIXED_MATTERS: Final = 0.25
 FIXED_RULES: Final = 0.5
+#: Above this fraction the rest is within the noise of the two.
+FIXED_IS_ALL: Final = 0.95
 #: Depthwise's share of time must exceed its share of MACs by this much to be called out of proportion.
 OUT_OF_PROPORTION: Final = 0.10
 #: A ratio known no better than this explains nothing.
@@ -157,7 +159,7 @@ def _depthwise(cost: Cost, three: Operators, timing: Timing) -> Iterator[str]:
         f"ordinary convolution {_giga(three.ordinary.flop_rate)}."
     )
     if first.fixed_share >= FIXED_RULES:
-        yield f"Most of that is the call: {_time(first.fixed_s)} of {_time(first.seconds)}."
+        yield _mostly_call("that", first)
     elif limited_by_memory(first, timing):
         yield from _memory(cost, first, timing)
     elif timing.peaks is not None and timing.copy_bytes is not None:
@@ -210,7 +212,7 @@ def _ordinary(cost: Cost, three: Operators, timing: Timing) -> Iterator[str]:
         f"{peaks.conv_shape} reaches here."
     )
     if whole.fixed_share >= FIXED_RULES:
-        yield f"Most of it is the call: {_time(whole.fixed_s)} of {_time(whole.seconds)}."
+        yield _mostly_call("it", whole)
     if timing.pages is not None and timing.pages.ordinary >= MANY_PAGES:
         size = timing.pages.ordinary * _PAGE_BYTES / 2**20
         yield f"Each of its calls maps {timing.pages.ordinary:,.0f} pages of memory anew ({size:,.0f} MiB)."
@@ -237,3 +239,9 @@ def _giga(value: float) -> str:
 
 def _share(value: float) -> str:
     return f"{value:.0%}" if value >= 0.01 else "less than 1%"
+
+
+def _mostly_call(what: str, one: Operator) -> str:
+    if one.fixed_share >= FIXED_IS_ALL:
+        return f"Nearly all of {what} is the call, which costs as much with next to nothing to compute."
+    return f"Most of {what} is the call: {_time(one.fixed_s)} of {_time(one.seconds)}."

@@ -32,7 +32,6 @@ from dsconv_cli.jobs import (
 )
 from dsconv_cli.sampling import Plan, Rounds, Workload, sample, settle, warm_up
 from dsconv_cli.spec import CannotMeasureError, ConvSpec, DsconvError
-from dsconv_cli.stats import median
 from dsconv_cli.timed import Backends, Pages, Peaks, Seconds
 from dsconv_cli.variants import ConvLayer, ordinary, separable
 
@@ -221,7 +220,7 @@ def _fixed(job: MeasureLayer, device: Device, backends: Backends) -> Seconds | N
         image = _image(small, job.conditions, 2)
         workload = stopwatch(device, lambda module=module, image=image: module(image))  # type: ignore[misc]
         warm_up(workload, Plan(warm_s=0.002), time.perf_counter)
-        found.append(median([workload(5) / 5 for _ in range(_FIXED_ROUNDS)]))
+        found.append(min(workload(5) / 5 for _ in range(_FIXED_ROUNDS)))
     return Seconds(*found)
 
 
@@ -321,7 +320,7 @@ def _copy_rate(job: MeasureLayer, device: Device) -> float | None:
     workload = stopwatch(device, lambda: target.copy_(source))
     took = warm_up(workload, Plan(warm_s=0.001), time.perf_counter)
     calls = max(1, int(_COPY_BLOCK_S / max(took, 1e-9)))
-    return 2 * size * calls / median([workload(calls) for _ in range(5)])
+    return 2 * size * calls / min(workload(calls) for _ in range(5))
 
 
 class _Usage(NamedTuple):

@@ -80,6 +80,7 @@ MORE_BYTES = "times the bytes of the ordinary one"
         ({"ordinary_s": 4e-3, "pages": Pages(9216, 0, 0)}, [BELOW, PAGES, "9,216 pages", "36 MiB"], [WEIGHTS]),
         ({"ordinary_s": 4e-4, "pages": Pages(9216, 0, 0)}, [], [BELOW, PAGES]),
         ({"ordinary_s": 8e-4, "fixed_s": Seconds(5e-4, 0, 0)}, [BELOW, "Most of it is the call"], [CALLS]),
+        ({"ordinary_s": 8e-4, "fixed_s": Seconds(9e-4, 0, 0)}, [BELOW, "Nearly all of it is the call"], ["Most of it"]),
         # the halves sum to 140 µs
         ({"separable_s": 2.0e-4}, [SUM, "43% more"], []),
         ({"separable_s": 1.1e-4}, [SUM, "21% less"], []),
