@@ -18,6 +18,11 @@ def install() -> None:
         signal.signal(signal.SIGINT, _note)
 
 
+def seen() -> bool:
+    """Whether there was one, also if it was swallowed or turned into another error on its way."""
+    return _seen
+
+
 def check() -> None:
     """Raise KeyboardInterrupt if there was one, also if it was swallowed."""
     if _seen:

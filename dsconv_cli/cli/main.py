@@ -10,6 +10,7 @@ from typing import cast
 
 import typer
 
+from dsconv_cli import interrupts
 from dsconv_cli.cli.compare import compare
 from dsconv_cli.cli.doctor import doctor
 from dsconv_cli.cli.help import PlainCommand, PlainGroup
@@ -67,6 +68,10 @@ def run(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except Exception as error:  # noqa: BLE001
+        if interrupts.seen():
+            # What Ctrl-C broke off is not what failed.
+            say("error", "interrupted", color)
+            return INTERRUPTED
         return _failed(error, color, verbose="--verbose" in words)
     if code == INTERRUPTED:
         say("error", "interrupted", color)
