@@ -354,16 +354,16 @@ def read(comparison: Comparison, key: str) -> Value:
     return KEYS[key](comparison) if recorded is None or key not in recorded else recorded[key]
 
 
-def find_key(key: str) -> str:
-    """The key of `KEYS` that the user's `key` means: itself, or its `.value`.
+def find_key(key: str, keys: Mapping[str, Any] = KEYS) -> str:
+    """The key of `keys` that the user's `key` means: itself, or its `.value`.
 
     Raises:
         DsconvError: there is none; the message lists them all, the nearest first.
     """
     for candidate in (key, f"{key}.value"):
-        if candidate in KEYS:
+        if candidate in keys:
             return candidate
-    raise DsconvError(f"unknown key {key!r}; keys are {', '.join(nearest(key, KEYS))}")
+    raise DsconvError(f"unknown key {key!r}; keys are {', '.join(nearest(key, keys))}")
 
 
 def nearest(word: str, known: Mapping[str, Any]) -> list[str]:
@@ -396,12 +396,17 @@ def document(comparison: Comparison) -> dict[str, Any]:
     """The keys nested at their dots, ready for JSON. Sections that were not asked for are None."""
     nested: dict[str, Any] = {}
     for key, value in flat(comparison):
-        section, *rest = key.split(".")
+        section = key.partition(".")[0]
         if section in OPTIONAL_SECTIONS and getattr(comparison, section) is None:
             nested[section] = None
-            continue
-        inner = nested
-        for part in [section, *rest][:-1]:
-            inner = inner.setdefault(part, {})
-        inner[key.rpartition(".")[2]] = list(value) if isinstance(value, tuple) else value
+        else:
+            put(nested, key, value)
     return nested
+
+
+def put(nested: dict[str, Any], key: str, value: Value) -> None:
+    """Set what `key` names in a document that is nested at its dots, ready for JSON."""
+    *outer, last = key.split(".")
+    for part in outer:
+        nested = nested.setdefault(part, {})
+    nested[last] = list(value) if isinstance(value, tuple) else value

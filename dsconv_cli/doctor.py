@@ -13,12 +13,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from dsconv_cli import comparison
 from dsconv_cli._version import __version__
-from dsconv_cli.comparison import SCHEMA_VERSION, Value, nearest
+from dsconv_cli.comparison import SCHEMA_VERSION, Value
 from dsconv_cli.environment import cpu_name, thop_distribution
 from dsconv_cli.jobs import Found, Machine
 from dsconv_cli.judge import Findings
-from dsconv_cli.spec import ConvSpec, DsconvError
+from dsconv_cli.spec import ConvSpec
 from dsconv_cli.timed import Peaks
 from dsconv_cli.timing import Timer, TimingSettings, Watcher
 from dsconv_cli.zygote import can_fork
@@ -193,27 +194,15 @@ KEYS: Final[Mapping[str, Getter]] = MappingProxyType(
 
 
 def find_key(key: str) -> str:
-    """The key of `KEYS` that the user's `key` means: itself, or its `.value`.
-
-    Raises:
-        DsconvError: there is none; the message lists them all, the nearest first.
-    """
-    for candidate in (key, f"{key}.value"):
-        if candidate in KEYS:
-            return candidate
-    raise DsconvError(f"unknown key {key!r}; keys are {', '.join(nearest(key, KEYS))}")
+    """The key of `KEYS` that the user's `key` means. Raises as `comparison.find_key` does."""
+    return comparison.find_key(key, KEYS)
 
 
 def document(one: Examination) -> dict[str, Any]:
     """The JSON document, schema version 1."""
     nested: dict[str, Any] = {}
     for key, getter in KEYS.items():
-        *parents, last = key.split(".")
-        inner = nested
-        for parent in parents:
-            inner = inner.setdefault(parent, {})
-        value = getter(one)
-        inner[last] = list(value) if isinstance(value, tuple) else value
+        comparison.put(nested, key, getter(one))
     return nested
 
 

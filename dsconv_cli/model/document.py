@@ -10,14 +10,15 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 
+from dsconv_cli import comparison
 from dsconv_cli.comparison import KEYS as COMPARISON_KEYS
-from dsconv_cli.comparison import SCHEMA_VERSION, Comparison, Value, nearest
+from dsconv_cli.comparison import SCHEMA_VERSION, Comparison, Value
 from dsconv_cli.comparison import read as read_comparison
 from dsconv_cli.cost import cost
 from dsconv_cli.model.result import BeforeAfter, Layer, ModelResult
 from dsconv_cli.parsing import INTEGERS, PAIRS
 from dsconv_cli.render.csv_ import cell
-from dsconv_cli.spec import ConvSpec, DsconvError
+from dsconv_cli.spec import ConvSpec
 
 Getter = Callable[[ModelResult], Value]
 
@@ -91,15 +92,8 @@ def read(result: ModelResult, key: str) -> Value:
 
 
 def find_key(key: str) -> str:
-    """The key of `KEYS` that the user's `key` means: itself, or its `.value`.
-
-    Raises:
-        DsconvError: there is none; the message lists them all, the nearest first.
-    """
-    for candidate in (key, f"{key}.value"):
-        if candidate in KEYS:
-            return candidate
-    raise DsconvError(f"unknown key {key!r}; keys are {', '.join(nearest(key, KEYS))}")
+    """The key of `KEYS` that the user's `key` means. Raises as `comparison.find_key` does."""
+    return comparison.find_key(key, KEYS)
 
 
 def document(result: ModelResult) -> dict[str, Any]:
@@ -109,7 +103,7 @@ def document(result: ModelResult) -> dict[str, Any]:
         if key.startswith(f"{TIME_SECTION}.") and result.time is None:
             nested["totals"]["time"] = None
         else:
-            _put(nested, key, read(result, key))
+            comparison.put(nested, key, read(result, key))
     nested["model"]["output"] = [list(shape) for shape in result.outputs]
     nested["model"]["selection"] = _selection(result)
     nested["model"]["notes"] = list(result.notes)
@@ -133,19 +127,19 @@ def layer_document(result: ModelResult, layer: Layer) -> dict[str, Any]:
         if (section in _SPEC_SECTIONS and layer.spec is None) or (section == "time" and layer.time is None):
             nested[section] = None
         else:
-            _put(nested, column, value)
+            comparison.put(nested, column, value)
     return nested
 
 
 def layer_cells(result: ModelResult, layer: Layer) -> Iterator[tuple[str, Value]]:
     """Every column of a layer with its value; None where it has none."""
-    comparison = None
+    compared = None
     if layer.spec is not None:
-        comparison = Comparison(layer.spec, cost(layer.spec), time=layer.time)
+        compared = Comparison(layer.spec, cost(layer.spec), time=layer.time)
     for column, getter in LAYER_COLUMNS.items():
         yield column, getter(result, layer)
     for column in SPEC_COLUMNS:
-        yield column, None if comparison is None else read_comparison(comparison, column)
+        yield column, None if compared is None else read_comparison(compared, column)
 
 
 def _share(part: int, whole: int) -> float:
@@ -189,13 +183,6 @@ def _selection(result: ModelResult) -> dict[str, Any]:
         "target_macs": asked.target_macs,
         "target_params": asked.target_params,
     }
-
-
-def _put(nested: dict[str, Any], key: str, value: Value) -> None:
-    *outer, last = key.split(".")
-    for part in outer:
-        nested = nested.setdefault(part, {})
-    nested[last] = list(value) if isinstance(value, tuple) else value
 
 
 #: The columns of `--layers`, as the options of `compare` are called.
