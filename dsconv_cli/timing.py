@@ -287,7 +287,7 @@ class Timer:
             dtype=spec.dtype,
             processes=found.processes,
             pairs=found.pairs,
-            fixed_s=_fixed([one.fixed_s for one in least_disturbed if one.fixed_s is not None]),
+            fixed_s=_fixed(least_disturbed),
             pages=_pages([one.pages for one in samples if one.pages is not None]),
             copy_bytes=_median_known([one.copy_bytes for one in samples]),
             peaks=peaks,
@@ -301,6 +301,8 @@ class Timer:
 #: A probe or a peak that has not answered by then never will.
 _PATIENCE_S: Final = 120.0
 _GRACE_S: Final = 0.5
+#: A call that costs more than this much of itself was not measured.
+_IMPOSSIBLE: Final = 1.1
 
 
 def time_layer(spec: ConvSpec, settings: TimingSettings | None = None, progress: Watcher | None = None) -> Timing:
@@ -382,8 +384,14 @@ def _median_known(values: Sequence[float | None]) -> float | None:
     return median(known) if known else None
 
 
-def _fixed(samples: Sequence[Seconds]) -> Seconds | None:
-    return Seconds(*_medians(samples)) if samples else None
+def _fixed(samples: Sequence[LayerSample]) -> Seconds | None:
+    """The fixed costs of calls; None where one reads more than the whole operator takes, for then it is noise."""
+    known = [one.fixed_s for one in samples if one.fixed_s is not None]
+    if not known:
+        return None
+    fixed = Seconds(*_medians(known))
+    whole = (median([one.rounds.fastest(name) for one in samples]) for name in Seconds._fields)
+    return fixed if all(one <= _IMPOSSIBLE * all_of_it for one, all_of_it in zip(fixed, whole, strict=True)) else None
 
 
 def _pages(samples: Sequence[Pages]) -> Pages | None:

@@ -378,3 +378,50 @@ def test_rows_stream_before_the_run_is_over():
         message = process.stderr.read().decode()
     assert process.returncode == 3
     assert message.splitlines()[-1] == "error: stdout was closed before the whole result was written"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "k,k,c\n1,2,3\n"),
+        ("a.csv", "k,K,c\n1,2,3\n"),
+        ("a.csv", "k,c,spec.k\n1,2,3\n"),
+        ("a.jsonl", '{"k": 16, "c": 32, "k": 17}\n'),
+        ("a.jsonl", '{"k": 16, "c": 32, "spec.k": 17}\n'),
+    ],
+)
+def test_a_column_that_is_there_twice(dsconv, tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    result = dsconv("sweep", "--from", name, "--profiler", "none", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert f"{name} line 1: k is there twice" in result.stderr
+
+
+def test_whole_numbers_as_spreadsheets_write_them(dsconv, tmp_path):
+    (tmp_path / "a.csv").write_text("k,c\n16.0,32.00\n")
+    arguments = ("sweep", "--from", "a.csv", "--profiler", "none", "--columns", "k,c", "--format", "csv")
+    assert dsconv(*arguments, cwd=tmp_path).stdout == "spec.k,spec.c\n16,32\n"
+    (tmp_path / "a.csv").write_text("k,c\n16.5,32\n")
+    assert "line 2, k: must be a positive integer, not '16.5'" in dsconv(*arguments, cwd=tmp_path).stderr
+
+
+def test_conditions_add_up_and_files_do_not(dsconv):
+    grid = ("sweep", "--k", "16,32,64", "--c", "16", "--profiler", "none", "--columns", "k", "--format", "csv")
+    assert dsconv(*grid, "--where", "k>16", "--where", "k<64").stdout == "spec.k\n32\n"
+    result = dsconv("sweep", "--from", "a", "--from", "b")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "--from takes one file" in result.stderr
+
+
+def test_a_gate_that_judged_nothing_has_not_passed(dsconv):
+    grid = ("sweep", "--k", "16,32", "--c", "16", "--profiler", "none", "--where", "k>100")
+    result = dsconv(*grid, "--fail-under", "macs.ratio=5")
+    assert result.returncode == 2
+    assert "no layer satisfies --where, so that the gates judged nothing" in result.stderr
+    assert "warning: no layer satisfies --where" in dsconv(*grid).stderr
+
+
+def test_what_the_layers_of_a_file_share_is_in_the_title(dsconv, tmp_path):
+    (tmp_path / "a.csv").write_text("k,c\n16,24\n32,24\n")
+    text = dsconv("sweep", "--from", "a.csv", "--profiler", "none", cwd=tmp_path).stdout
+    assert text.startswith("2 from a.csv; c=24; closed forms")

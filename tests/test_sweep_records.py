@@ -89,7 +89,7 @@ def test_a_model_leaves_out_what_has_no_replacement(tmp_path):
     ("text", "complaint"),
     [
         ("k,c\n64,32\n64,x\n", "line 3, c: must be a positive integer, not 'x'"),
-        ("k,c\n64,32.0\n", "line 2, c: must be a positive integer"),
+        ("k,c\n64,32.5\n", "line 2, c: must be a positive integer"),
         ("k,c\n\n\n64,0\n", "line 4, c: must be a positive integer"),
         ("k,c,q\n64,32,1\n", "line 1: unknown column 'q'; columns are k, c,"),
         ("k,c\n64\n", "line 2 has 1 cells, and the header has 2"),

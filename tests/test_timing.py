@@ -12,7 +12,7 @@ from dsconv_cli import ConvSpec
 from dsconv_cli.jobs import MeasureLayer, MeasurePeaks, Probe
 from dsconv_cli.judge import Surroundings, findings, kept, verdict
 from dsconv_cli.spec import CannotMeasureError, DsconvError
-from dsconv_cli.timed import Interval, Pages
+from dsconv_cli.timed import Interval, Pages, Seconds
 from dsconv_cli.timing import (
     MOST_KEPT,
     Timer,
@@ -277,3 +277,9 @@ def test_the_regime_is_told():
     assert (regime.torch, regime.device_name, regime.cores, regime.batch) == ("2.99.0", "Some GPU", 4, 3)
     assert regime.backends == ("Mkldnn", "Mkldnn", "Slow2d")
     assert regime.notes == ("cudnn.benchmark off",)
+
+
+def test_a_call_that_costs_more_than_all_of_itself_was_not_measured():
+    """Depthwise takes 60 µs: a call of 65 is within the noise of the two, one of 70 is not."""
+    assert timed(FakeLaboratory(fixed_s=Seconds(1e-6, 65e-6, 1e-6))).fixed_s is not None
+    assert timed(FakeLaboratory(fixed_s=Seconds(1e-6, 70e-6, 1e-6))).fixed_s is None

@@ -188,6 +188,20 @@ class Gates:
             say("error", f"gate failed {more:,} more times, {self.failed:,} in all", self._color)
 
 
+class Counted:
+    """How many rows there were."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def add(self, _: Comparison) -> None:
+        """As `Sink`."""
+        self.rows += 1
+
+    def finish(self) -> None:
+        """As `Sink`."""
+
+
 class Doubts:
     """Says how many timings are not to be relied on, and why."""
 

@@ -11,6 +11,7 @@ import typer
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import timed
 from dsconv_cli.cli.options import MEASUREMENT, OUTPUT, _option
+from dsconv_cli.spec import DsconvError
 
 GRID = "The layers of a sweep"
 PICTURE = "The picture"
@@ -23,7 +24,7 @@ DEFAULTS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 
 From = Annotated[
-    str | None,
+    list[str] | None,
     _option("--from", text="Layers from CSV or JSON Lines; - is stdin.", panel=GRID, metavar="FILE|-"),
 ]
 Zip = Annotated[
@@ -48,10 +49,10 @@ Budget = Annotated[
     ),
 ]
 Where = Annotated[
-    str | None,
+    list[str] | None,
     _option(
         "--where",
-        text="Only layers for which this holds, such as 'macs.ratio < 6 and k >= 64'.",
+        text="Only layers for which this holds, such as 'macs.ratio < 6 and k >= 64'. Repeatable: all must hold.",
         panel=OUTPUT,
         metavar="CONDITION",
     ),
@@ -194,7 +195,7 @@ def sweep(
     request = Request(
         layer={name: text for name, text in texts.items() if text},
         biases=(bias, ordinary_bias, depthwise_bias, pointwise_bias),
-        from_file=from_file,
+        from_file=_one_file(from_file),
         zips=tuple(zips or ()),
         strict=strict,
         profiler=profiler,
@@ -206,7 +207,7 @@ def sweep(
         format_name=format_name,
         outputs=tuple(output or ()),
         get=get,
-        where=where,
+        where=" and ".join(where if len(where) == 1 else [f"({one})" for one in where]) if where else None,
         sort=sort,
         top=top,
         columns=columns,
@@ -243,3 +244,9 @@ def _as_list(shared: object, text: str, default: str) -> object:
 
 
 sweep.__annotations__.update({name: _as_list(*shared, DEFAULTS[name]) for name, shared in _SHARED.items()})
+
+
+def _one_file(files: list[str] | None) -> str | None:
+    if files and len(files) > 1:
+        raise DsconvError("--from takes one file; put several together with cat, or run once for each")
+    return files[0] if files else None

@@ -13,7 +13,7 @@ from dsconv_cli.cli import timed
 from dsconv_cli.cli.compare import biases, choice, make_streams
 from dsconv_cli.cli.progress import Progress, clock_text
 from dsconv_cli.cli.report import GATE_FAILED, File, check_distinct, check_writable, parse_file
-from dsconv_cli.cli.sinks import Doubts, FileLines, Gates, Plot, Sink, StdoutLines, SummaryOf, Table
+from dsconv_cli.cli.sinks import Counted, Doubts, FileLines, Gates, Plot, Sink, StdoutLines, SummaryOf, Table
 from dsconv_cli.cli.streams import Streams, is_terminal
 from dsconv_cli.cli.sweep import DEFAULTS
 from dsconv_cli.comparison import KEYS, PROFILER_CHOICES, Comparison, closed_forms
@@ -128,8 +128,9 @@ def run(request: Request) -> int:
     with ExitStack() as stack:
         progress = stack.enter_context(Progress(sweep.total, quiet=request.quiet or _rows_on_terminal(sweep)))
         shown = list(_shown(sweep, stack))
-        seen: list[Sink] = [*_seen(sweep), *([gates] if sweep.gates else [])]
-        rows = _tee(_rows(sweep, skipped, progress, stack, wanted=bool(shown or seen)), seen)
+        counted = Counted()
+        seen: list[Sink] = [counted, *_seen(sweep), *([gates] if sweep.gates else [])]
+        rows = _tee(_rows(sweep, skipped, progress, stack, wanted=bool(shown or seen[1:])), seen)
         for row in rows if sweep.order is None else sweep.order.apply(rows):
             for sink in shown:
                 sink.add(row)
@@ -137,7 +138,18 @@ def run(request: Request) -> int:
         skipped.tell_total()
         for sink in (*shown, *seen):
             sink.finish()
+    _tell_of_nothing(sweep, counted.rows)
     return GATE_FAILED if gates.failed else 0
+
+
+def _tell_of_nothing(sweep: Sweep, rows: int) -> None:
+    """A gate that judged no layer has not passed: a slip in --where must not turn it off for good."""
+    if rows or not sweep.total:
+        return
+    reason = "no layer satisfies --where" if sweep.condition is not None else "no layer is left"
+    if sweep.gates:
+        raise DsconvError(f"{reason}, so that the gates judged nothing")
+    sweep.streams.warn(reason)
 
 
 def prepare(request: Request) -> Sweep:
@@ -366,7 +378,9 @@ def _title(sweep: Sweep) -> str:
     """What the layers have in common."""
     if isinstance(sweep.source, GridSource):
         return layer_name(sweep.source.grid.fixed)
-    return str(sweep.source)
+    assert isinstance(sweep.source, FileSource)
+    shared = layer_name({**sweep.source.file.fixed, **sweep.source.grid.fixed})
+    return f"{sweep.source}; {shared}" if shared else str(sweep.source)
 
 
 class Skipped:

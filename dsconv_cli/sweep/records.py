@@ -12,9 +12,10 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any, Final, NamedTuple
@@ -77,6 +78,7 @@ class LayerFile:
                     seen.add(value)
         self.names = tuple(names)
         self.varying = tuple(name for name in names if len(values[name]) > 1)
+        self.fixed = {name: next(iter(values[name])) for name in names if len(values[name]) == 1}
         if not self.count and not self.ineligible:
             raise DsconvError(f"{self.name} holds no layers")
 
@@ -91,7 +93,7 @@ class LayerFile:
                 stream.seek(0)
                 yield from (_json_records if first[:1] in {"{", "["} else _csv_records)(stream, self.name)
         except UnicodeDecodeError:
-            raise DsconvError(f"{self.name} is not UTF-8 text") from None
+            raise DsconvError(f"{self.name} is not UTF-8 text; save it as CSV UTF-8") from None
         except csv.Error as error:
             raise DsconvError(f"{self.name} is not CSV: {error}") from None
 
@@ -113,6 +115,8 @@ class LayerFile:
 
 def _spool(source: str, name: str) -> Any:
     """What a pipe says, for reading it twice; None for a file, which can be read twice as it is."""
+    if source == "-" and sys.stdin is None:
+        raise DsconvError(f"cannot read {name}: it is closed")
     try:
         if source != "-" and Path(source).is_file():
             Path(source).open("rb").close()
@@ -143,6 +147,7 @@ def _csv_records(stream: IO[str], name: str) -> Iterator[Record | None]:
         where = f"{name} line {reader.line_num}"
         if not columns:
             columns = [_column(cell, where) for cell in cells]
+            _refuse_twice([column for column in columns if column], where)
             continue
         if len(cells) != len(columns):
             raise DsconvError(f"{where} has {len(cells)} cells, and the header has {len(columns)}")
@@ -156,13 +161,13 @@ def _json_records(stream: IO[str], name: str) -> Iterator[Record | None]:
             continue
         where = f"{name} line {number}"
         try:
-            document = json.loads(line)
+            document = json.loads(line, object_pairs_hook=partial(_object, where))
         except (ValueError, RecursionError) as error:
             if number == 1 or line.strip() in {"{", "["}:
                 # One document over several lines, as --format json writes it.
                 yield from _whole_document(stream, name)
                 return
-            raise DsconvError(f"{where} is not JSON: {error}") from None
+            raise DsconvError(f"{where} is not JSON: {getattr(error, 'msg', error)}") from None
         for one in _layers_of(document):
             yield _json_record(one, number, where)
 
@@ -170,7 +175,7 @@ def _json_records(stream: IO[str], name: str) -> Iterator[Record | None]:
 def _whole_document(stream: IO[str], name: str) -> Iterator[Record | None]:
     stream.seek(0)
     try:
-        document = json.load(stream)
+        document = json.load(stream, object_pairs_hook=partial(_object, name))
     except (ValueError, RecursionError) as error:
         raise DsconvError(f"{name} is neither JSON Lines nor one JSON document: {error}") from None
     for number, one in enumerate(_layers_of(document), 1):
@@ -197,12 +202,25 @@ def _json_record(document: Any, line: int, where: str) -> Record | None:
                 del parts["bias"]
             flat.update({_column(f"spec.{part}", where): inner for part, inner in parts.items()})
         elif key != "spec" and (column := _column(key, where, sections=True)):
+            _refuse_twice([*flat, column], where)
             flat[column] = value
     return _record({key: value for key, value in flat.items() if value is not None}, line, where)
 
 
 def _prefixed(bias: Any) -> dict[str, Any]:
     return {f"bias.{name}": on for name, on in bias.items()} if isinstance(bias, dict) else {}
+
+
+def _object(where: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    _refuse_twice([key for key, _ in pairs], where)
+    return dict(pairs)
+
+
+def _refuse_twice(names: Sequence[str], where: str) -> None:
+    """Two values for one argument: which one is meant cannot be known."""
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise DsconvError(f"{where}: {name} is there twice")
 
 
 def _column(text: str, where: str, *, sections: bool = False) -> str:
@@ -246,7 +264,10 @@ def _with_bias(fields: Fields) -> Fields:
 
 
 def _whole(value: Any, label: str) -> int:
-    return integer(_text(value), label)
+    """A whole number; also as a spreadsheet writes one in a column that has gaps, `16.0`."""
+    text = _text(value).strip()
+    whole, point, rest = text.partition(".")
+    return integer(whole if point and rest.strip("0") == "" and whole else text, label)
 
 
 def _text(value: Any) -> str:
