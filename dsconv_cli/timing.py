@@ -364,12 +364,12 @@ def refuse_hopeless(spec: ConvSpec, peaks: Peaks, budget_s: float) -> None:
 def _over_budget(durations: Sequence[float], budget_s: float, elapsed_s: float) -> CannotMeasureError:
     if not durations:
         return CannotMeasureError(
-            f"one measurement of this layer did not end within the budget of {budget_s:g} s, and {MIN_PROCESSES} "
+            f"one measurement of this layer did not end within the budget of {budget_s:.3g} s, and {MIN_PROCESSES} "
             f"are needed; --budget {MIN_PROCESSES * 2 * elapsed_s:.0f} may do"
         )
     needed = elapsed_s + (MIN_PROCESSES - len(durations) + 1) * max(durations)
     return CannotMeasureError(
-        f"the budget of {budget_s:g} s holds {len(durations)} of the {MIN_PROCESSES} measurements that an interval "
+        f"the budget of {budget_s:.3g} s holds {len(durations)} of the {MIN_PROCESSES} measurements that an interval "
         f"needs, for one takes {max(durations):.3g} s; --budget {math.ceil(needed)} will do"
     )
 

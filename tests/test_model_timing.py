@@ -30,7 +30,8 @@ SHAPE = (1, 8, 16, 16)
 class FakeLaboratory:
     """Every layer is 3 times as fast when separable, the network 2 times; nothing is measured."""
 
-    def __init__(self, fails=None):
+    def __init__(self, fails=None, says="it does not fit"):
+        self._says = says
         self.jobs = []
         self.closed = False
         self._fails = fails
@@ -45,7 +46,7 @@ class FakeLaboratory:
         if isinstance(job, MeasurePeaks):
             return Peaks(1e11, 1e10, 1e11, "a shape")
         if self._fails is not None and isinstance(job, self._fails):
-            raise CannotMeasureError("it does not fit")
+            raise CannotMeasureError(self._says)
         gain = 2.0 if isinstance(job, MeasureNetwork) else 3.0
         # Processes differ a little, for an interval needs that.
         noise = 1 + 0.001 * (len(self.jobs) % 3)
@@ -194,3 +195,10 @@ def test_the_measuring_side():
         torch.set_num_threads(threads)
         torch.set_flush_denormal(False)
     assert set(sample.rounds.per_call) == {"ordinary", "separable"}
+
+
+def test_advice_is_about_the_whole_budget():
+    """Two shapes and the network's four shares: a sixth of 60 s each, so that 13 s for one are 78 in all."""
+    result = _timed(FakeLaboratory(MeasureLayer, says="too little; --budget 13 will do"))
+    (note,) = [note for note in result.notes if "not timed" in note]
+    assert note == "2 of 2 shapes were not timed in 10 s each: too little; --budget 78 will do"

@@ -5,6 +5,8 @@ Needs no torch: what measures is in other processes.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -70,7 +72,9 @@ class NetworkTimer:
                     failed.append(str(error))
         if not failed:
             return timings, []
-        return timings, [f"{len(failed)} of {len(specs)} shapes were not timed in {budget_s:.3g} s each: {failed[0]}"]
+        return timings, [
+            f"{len(failed)} of {len(specs)} shapes were not timed in {budget_s:.3g} s each: {self._advice(failed[0], budget_s)}"
+        ]
 
     def _network(self, result: ModelResult, recipe: Recipe, budget_s: float, show: Show) -> ModelResult:
         chosen = tuple((layer.name, layer.spec) for layer in result.replaced if layer.spec is not None)
@@ -88,11 +92,16 @@ class NetworkTimer:
             with show("the network, ") as watch:
                 samples, around = timer.time_pair(job, dtype, watch)
         except CannotMeasureError as error:
-            note = f"the whole network was not timed in {budget_s:.3g} s: {error}"
+            note = f"the whole network was not timed in {budget_s:.3g} s: {self._advice(str(error), budget_s)}"
             return replace(result, notes=(*result.notes, note))
         # What a longer budget would do is told in terms of the whole budget, of which this is a share.
         found = findings(samples, around._replace(budget_s=self._settings.budget_s))
         return replace(result, time=_network_time(samples, found, self._settings, dtype))
+
+    def _advice(self, error: str, share_s: float) -> str:
+        """An error about a share of the budget, with its advice in terms of the whole."""
+        factor = self._settings.budget_s / share_s
+        return re.sub(r"--budget (\d+)", lambda found: f"--budget {math.ceil(factor * int(found[1]))}", error)
 
     def _timer(self, budget_s: float) -> Timer:
         return Timer(replace(self._settings, budget_s=budget_s), laboratory=self._laboratory)
