@@ -72,9 +72,8 @@ class NetworkTimer:
                     failed.append(str(error))
         if not failed:
             return timings, []
-        return timings, [
-            f"{len(failed)} of {len(specs)} shapes were not timed in {budget_s:.3g} s each: {self._advice(failed[0], budget_s)}"
-        ]
+        told = self._advice(failed[0], budget_s)
+        return timings, [f"{len(failed)} of {len(specs)} shapes were not timed in {budget_s:.3g} s each: {told}"]
 
     def _network(self, result: ModelResult, recipe: Recipe, budget_s: float, show: Show) -> ModelResult:
         chosen = tuple((layer.name, layer.spec) for layer in result.replaced if layer.spec is not None)
