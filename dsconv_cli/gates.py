@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, Literal
@@ -66,6 +66,16 @@ def parse_gate(kind: Kind, text: str, resolve: Callable[[str], str] = find_key) 
     if not _NUMBER.fullmatch(number.strip()):
         raise DsconvError(f"{option} {text}: {number!r} is not a finite number such as 7.5 or 1e6")
     return Gate(kind, resolve(key.strip()), Fraction(number.strip()), text)
+
+
+def parse_gates(
+    under: Iterable[str], over: Iterable[str], resolve: Callable[[str], str] = find_key
+) -> tuple[Gate, ...]:
+    """All of `--fail-under`, then all of `--fail-over`. Raises as `parse_gate` does."""
+    return (
+        *(parse_gate("under", text, resolve) for text in under),
+        *(parse_gate("over", text, resolve) for text in over),
+    )
 
 
 def check_types(comparison: Comparison, gates: tuple[Gate, ...]) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 from dsconv_cli import parsing
 from dsconv_cli.cli.report import GATE_FAILED, File, check_writable, replace_file, terminal_width
 from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, write_out
-from dsconv_cli.gates import Failure, Gate, judge, parse_gate
+from dsconv_cli.gates import Failure, Gate, judge, parse_gates
 from dsconv_cli.model.document import KEYS, TIME_SECTION, find_key, layers_file, read
 from dsconv_cli.model.render import FORMATS, PLOT, Shown, render
 from dsconv_cli.model.result import ModelResult
@@ -116,10 +116,7 @@ def plan(
     on_stdout = [name for name, one in FORMATS.items() if one.on_stdout]
     if format_name not in on_stdout:
         raise DsconvError(f"--format must be one of {', '.join(on_stdout)}, not {format_name!r}")
-    gates = (
-        *(parse_gate("under", text, find_key) for text in fail_under),
-        *(parse_gate("over", text, find_key) for text in fail_over),
-    )
+    gates = parse_gates(fail_under, fail_over, find_key)
     found = None if key is None else find_key(key)
     for wanted in (*([found] if found else []), *(gate.key for gate in gates)):
         if wanted.startswith(TIME_SECTION) and not with_time:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from dsconv_cli import interrupts
 from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, write_out
 from dsconv_cli.comparison import OPTIONAL_SECTIONS, Comparison, find_key, read
-from dsconv_cli.gates import Failure, Gate, check, parse_gate
+from dsconv_cli.gates import Failure, Gate, check, parse_gates
 from dsconv_cli.render import FORMATS, View, format_of, render, render_file
 from dsconv_cli.render.csv_ import cell
 from dsconv_cli.spec import DsconvError
@@ -108,10 +108,7 @@ def plan(
     on_stdout = [name for name, one in FORMATS.items() if one.on_stdout]
     if format_name not in on_stdout:
         raise DsconvError(f"--format must be one of {', '.join(on_stdout)}, not {format_name!r}")
-    gates = (
-        *(parse_gate("under", text) for text in fail_under),
-        *(parse_gate("over", text) for text in fail_over),
-    )
+    gates = parse_gates(fail_under, fail_over)
     found = None if key is None else find_key(key)
     for wanted in (*([found] if found else []), *(gate.key for gate in gates)):
         _check_measured(wanted, absent)
