@@ -18,10 +18,10 @@ import time
 from contextlib import suppress
 from statistics import mean, median
 
-from dsconv_cli.cost import cost
-from dsconv_cli.spec import ConvSpec
-from dsconv_cli.timed import Interval
-from dsconv_cli.timing import Timer, TimingSettings
+from dsconv_cli.layer.cost import cost
+from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.timing.result import Interval
+from dsconv_cli.timing.timer import Timer, TimingSettings
 
 LAYERS = {
     "16x16x3x3 on 8x8": ConvSpec(16, 16, h=8, w=8),

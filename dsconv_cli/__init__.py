@@ -16,24 +16,25 @@ from typing import TYPE_CHECKING, Any
 from dsconv_cli._version import __version__
 
 if TYPE_CHECKING:
-    from dsconv_cli.build import ordinary_conv2d, separable_conv2d
     from dsconv_cli.comparison import Comparison, compare
+    from dsconv_cli.counting.modules import ordinary_conv2d, separable_conv2d
+    from dsconv_cli.errors import CannotMeasureError, DsconvError, SpecError
+    from dsconv_cli.layer.spec import Bias, ConvSpec
     from dsconv_cli.model.analysis import analyse, separate
     from dsconv_cli.model.result import ModelResult
-    from dsconv_cli.spec import Bias, CannotMeasureError, ConvSpec, DsconvError, SpecError
 
 _HOME = {
-    "Bias": "spec",
-    "CannotMeasureError": "spec",
+    "Bias": "layer.spec",
+    "CannotMeasureError": "errors",
     "Comparison": "comparison",
-    "ConvSpec": "spec",
-    "DsconvError": "spec",
+    "ConvSpec": "layer.spec",
+    "DsconvError": "errors",
     "ModelResult": "model.result",
-    "SpecError": "spec",
+    "SpecError": "errors",
     "analyse": "model.analysis",
     "compare": "comparison",
-    "ordinary_conv2d": "build",
-    "separable_conv2d": "build",
+    "ordinary_conv2d": "counting.modules",
+    "separable_conv2d": "counting.modules",
     "separate": "model.analysis",
 }
 

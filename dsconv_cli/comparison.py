@@ -5,56 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from dsconv_cli.cost import FLOPS_PER_MAC, Approximation, Cost, Counts, Intensity, approximate, cost
+from dsconv_cli.counting.result import INSTEAD, MAX_COUNT, PROFILER_CHOICES, FormCounts, Measured
 from dsconv_cli.environment import Environment, environment
-from dsconv_cli.spec import CannotMeasureError, ConvSpec, DsconvError
-from dsconv_cli.timed import Timing
+from dsconv_cli.errors import CannotMeasureError, DsconvError
+from dsconv_cli.layer.cost import FLOPS_PER_MAC, Approximation, Cost, Counts, Intensity, approximate, cost
+from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.timing.result import Timing
 
 SCHEMA_VERSION: Final = 1
 
-PROFILER_CHOICES: Final = ("thop", "torch", "both", "none")
-
-#: torch's sizes, and the integers that go into its tensors, are signed 64-bit.
-MAX_COUNT: Final = 2**63 - 1
-
-#: What to do where nothing can count.
-INSTEAD: Final = "--profiler none gives the closed forms, exact at any size"
-
 #: What a key can hold. A tuple is one value of several parts, such as a shape.
 Value = None | bool | int | float | str | tuple[int, ...] | tuple[str, ...]
-
-
-class FormCounts(NamedTuple):
-    """One metric as a program counted it on both forms."""
-
-    ordinary: int
-    separable: int
-
-    @property
-    def ratio(self) -> Fraction:
-        """Ordinary ÷ separable."""
-        return Fraction(self.ordinary, self.separable)
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What a profiler counted on the modules that were built.
-
-    `exact` is False where it counts in doubles and a count is above 2^53, so that agreement means agreement
-    within that precision. `counters` names the distributions that answered.
-    """
-
-    profiler: str
-    params: FormCounts
-    macs: FormCounts
-    agrees: bool
-    exact: bool
-    counters: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +91,7 @@ def profile(comparison: Comparison, profiler: str) -> Comparison:
         return comparison
     refuse_uncountable(comparison, profiler)
     try:
-        from dsconv_cli.profilers import measure
+        from dsconv_cli.counting.profilers import measure
     except (ImportError, OSError) as error:
         raise CannotMeasureError(f"torch cannot be loaded ({error}); pip install torch thop; {INSTEAD}") from error
 
@@ -214,7 +179,7 @@ def _per_operator(name: str) -> dict[str, Getter]:
 
     def work(attribute: str) -> Getter:
         def get(one: Comparison) -> float:
-            from dsconv_cli.why import operators
+            from dsconv_cli.timing.reasons import operators
 
             assert one.time is not None
             return getattr(getattr(operators(one.cost, one.time), name), attribute)  # type: ignore[no-any-return]
@@ -235,7 +200,7 @@ def _per_operator(name: str) -> dict[str, Getter]:
 
 def _share(name: str) -> Getter:
     def get(one: Comparison) -> float:
-        from dsconv_cli.why import operators
+        from dsconv_cli.timing.reasons import operators
 
         assert one.time is not None
         return getattr(operators(one.cost, one.time), name)  # type: ignore[no-any-return]
@@ -248,7 +213,7 @@ def _peak(name: str) -> Getter:
 
 
 def _explanation(one: Comparison) -> tuple[str, ...]:
-    from dsconv_cli.why import explain_time
+    from dsconv_cli.timing.reasons import explain_time
 
     assert one.time is not None
     return explain_time(one.cost, one.time)

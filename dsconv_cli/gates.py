@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Final, Literal
 
 from dsconv_cli.comparison import KEYS, NO_NUMBERS, Comparison, Value, find_key, read
-from dsconv_cli.spec import DsconvError
+from dsconv_cli.errors import DsconvError
 
 #: A decimal number, of a size that exact arithmetic can hold.
 _NUMBER: Final = re.compile(r"[+-]?(\d{1,400}(\.\d{0,400})?|\.\d{1,400})([eE][+-]?\d{1,3})?", re.ASCII)

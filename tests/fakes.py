@@ -6,10 +6,10 @@ import math
 import random
 from dataclasses import replace
 
-from dsconv_cli.jobs import Devices, Found, LayerSample, ListDevices, Machine, MeasureLayer, MeasurePeaks, Probe
-from dsconv_cli.sampling import Rounds
-from dsconv_cli.timed import Backends, Interval, Pages, Peaks, Regime, Seconds, Timing
-from dsconv_cli.workers import TimeoutExceededError
+from dsconv_cli.timing.jobs import Devices, Found, LayerSample, ListDevices, Machine, MeasureLayer, MeasurePeaks, Probe
+from dsconv_cli.timing.processes import TimeoutExceededError
+from dsconv_cli.timing.result import Backends, Interval, Pages, Peaks, Regime, Seconds, Timing
+from dsconv_cli.timing.worker.sampling import Rounds
 
 PEAKS = Peaks(matmul_flops=100e9, copy_bytes=20e9, conv_flops=120e9, conv_shape="128×128×3×3 on 1×128×28×28")
 MACHINE = Machine("2.99.0", "", cores=4, default_threads=4, clock="wall clock", free_bytes=8 * 2**30, notes=())

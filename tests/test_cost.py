@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsconv_cli import Bias, ConvSpec
-from dsconv_cli.cost import approximate, cost
+from dsconv_cli.layer.cost import approximate, cost
 
 size = st.integers(1, 2**40)
 

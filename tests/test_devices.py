@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from dsconv_cli import devices
-from dsconv_cli.devices import DEVICES, available_cores, busy_seconds, free_memory, parse_device
-from dsconv_cli.spec import DsconvError
+from dsconv_cli.errors import DsconvError
+from dsconv_cli.timing.worker import devices
+from dsconv_cli.timing.worker.devices import DEVICES, available_cores, busy_seconds, free_memory, parse_device
 
 
 class FakeCuda:

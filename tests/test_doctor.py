@@ -12,11 +12,11 @@ import jsonschema
 import pytest
 from fakes import MACHINE, FakeLaboratory
 
-from dsconv_cli import doctor
-from dsconv_cli.doctor import KEYS, Surveyed, document, examine_with, trust
-from dsconv_cli.render import View
-from dsconv_cli.render.doctor import render
-from dsconv_cli.timing import Timer, TimingSettings
+from dsconv_cli.report import View
+from dsconv_cli.report.doctor import render
+from dsconv_cli.timing import doctor
+from dsconv_cli.timing.doctor import KEYS, Surveyed, document, examine_with, trust
+from dsconv_cli.timing.timer import Timer, TimingSettings
 
 SCHEMA = json.loads(files("dsconv_cli").joinpath("schema/dsconv-1.schema.json").read_text(encoding="utf-8"))
 QUIET = Surveyed(

@@ -14,8 +14,8 @@ import pytest
 
 from dsconv_cli import ConvSpec
 from dsconv_cli.comparison import closed_forms
-from dsconv_cli.render import View, render
-from dsconv_cli.render.numbers import ascii_text, by, percent, scaled, seconds, significant, times
+from dsconv_cli.numbers import ascii_text, by, percent, scaled, seconds, significant, times
+from dsconv_cli.report import View, render
 
 GOLDEN = Path(__file__).parent / "golden"
 EXAMPLE = ConvSpec(64, 32)

@@ -177,7 +177,7 @@ def test_layers_are_what_sweep_reads(here, tmp_path):
 @pytest.mark.parametrize("option", ["--layers", "--output"])
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
 def test_sweep_reads_them(here, tmp_path, option, ending):
-    from dsconv_cli.sweep.records import LayerFile
+    from dsconv_cli.sweep.files import LayerFile
 
     path = tmp_path / f"layers.{ending}"
     assert here(f"{ODD}:Everything", "--input", "2,3,8,8", option, path)[0] == 0
@@ -199,7 +199,7 @@ def test_plot(here, tmp_path):
 def test_plot_shows_every_mac(program):
     pytest.importorskip("matplotlib")
     from dsconv_cli import analyse
-    from dsconv_cli.model.plot import figure
+    from dsconv_cli.report.model.plot import figure
 
     result = analyse(torch.export.load(program), (1, 3, 16, 16))
     axes = figure(result).axes[0]
@@ -228,8 +228,8 @@ def test_nothing_is_cut_off(width):
     from model_checks import ConvMobileNet
 
     from dsconv_cli import analyse
-    from dsconv_cli.model.render import Shown, render
-    from dsconv_cli.render import View
+    from dsconv_cli.report import View
+    from dsconv_cli.report.model import Shown, render
 
     with torch.device("meta"):
         network = torch.nn.ModuleDict({"a_rather_long_name_of_a_backbone": ConvMobileNet()})[

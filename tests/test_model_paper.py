@@ -71,8 +71,8 @@ def test_table_2(mobilenet):
 
 
 def test_table_2_in_the_table(mobilenet):
-    from dsconv_cli.model.render import Shown, render
-    from dsconv_cli.render import View
+    from dsconv_cli.report import View
+    from dsconv_cli.report.model import Shown, render
 
     first = next(
         line for line in render("table", analyse(mobilenet, IMAGE), Shown(View())).splitlines() if "3×3" in line

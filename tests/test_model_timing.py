@@ -14,14 +14,14 @@ from conftest import run_dsconv
 from torch import nn
 
 from dsconv_cli import CannotMeasureError, analyse
-from dsconv_cli.jobs import LayerSample, Machine, MeasureLayer, MeasureNetwork, MeasurePeaks, Probe
-from dsconv_cli.model.render import Shown, render
 from dsconv_cli.model.result import InputShape, Recipe
 from dsconv_cli.model.timing import NETWORK_SHARES, NetworkTimer
-from dsconv_cli.render import View
-from dsconv_cli.sampling import Rounds
-from dsconv_cli.timed import Backends, Peaks, Seconds
-from dsconv_cli.timing import TimingSettings
+from dsconv_cli.report import View
+from dsconv_cli.report.model import Shown, render
+from dsconv_cli.timing.jobs import LayerSample, Machine, MeasureLayer, MeasureNetwork, MeasurePeaks, Probe
+from dsconv_cli.timing.result import Backends, Peaks, Seconds
+from dsconv_cli.timing.timer import TimingSettings
+from dsconv_cli.timing.worker.sampling import Rounds
 
 ODD = str(Path(__file__).parent / "networks" / "odd.py")
 SHAPE = (1, 8, 16, 16)
@@ -174,9 +174,9 @@ def test_time_options_need_time():
 
 def test_the_measuring_side():
     """What runs in the other process, run here."""
-    from dsconv_cli.jobs import Conditions
     from dsconv_cli.model.workload import measure_network
-    from dsconv_cli.sampling import Plan
+    from dsconv_cli.timing.jobs import Conditions
+    from dsconv_cli.timing.worker.sampling import Plan
 
     result = analyse(torch.nn.Sequential(nn.Conv2d(3, 8, 3, padding=1)), (1, 3, 8, 8))
     spec = result.layers[0].spec

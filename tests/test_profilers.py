@@ -16,8 +16,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dsconv_cli import Bias, CannotMeasureError, ConvSpec, SpecError, compare, ordinary_conv2d, separable_conv2d
-from dsconv_cli import profilers as module
-from dsconv_cli.profilers import count_with_thop, count_with_torch
+from dsconv_cli.counting import profilers as module
+from dsconv_cli.counting.profilers import count_with_thop, count_with_torch
 
 small = st.integers(1, 9)
 pair = st.tuples(st.integers(1, 4), st.integers(1, 4))

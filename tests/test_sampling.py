@@ -8,7 +8,7 @@ import statistics
 
 import pytest
 
-from dsconv_cli.sampling import Plan, calls_per_block, disturbed_fraction, sample, settle
+from dsconv_cli.timing.worker.sampling import Plan, calls_per_block, disturbed_fraction, sample, settle
 
 
 class World:

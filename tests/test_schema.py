@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dsconv_cli import Bias, ConvSpec, compare
 from dsconv_cli.comparison import KEYS, closed_forms, document, find_key, flat
-from dsconv_cli.timed import Interval, Timing
+from dsconv_cli.timing.result import Interval, Timing
 
 SCHEMA = json.loads(files("dsconv_cli").joinpath("schema/dsconv-1.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsconv_cli.spec import ConvSpec, DsconvError
+from dsconv_cli.errors import DsconvError
+from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.sweep.axes import parse_axis
 from dsconv_cli.sweep.grid import make_grid
-from dsconv_cli.sweep.layers import GridSource, Misfit, Shard, layer_name, parse_shard, specs
+from dsconv_cli.sweep.sources import GridSource, Misfit, Shard, layer_name, parse_shard, specs
 
 
 def values(name, text):

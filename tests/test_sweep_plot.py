@@ -9,10 +9,11 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from dsconv_cli.comparison import Comparison, closed_forms
-from dsconv_cli.plots import files, terminal
-from dsconv_cli.plots.picture import Axes, Picture, choose_axes
-from dsconv_cli.spec import Bias, ConvSpec, DsconvError
-from dsconv_cli.timed import Interval, Timing
+from dsconv_cli.errors import DsconvError
+from dsconv_cli.layer.spec import Bias, ConvSpec
+from dsconv_cli.report.plots import files, terminal
+from dsconv_cli.report.plots.picture import Axes, Picture, choose_axes
+from dsconv_cli.timing.result import Interval, Timing
 
 BRAILLE = range(0x2801, 0x2900)
 

@@ -7,9 +7,10 @@ import json
 import pytest
 
 from dsconv_cli.comparison import KEYS, closed_forms, document
-from dsconv_cli.spec import Bias, ConvSpec, DsconvError
-from dsconv_cli.sweep.lines import csv_header, csv_line, json_line
-from dsconv_cli.sweep.records import LayerFile
+from dsconv_cli.errors import DsconvError
+from dsconv_cli.layer.spec import Bias, ConvSpec
+from dsconv_cli.report.lines import csv_header, csv_line, json_line
+from dsconv_cli.sweep.files import LayerFile
 
 SPECS = (
     ConvSpec(64, 32),

@@ -11,11 +11,13 @@ import time
 import pytest
 from conftest import SCRIPT, clean_environment
 
-from dsconv_cli.comparison import KEYS, Comparison, FormCounts, Measured, closed_forms, document
-from dsconv_cli.spec import ConvSpec, DsconvError
-from dsconv_cli.sweep.lines import json_line
-from dsconv_cli.sweep.resume import ResultsFile, comparison_of
-from dsconv_cli.timed import Interval, Timing
+from dsconv_cli.comparison import KEYS, Comparison, closed_forms, document
+from dsconv_cli.counting.result import FormCounts, Measured
+from dsconv_cli.errors import DsconvError
+from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.report.lines import json_line
+from dsconv_cli.sweep.results import ResultsFile, comparison_of
+from dsconv_cli.timing.result import Interval, Timing
 
 LINE = json_line(tuple(KEYS))
 SETTINGS = {"--profiler": "none", "--time": "off"}

@@ -13,12 +13,14 @@ from fakes import FakeLaboratory, timing
 from dsconv_cli.cli.progress import clock_text, progress_text
 from dsconv_cli.cli.sinks import Doubts
 from dsconv_cli.cli.streams import Streams
-from dsconv_cli.comparison import KEYS, Comparison, FormCounts, Measured, closed_forms, document
-from dsconv_cli.spec import CannotMeasureError, ConvSpec
-from dsconv_cli.sweep.lines import json_line
+from dsconv_cli.comparison import KEYS, Comparison, closed_forms, document
+from dsconv_cli.counting.result import FormCounts, Measured
+from dsconv_cli.errors import CannotMeasureError
+from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.report.lines import json_line
 from dsconv_cli.sweep.pacing import shuffled, time_layers
-from dsconv_cli.sweep.resume import comparison_of
-from dsconv_cli.timing import Timer, TimingSettings
+from dsconv_cli.sweep.results import comparison_of
+from dsconv_cli.timing.timer import Timer, TimingSettings
 
 LAYERS = [ConvSpec(k, 8) for k in range(1, 21)]
 

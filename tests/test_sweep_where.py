@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsconv_cli.comparison import Comparison, closed_forms
-from dsconv_cli.spec import ConvSpec, DsconvError
+from dsconv_cli.errors import DsconvError
+from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.sweep.conditions import parse_where
 from dsconv_cli.sweep.keys import KINDS
-from dsconv_cli.sweep.where import parse_where
 
 ONE = closed_forms(ConvSpec(k=64, c=32, stride=(2, 1)))
 

@@ -14,9 +14,9 @@ from fakes import timing
 
 from dsconv_cli import ConvSpec
 from dsconv_cli.comparison import closed_forms
-from dsconv_cli.render import View, format_of, render, render_file
-from dsconv_cli.render.timed_content import regime_line, speedup_line
-from dsconv_cli.timed import Backends, Interval, Regime, Seconds
+from dsconv_cli.report import View, format_of, render, render_file
+from dsconv_cli.report.timed_content import regime_line, speedup_line
+from dsconv_cli.timing.result import Backends, Interval, Regime, Seconds
 
 GOLDEN = Path(__file__).parent / "golden"
 UNRELIABLE = {"reliable": False, "warnings": ("the interval is ±9.0% wide, more than ±5%; --budget 58 should do",)}

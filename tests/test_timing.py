@@ -9,11 +9,10 @@ import pytest
 from fakes import MACHINE, PEAKS, FakeLaboratory
 
 from dsconv_cli import ConvSpec
-from dsconv_cli.jobs import MeasureLayer, MeasurePeaks, Probe
-from dsconv_cli.judge import Surroundings, findings, kept, verdict
-from dsconv_cli.spec import CannotMeasureError, DsconvError
-from dsconv_cli.timed import Interval, Pages, Seconds
-from dsconv_cli.timing import (
+from dsconv_cli.errors import CannotMeasureError, DsconvError
+from dsconv_cli.timing.jobs import MeasureLayer, MeasurePeaks, Probe
+from dsconv_cli.timing.result import Interval, Pages, Seconds
+from dsconv_cli.timing.timer import (
     MOST_KEPT,
     Timer,
     TimingSettings,
@@ -22,6 +21,7 @@ from dsconv_cli.timing import (
     refuse_hopeless,
     refuse_too_large,
 )
+from dsconv_cli.timing.verdict import Surroundings, findings, kept, verdict
 
 SPEC = ConvSpec(64, 32, h=32, w=32)
 

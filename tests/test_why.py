@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from dsconv_cli import ConvSpec
 from dsconv_cli.comparison import closed_forms
-from dsconv_cli.cost import cost
-from dsconv_cli.roof import roofline
-from dsconv_cli.timed import Interval, Pages, Seconds
-from dsconv_cli.why import explain_time, limited_by_memory, operators
+from dsconv_cli.layer.cost import cost
+from dsconv_cli.timing.reasons import explain_time, limited_by_memory, operators
+from dsconv_cli.timing.result import Interval, Pages, Seconds
+from dsconv_cli.timing.roofline import roofline
 
 SPEC = ConvSpec(64, 32, h=32, w=32)
 COST = cost(SPEC)

@@ -11,12 +11,14 @@ import time
 import pytest
 import torch
 
-from dsconv_cli import Bias, ConvSpec, workload, zygote
-from dsconv_cli.jobs import Conditions, ListDevices, MeasureLayer, MeasurePeaks, Probe
-from dsconv_cli.sampling import Plan
-from dsconv_cli.spec import CannotMeasureError, DsconvError
-from dsconv_cli.timed import Backends, Peaks
-from dsconv_cli.workers import ProcessLaboratory, TimeoutExceededError
+from dsconv_cli import Bias, ConvSpec
+from dsconv_cli.errors import CannotMeasureError, DsconvError
+from dsconv_cli.timing import forkserver as zygote
+from dsconv_cli.timing.jobs import Conditions, ListDevices, MeasureLayer, MeasurePeaks, Probe
+from dsconv_cli.timing.processes import ProcessLaboratory, TimeoutExceededError
+from dsconv_cli.timing.result import Backends, Peaks
+from dsconv_cli.timing.worker import measure as workload
+from dsconv_cli.timing.worker.sampling import Plan
 
 CPU = Conditions("cpu", 1, False, "float32")
 QUICK = Plan(seconds=0.005, warm_s=0.001)

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, cast
 
 import typer
 
-from dsconv_cli import parsing
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import timed
 from dsconv_cli.cli.report import Plan, plan
 from dsconv_cli.cli.streams import ColorChoice, Streams
-from dsconv_cli.comparison import PROFILER_CHOICES, Comparison, closed_forms, profile, refuse_uncountable
+from dsconv_cli.comparison import Comparison, closed_forms, profile, refuse_uncountable
+from dsconv_cli.counting.result import PROFILER_CHOICES
+from dsconv_cli.errors import DsconvError
 from dsconv_cli.gates import check_types
-from dsconv_cli.spec import DTYPE_BYTES, Bias, ConvSpec, DsconvError
+from dsconv_cli.layer import reading
+from dsconv_cli.layer.spec import DTYPE_BYTES, Bias, ConvSpec
 
 if TYPE_CHECKING:
-    from dsconv_cli.timing import Timer, TimingSettings
+    from dsconv_cli.timing.timer import Timer, TimingSettings
 
 
 def compare(
@@ -65,7 +67,7 @@ def compare(
         "padding": padding, "dilation": dilation, "depth_multiplier": depth_multiplier,
         "dtype": choice("--dtype", dtype, DTYPE_BYTES),
     }  # fmt: skip
-    spec = parsing.layer(texts, bias=biases(bias, ordinary_bias, depthwise_bias, pointwise_bias))
+    spec = reading.layer(texts, bias=biases(bias, ordinary_bias, depthwise_bias, pointwise_bias))
     choice("--profiler", profiler, PROFILER_CHOICES)
     settings = timed.settings(time, device=device, threads=threads, channels_last=channels_last, budget=budget)
     wishes = plan(
@@ -141,6 +143,6 @@ def _counted(closed: Comparison, profiler: str, timer: Timer | None) -> Comparis
     if timer is not None:
         if profiler != "none":
             # Loads torch here while the measuring process loads it there.
-            import dsconv_cli.profilers  # noqa: F401
+            import dsconv_cli.counting.profilers  # noqa: F401
         timer.check(closed.spec)
     return profile(closed, profiler)

@@ -11,9 +11,10 @@ from dsconv_cli.cli import timed
 from dsconv_cli.cli.compare import choice, make_streams
 from dsconv_cli.cli.report import check_writable, replace_file, terminal_width
 from dsconv_cli.cli.streams import has_unicode, is_terminal, write_out
-from dsconv_cli.render import View, format_of
-from dsconv_cli.render.csv_ import cell
-from dsconv_cli.spec import DTYPE_BYTES, DsconvError
+from dsconv_cli.errors import DsconvError
+from dsconv_cli.layer.spec import DTYPE_BYTES
+from dsconv_cli.report import View, format_of
+from dsconv_cli.report.csv_ import cell
 
 _ON_STDOUT = ("table", "json", "csv", "markdown")
 _FILES = (*_ON_STDOUT, "jsonl")
@@ -47,8 +48,8 @@ def doctor(
         check_writable(path)
     settings = timed.settings(True, device=device, threads=threads, channels_last=channels_last, budget=budget)
     assert settings is not None
-    from dsconv_cli.doctor import KEYS, examine, find_key
-    from dsconv_cli.render.doctor import render
+    from dsconv_cli.report.doctor import render
+    from dsconv_cli.timing.doctor import KEYS, examine, find_key
 
     key = None if get is None else find_key(get)
     with timed.progress_line(streams) as watch:

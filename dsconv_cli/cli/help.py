@@ -12,7 +12,7 @@ import typer
 import typer.core
 
 from dsconv_cli.cli.streams import has_unicode, write_out
-from dsconv_cli.render.numbers import ascii_text
+from dsconv_cli.numbers import ascii_text
 
 _REST = "Options"
 

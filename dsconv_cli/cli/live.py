@@ -12,8 +12,8 @@ from rich.live import Live
 
 from dsconv_cli.cli.report import terminal_width
 from dsconv_cli.comparison import Comparison
-from dsconv_cli.render import View
-from dsconv_cli.render.table import make_console, renderable
+from dsconv_cli.report import View
+from dsconv_cli.report.table import make_console, renderable
 
 #: What a measurement adds to the table while it goes on.
 _PROGRESS_LINES: Final = 2

@@ -17,7 +17,7 @@ from dsconv_cli.cli.help import PlainCommand, PlainGroup
 from dsconv_cli.cli.model import model
 from dsconv_cli.cli.streams import ColorChoice, closed, say, write_out
 from dsconv_cli.cli.sweep import sweep
-from dsconv_cli.spec import DsconvError
+from dsconv_cli.errors import DsconvError
 
 INTERRUPTED = 130
 

@@ -10,7 +10,7 @@ from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import timed
 from dsconv_cli.cli.compare import choice, make_streams
 from dsconv_cli.cli.options import _option
-from dsconv_cli.spec import DTYPE_BYTES
+from dsconv_cli.layer.spec import DTYPE_BYTES
 
 NETWORK = "The network"
 WHAT_IF = "What if"

@@ -9,16 +9,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from dsconv_cli import parsing
 from dsconv_cli.cli.report import GATE_FAILED, File, check_writable, replace_file, terminal_width
 from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, write_out
+from dsconv_cli.errors import DsconvError
 from dsconv_cli.gates import Failure, Gate, judge, parse_gates
+from dsconv_cli.layer import reading
 from dsconv_cli.model.document import KEYS, TIME_SECTION, find_key, layers_file, read
-from dsconv_cli.model.render import FORMATS, PLOT, Shown, render
 from dsconv_cli.model.result import ModelResult
-from dsconv_cli.render import View
-from dsconv_cli.render.csv_ import cell
-from dsconv_cli.spec import DsconvError
+from dsconv_cli.report import View
+from dsconv_cli.report.csv_ import cell
+from dsconv_cli.report.model import FORMATS, PLOT, Shown, render
 
 PLOT_ENDINGS: Final = (".svg", ".png", ".pdf")
 LAYER_ENDINGS: Final = (".csv", ".jsonl")
@@ -41,8 +41,8 @@ def levels(depth: str | None, top: str | None) -> Levels:
     if depth is not None and top is not None:
         raise DsconvError("--depth is for the tree of modules and --top lists layers instead; give one of them")
     return Levels(
-        None if depth is None else parsing.integer(depth, "--depth"),
-        None if top is None else parsing.integer(top, "--top"),
+        None if depth is None else reading.integer(depth, "--depth"),
+        None if top is None else reading.integer(top, "--top"),
     )
 
 
@@ -77,7 +77,7 @@ class ModelPlan:
 
     def _write(self, file: File, result: ModelResult, failures: tuple[Failure, ...]) -> None:
         if file.format == PLOT:
-            from dsconv_cli.model.plot import draw
+            from dsconv_cli.report.model.plot import draw
 
             replace_file(file.path, draw(result, file.path.suffix[1:].lower(), self.levels.depth))
         else:

@@ -7,17 +7,17 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from dsconv_cli import parsing
 from dsconv_cli.cli import timed
 from dsconv_cli.cli.compare import choice
 from dsconv_cli.cli.model_plan import levels, plan
 from dsconv_cli.cli.streams import Streams
+from dsconv_cli.errors import DsconvError
+from dsconv_cli.layer import reading
 from dsconv_cli.model.choose import parse_count
 from dsconv_cli.model.result import InputShape, ModelResult, Recipe, Selection
-from dsconv_cli.spec import DsconvError
 
 if TYPE_CHECKING:
-    from dsconv_cli.timing import TimingSettings
+    from dsconv_cli.timing.timer import TimingSettings
 
 INPUT_DTYPES: Final = (
     *("float32", "float64", "bfloat16", "float16"),
@@ -95,7 +95,7 @@ def _input(text: str, dtype: str) -> InputShape:
     if equals and not name.isidentifier():
         raise DsconvError(f"--input takes SHAPE or NAME=SHAPE, such as 1,3,224,224, not {text!r}")
     parts = sizes.replace("x", ",").split(",")
-    shape = tuple(parsing.integer(part, f"--input {text}: each size") for part in parts)
+    shape = tuple(reading.integer(part, f"--input {text}: each size") for part in parts)
     return InputShape(name or None, shape, dtype)
 
 
@@ -129,7 +129,7 @@ def selection(
         keep=tuple(keep),
         only=tuple(only),
         min_ratio=_ratio(min_ratio),
-        depth_multiplier=parsing.integer(depth_multiplier, "--depth-multiplier"),
+        depth_multiplier=reading.integer(depth_multiplier, "--depth-multiplier"),
         target_macs=None if target_macs is None else parse_count(target_macs, "--target-macs"),
         target_params=None if target_params is None else parse_count(target_params, "--target-params"),
     )

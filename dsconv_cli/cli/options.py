@@ -1,4 +1,4 @@
-"""The options that commands share, declared once. The texts are parsed in `dsconv_cli.parsing`."""
+"""The options that commands share, declared once. The texts are parsed in `dsconv_cli.layer.reading`."""
 
 from __future__ import annotations
 

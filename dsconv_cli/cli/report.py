@@ -15,10 +15,10 @@ from typing import BinaryIO
 from dsconv_cli import interrupts
 from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, write_out
 from dsconv_cli.comparison import OPTIONAL_SECTIONS, Comparison, find_key, read
+from dsconv_cli.errors import DsconvError
 from dsconv_cli.gates import Failure, Gate, check, parse_gates
-from dsconv_cli.render import FORMATS, View, format_of, render, render_file
-from dsconv_cli.render.csv_ import cell
-from dsconv_cli.spec import DsconvError
+from dsconv_cli.report import FORMATS, View, format_of, render, render_file
+from dsconv_cli.report.csv_ import cell
 
 GATE_FAILED = 1
 

@@ -14,12 +14,12 @@ from dsconv_cli.cli.report import replace_file, replacing, terminal_width
 from dsconv_cli.cli.streams import PipeClosedError, Streams, closed, has_color, has_unicode, is_terminal, say, write_out
 from dsconv_cli.comparison import Comparison
 from dsconv_cli.gates import Failure, Gate, check
-from dsconv_cli.plots.picture import Picture
-from dsconv_cli.render import View
-from dsconv_cli.render.content import counted_by
-from dsconv_cli.render.rows import Cells, Column, cells, markdown, table
-from dsconv_cli.sweep.layers import layer_name
-from dsconv_cli.sweep.lines import STREAMED
+from dsconv_cli.report import View
+from dsconv_cli.report.content import counted_by
+from dsconv_cli.report.lines import STREAMED
+from dsconv_cli.report.plots.picture import Picture
+from dsconv_cli.report.sweep_table import Cells, Column, cells, markdown, table
+from dsconv_cli.sweep.sources import layer_name
 from dsconv_cli.sweep.summary import Summary
 
 #: Layers that are named one by one where a gate fails; the others are counted.
@@ -129,7 +129,7 @@ class SummaryOf:
 
     def finish(self) -> None:
         """As `Sink`."""
-        from dsconv_cli.sweep.summary_text import lines
+        from dsconv_cli.report.sweep_summary import lines
 
         put(lines(self.summary, self._format, view(None, self._color)), None)
 
@@ -148,13 +148,13 @@ class Plot:
         """As `Sink`."""
         drawing = self._picture.draw()
         if self._target == "-":
-            from dsconv_cli.plots.terminal import text
+            from dsconv_cli.report.plots.terminal import text
 
             shown = view(None, self._color)
             width = shown.width or 100
             write_out(text(drawing, width=width, color=shown.color, unicode=shown.unicode))
             return
-        from dsconv_cli.plots.files import image
+        from dsconv_cli.report.plots.files import image
 
         with replacing(Path(self._target)) as stream:
             stream.write(image(drawing, Path(self._target).suffix.lower()))
@@ -179,7 +179,7 @@ class Gates:
         """As `Sink`."""
         for layer, failure in self._named:
             if self._github:
-                from dsconv_cli.render.github import annotation
+                from dsconv_cli.report.github import annotation
 
                 write_out(annotation(failure, layer))
             say("error", f"gate failed at {layer}: {failure.message}", self._color)

@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, TextIO
 
-from dsconv_cli.render.numbers import ascii_text
-from dsconv_cli.spec import CannotMeasureError
+from dsconv_cli.errors import CannotMeasureError
+from dsconv_cli.numbers import ascii_text
 
 ColorChoice = Literal["auto", "always", "never"]
 Level = Literal["error", "warning", "note"]

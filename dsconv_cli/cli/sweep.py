@@ -11,7 +11,7 @@ import typer
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import timed
 from dsconv_cli.cli.options import MEASUREMENT, OUTPUT, _option
-from dsconv_cli.spec import DsconvError
+from dsconv_cli.errors import DsconvError
 
 GRID = "The layers of a sweep"
 PICTURE = "The picture"

@@ -16,18 +16,26 @@ from dsconv_cli.cli.report import GATE_FAILED, File, check_distinct, check_writa
 from dsconv_cli.cli.sinks import Counted, Doubts, FileLines, Gates, Plot, Sink, StdoutLines, SummaryOf, Table
 from dsconv_cli.cli.streams import Streams, is_terminal
 from dsconv_cli.cli.sweep import DEFAULTS
-from dsconv_cli.comparison import KEYS, PROFILER_CHOICES, Comparison, closed_forms
+from dsconv_cli.comparison import KEYS, Comparison, closed_forms
+from dsconv_cli.counting.result import PROFILER_CHOICES
+from dsconv_cli.errors import DsconvError
 from dsconv_cli.gates import Gate, check_types, parse_gate
-from dsconv_cli.parsing import integer, option_label
-from dsconv_cli.plots.picture import AXES, Axes, Picture, choose_axes
-from dsconv_cli.render import FORMATS
-from dsconv_cli.render.rows import default_columns, key_columns
-from dsconv_cli.spec import Bias, ConvSpec, DsconvError
+from dsconv_cli.layer.reading import integer, option_label
+from dsconv_cli.layer.spec import Bias, ConvSpec
+from dsconv_cli.report import FORMATS
+from dsconv_cli.report.lines import STREAMED
+from dsconv_cli.report.plots.picture import AXES, Axes, Picture, choose_axes
+from dsconv_cli.report.sweep_table import default_columns, key_columns
 from dsconv_cli.sweep.axes import parse_axis
-from dsconv_cli.sweep.counting import count, count_one
+from dsconv_cli.sweep.conditions import Condition, parse_where
+from dsconv_cli.sweep.files import LayerFile
 from dsconv_cli.sweep.grid import make_grid
 from dsconv_cli.sweep.keys import check_present, is_measured, resolve, resolve_many
-from dsconv_cli.sweep.layers import (
+from dsconv_cli.sweep.order import Order, parse_order
+from dsconv_cli.sweep.pacing import Timed, time_layers
+from dsconv_cli.sweep.parallel import count, count_one
+from dsconv_cli.sweep.results import ResultsFile
+from dsconv_cli.sweep.sources import (
     FileSource,
     GridSource,
     Misfit,
@@ -37,16 +45,10 @@ from dsconv_cli.sweep.layers import (
     parse_shard,
     specs,
 )
-from dsconv_cli.sweep.lines import STREAMED
-from dsconv_cli.sweep.order import Order, parse_order
-from dsconv_cli.sweep.pacing import Timed, time_layers
-from dsconv_cli.sweep.records import LayerFile
-from dsconv_cli.sweep.resume import ResultsFile
-from dsconv_cli.sweep.where import Condition, parse_where
 
 if TYPE_CHECKING:
-    from dsconv_cli import timing
-    from dsconv_cli.timing import TimingSettings
+    from dsconv_cli.timing import timer as timing
+    from dsconv_cli.timing.timer import TimingSettings
 
 #: Seconds that a layer's timing may take where no --budget is given.
 _EACH_S: Final = float(timed.BUDGET)
@@ -263,13 +265,13 @@ def _targets(request: Request) -> tuple[tuple[str, ...], tuple[File, ...]]:
     pictures = (*request.plots, *(text.removeprefix("svg:") for text in drawn))
     for target in pictures:
         if target == "-":
-            from dsconv_cli.plots.terminal import check_installed
+            from dsconv_cli.report.plots.terminal import check_installed
 
             check_installed()
             continue
         if Path(target).suffix.lower() not in _PICTURES:
             raise DsconvError(f"--plot {target}: a picture ends in {' or '.join(_PICTURES)}, or is - for the terminal")
-        from dsconv_cli.plots.files import check_installed
+        from dsconv_cli.report.plots.files import check_installed
 
         check_installed()
     every = (*files, *(File("svg", Path(target)) for target in pictures if target != "-"))

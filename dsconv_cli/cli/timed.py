@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from dsconv_cli import parsing
 from dsconv_cli.cli.streams import Streams, has_unicode, is_terminal
-from dsconv_cli.render.numbers import ascii_text
-from dsconv_cli.spec import DsconvError
+from dsconv_cli.errors import DsconvError
+from dsconv_cli.layer import reading
+from dsconv_cli.numbers import ascii_text
 
 if TYPE_CHECKING:
-    from dsconv_cli.timing import Progress, Timer, TimingSettings, Watcher
+    from dsconv_cli.timing.timer import Progress, Timer, TimingSettings, Watcher
 
 BUDGET: Final = "15"
 DEVICE: Final = "cpu"
@@ -37,11 +37,11 @@ def settings(
     if not wanted:
         _refuse_without_time(device=device, threads=threads, channels_last=channels_last, budget=budget)
         return None
-    from dsconv_cli.timing import DEFAULT_THREADS, TimingSettings
+    from dsconv_cli.timing.timer import DEFAULT_THREADS, TimingSettings
 
     return TimingSettings(
         device=device,
-        threads=DEFAULT_THREADS if threads is None else parsing.integer(threads, "--threads"),
+        threads=DEFAULT_THREADS if threads is None else reading.integer(threads, "--threads"),
         channels_last=channels_last,
         budget_s=seconds(budget, "--budget"),
     )
@@ -50,7 +50,7 @@ def settings(
 def _refuse_without_time(**options: object) -> None:
     for name, value in options.items():
         if value != _UNSET[name]:
-            raise DsconvError(f"{parsing.option_label(name)} is about measured time; it goes with --time")
+            raise DsconvError(f"{reading.option_label(name)} is about measured time; it goes with --time")
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def timer(settings: TimingSettings | None) -> Iterator[Timer | None]:
     if settings is None:
         yield None
         return
-    from dsconv_cli.timing import Timer
+    from dsconv_cli.timing.timer import Timer
 
     with Timer(settings) as one:
         yield one

@@ -11,8 +11,10 @@ from torch import nn
 from torch.export import ExportedProgram
 from torch.utils._pytree import tree_map
 
-from dsconv_cli.build import separable_conv2d
+from dsconv_cli.counting.modules import separable_conv2d
 from dsconv_cli.environment import distribution_of
+from dsconv_cli.errors import CannotMeasureError, DsconvError
+from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.model.choose import check_globs, decide, why_kept
 from dsconv_cli.model.copying import copy_module
 from dsconv_cli.model.inputs import CPU, META, Call, Inputs, inputs_of, seeded, shapes_of
@@ -29,7 +31,6 @@ from dsconv_cli.model.layers import (
 from dsconv_cli.model.result import BeforeAfter, InputShape, Layer, ModelResult, Selection
 from dsconv_cli.model.source import Source, a, check_call, describe, first_dtype, quiet, source_of
 from dsconv_cli.model.walk import Walk, walk
-from dsconv_cli.spec import CannotMeasureError, ConvSpec, DsconvError
 
 
 def analyse(

@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from itertools import accumulate
 from typing import Final, NamedTuple
 
+from dsconv_cli.errors import CannotMeasureError, DsconvError
 from dsconv_cli.model.result import Layer, Saving, Selection
-from dsconv_cli.spec import CannotMeasureError, DsconvError
 
 #: Decimal multiples, as counts of parameters and MACs are written.
 SUFFIXES: Final[Mapping[str, int]] = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}

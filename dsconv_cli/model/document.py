@@ -14,11 +14,11 @@ from dsconv_cli import comparison
 from dsconv_cli.comparison import KEYS as COMPARISON_KEYS
 from dsconv_cli.comparison import SCHEMA_VERSION, Comparison, Value
 from dsconv_cli.comparison import read as read_comparison
-from dsconv_cli.cost import cost
+from dsconv_cli.layer.cost import cost
+from dsconv_cli.layer.reading import INTEGERS, PAIRS
+from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.model.result import BeforeAfter, Layer, ModelResult
-from dsconv_cli.parsing import INTEGERS, PAIRS
-from dsconv_cli.render.csv_ import cell
-from dsconv_cli.spec import ConvSpec
+from dsconv_cli.report.csv_ import cell
 
 Getter = Callable[[ModelResult], Value]
 

@@ -9,9 +9,9 @@ from typing import Any, Final, TypeVar
 import torch
 from torch.utils._pytree import tree_map
 
+from dsconv_cli.errors import DsconvError
 from dsconv_cli.model.result import InputShape
 from dsconv_cli.model.walk import tensors_in
-from dsconv_cli.spec import DsconvError
 
 META: Final = "meta"
 CPU: Final = "cpu"

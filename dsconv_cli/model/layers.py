@@ -12,10 +12,11 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.parameter import UninitializedParameter
 from torch.nn.utils import parametrize
 
-from dsconv_cli.cost import cost
+from dsconv_cli.errors import SpecError
+from dsconv_cli.layer.cost import cost
+from dsconv_cli.layer.spec import DTYPE_BYTES, Bias, ConvSpec, Pair
 from dsconv_cli.model.result import Layer, Operator
 from dsconv_cli.model.walk import Seen, Walk
-from dsconv_cli.spec import DTYPE_BYTES, Bias, ConvSpec, Pair, SpecError
 
 #: What `torch.export` calls the module that a convolution was.
 EXPORTED_CONV2D: Final = "torch.nn.modules.conv.Conv2d"

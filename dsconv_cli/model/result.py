@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
-from dsconv_cli.cost import Cost, cost
 from dsconv_cli.environment import Environment, environment
-from dsconv_cli.spec import ConvSpec
-from dsconv_cli.timed import Timing
+from dsconv_cli.layer.cost import Cost, cost
+from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.timing.result import Timing
 
 Operator = Literal["convolution", "linear", "matmul"]
 

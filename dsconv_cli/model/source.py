@@ -19,8 +19,8 @@ from torch import nn
 from torch.export import ExportedProgram
 from torch.utils._pytree import tree_structure
 
+from dsconv_cli.errors import CannotMeasureError, DsconvError
 from dsconv_cli.model.copying import copy_module, left_as_it_was
-from dsconv_cli.spec import CannotMeasureError, DsconvError
 
 #: What in an exported archive is a pickle of any object, or compiled code, rather than numbers and a graph.
 _UNSAFE_ENTRIES: Final = ("/data/aotinductor/", "/constants/custom_obj_", "/constants/opaque_obj_")

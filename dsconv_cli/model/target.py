@@ -15,9 +15,9 @@ from typing import Any
 from torch import nn
 from torch.export import ExportedProgram
 
-from dsconv_cli.build import torch_dtype
+from dsconv_cli.counting.modules import torch_dtype
+from dsconv_cli.errors import CannotMeasureError, DsconvError
 from dsconv_cli.model.source import Source, describe, load_exported, quiet, source_of
-from dsconv_cli.spec import CannotMeasureError, DsconvError
 
 
 def load_target(text: str, arguments: Mapping[str, Any] | None = None, *, dtype: str = "") -> Source:

@@ -12,14 +12,15 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Final
 
-from dsconv_cli.jobs import Conditions, LayerSample, MeasureNetwork
-from dsconv_cli.judge import Findings, findings, median_s
+from dsconv_cli.errors import CannotMeasureError
+from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.model.result import ModelResult, NetworkTime, Recipe
-from dsconv_cli.sampling import Plan
-from dsconv_cli.spec import CannotMeasureError, ConvSpec
-from dsconv_cli.timed import Timing
-from dsconv_cli.timing import Timer, TimingSettings, Watcher
-from dsconv_cli.workers import Laboratory, ProcessLaboratory
+from dsconv_cli.timing.jobs import Conditions, LayerSample, MeasureNetwork
+from dsconv_cli.timing.processes import Laboratory, ProcessLaboratory
+from dsconv_cli.timing.result import Timing
+from dsconv_cli.timing.timer import Timer, TimingSettings, Watcher
+from dsconv_cli.timing.verdict import Findings, findings, median_s
+from dsconv_cli.timing.worker.sampling import Plan
 
 #: Of the budget, the network takes as much as so many layers: every process has to build it first.
 NETWORK_SHARES: Final = 4

@@ -7,17 +7,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from dsconv_cli.devices import DEVICES, Work, parse_device
-from dsconv_cli.jobs import Conditions, LayerSample, MeasureNetwork
+from dsconv_cli.errors import CannotMeasureError
 from dsconv_cli.model.analysis import call_of, pair_for
 from dsconv_cli.model.inputs import CPU, Inputs, inputs_from
 from dsconv_cli.model.layers import conv_of
 from dsconv_cli.model.result import InputShape
 from dsconv_cli.model.source import Source, describe
 from dsconv_cli.model.target import load_target
-from dsconv_cli.spec import CannotMeasureError
-from dsconv_cli.timed import Backends, Seconds
-from dsconv_cli.workload import ready, sample_watched, stopwatch
+from dsconv_cli.timing.jobs import Conditions, LayerSample, MeasureNetwork
+from dsconv_cli.timing.result import Backends, Seconds
+from dsconv_cli.timing.worker.devices import DEVICES, Work, parse_device
+from dsconv_cli.timing.worker.measure import ready, sample_watched, stopwatch
 
 
 def measure_network(job: MeasureNetwork) -> LayerSample:

@@ -12,8 +12,9 @@ from itertools import accumulate
 from math import gcd, lcm
 from typing import Final
 
-from dsconv_cli.parsing import INTEGERS, PAIRS, integer
-from dsconv_cli.spec import DTYPE_BYTES, MAX_DIMENSION, PADDING_WORDS, DsconvError, Pair
+from dsconv_cli.errors import DsconvError
+from dsconv_cli.layer.reading import INTEGERS, PAIRS, integer
+from dsconv_cli.layer.spec import DTYPE_BYTES, MAX_DIMENSION, PADDING_WORDS, Pair
 
 #: One value of an option.
 Scalar = int | Pair | str

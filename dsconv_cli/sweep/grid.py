@@ -9,8 +9,8 @@ from math import prod
 from types import MappingProxyType
 from typing import Any, Final
 
-from dsconv_cli.parsing import INTEGERS
-from dsconv_cli.spec import DsconvError
+from dsconv_cli.errors import DsconvError
+from dsconv_cli.layer.reading import INTEGERS
 from dsconv_cli.sweep.axes import Axis
 
 #: Keyword arguments of `ConvSpec`.

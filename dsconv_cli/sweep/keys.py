@@ -5,19 +5,11 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final, Literal
 
-from dsconv_cli.comparison import (
-    KEYS,
-    NO_NUMBERS,
-    OPTIONAL_SECTIONS,
-    Comparison,
-    FormCounts,
-    Measured,
-    closed_forms,
-    find_key,
-    read,
-)
-from dsconv_cli.spec import ConvSpec, DsconvError
-from dsconv_cli.timed import Interval, Timing
+from dsconv_cli.comparison import KEYS, NO_NUMBERS, OPTIONAL_SECTIONS, Comparison, closed_forms, find_key, read
+from dsconv_cli.counting.result import FormCounts, Measured
+from dsconv_cli.errors import DsconvError
+from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.timing.result import Interval, Timing
 
 Kind = Literal["number", "text", "truth"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from dsconv_cli.comparison import Comparison, read
-from dsconv_cli.spec import DsconvError
+from dsconv_cli.errors import DsconvError
 from dsconv_cli.sweep.keys import KINDS, resolve
 
 _DIRECTIONS: Final = {"desc": True, "asc": False}

@@ -9,12 +9,13 @@ from random import Random
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from dsconv_cli.comparison import Comparison
-from dsconv_cli.spec import CannotMeasureError, ConvSpec
-from dsconv_cli.sweep.layers import layer_name
+from dsconv_cli.errors import CannotMeasureError
+from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.sweep.sources import layer_name
 
 if TYPE_CHECKING:
-    from dsconv_cli.timed import Timing
-    from dsconv_cli.timing import Progress, TimingSettings
+    from dsconv_cli.timing.result import Timing
+    from dsconv_cli.timing.timer import Progress, TimingSettings
 
 #: However late a run is, a layer gets this share of what it would have had.
 _LEAST_SHARE = 0.5

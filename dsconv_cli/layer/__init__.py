@@ -1,0 +1,1 @@
+"""What is compared: a convolution, its two forms, their closed forms, and the derivation of R×S."""

@@ -1,0 +1,13 @@
+"""One JSON document on one line, so that files can be concatenated."""
+
+from __future__ import annotations
+
+import json
+
+from dsconv_cli.comparison import Comparison, document
+from dsconv_cli.report import View
+
+
+def render(comparison: Comparison, _: View) -> str:
+    """The document of schema version 1, on one line."""
+    return json.dumps(document(comparison), allow_nan=False) + "\n"

@@ -1,0 +1,303 @@
+"""What a picture shows, before anything draws it: lines of points, R×S beside them, labels and a caption."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from dsconv_cli.comparison import Comparison, read
+from dsconv_cli.errors import DsconvError
+from dsconv_cli.sweep.axes import as_text
+from dsconv_cli.sweep.keys import RATIOS
+
+#: What an axis can be, with its label and unit.
+AXES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "k": "output channels K",
+        "c": "input channels C",
+        "r": "kernel height R (pixels)",
+        "s": "kernel width S (pixels)",
+        "h": "input height H (pixels)",
+        "w": "input width W (pixels)",
+        "batch": "batch N (images)",
+        "depth_multiplier": "depth multiplier M (filters per channel)",
+        "stride": "stride (pixels)",
+        "dilation": "dilation (pixels)",
+        "padding": "padding (pixels)",
+        "dtype": "dtype",
+    }
+)
+
+_Y_LABELS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "params.ratio": "parameters",
+        "macs.ratio": "MACs",
+        "traffic.ratio": "memory traffic",
+        "measured.params.ratio": "parameters, counted",
+        "measured.macs.ratio": "MACs, counted",
+        "time.speedup.value": "time",
+    }
+)
+
+#: More lines than this cannot be told apart.
+MOST_LINES: Final = 8
+#: An axis whose last step is so much longer than its first is drawn in powers of two.
+_WIDENING: Final = 4
+#: Ratios that span more than this are drawn on a logarithmic scale.
+_TALL: Final = 10
+#: A picture of more points than this shows no markers.
+_FEW_POINTS: Final = 40
+
+
+class Point(NamedTuple):
+    """One layer, or the median of several: the ratio, its interval, and R·S."""
+
+    x: float
+    y: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Points from left to right. `label` is empty for the only line there is."""
+
+    label: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """Everything that is drawn. `references` are R×S: one line where all agree, else one for each of `lines`."""
+
+    title: str
+    x_label: str
+    y_label: str
+    legend: str
+    lines: tuple[Line, ...]
+    references: tuple[Line, ...]
+    ticks: tuple[tuple[float, str], ...]
+    caption: tuple[str, ...]
+    log_x: bool
+    log_y: bool
+    intervals: bool
+    markers: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """Which argument goes to the right, which one makes lines, and which ratio goes up."""
+
+    x: str
+    by: str | None
+    y: str
+
+
+@dataclass(slots=True)
+class _Cell:
+    """The layers that fall on one point."""
+
+    y: list[float] = field(default_factory=list)
+    low: list[float] = field(default_factory=list)
+    high: list[float] = field(default_factory=list)
+    taps: list[float] = field(default_factory=list)
+
+
+class _Trait:
+    """An argument that is no axis: whether it is fixed, or follows an axis, as W does where --zip w=h ties it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.first: Any = None
+        self.last: Any = None
+        self.fixed = True
+        self._met = False
+        self._by_axis: dict[str, dict[Any, Any]] | None = None
+
+    def add(self, value: Any, axes: Mapping[str, Any]) -> None:
+        """Take one more layer in."""
+        if not self._met:
+            self._met, self.first = True, value
+            self._by_axis = {axis: {} for axis in axes}
+        self.fixed = self.fixed and value == self.first
+        self.last = value
+        if self._by_axis is not None:
+            kept = {axis: seen for axis, seen in self._by_axis.items() if seen.setdefault(axes[axis], value) == value}
+            self._by_axis = kept or None
+
+    @property
+    def follows(self) -> str | None:
+        """The axis whose value decides this one's."""
+        return next(iter(self._by_axis), None) if self._by_axis else None
+
+    def __str__(self) -> str:
+        axis = self.follows
+        assert axis is not None
+        assert self._by_axis is not None
+        same = all(place == value for place, value in self._by_axis[axis].items())
+        return f"{_short(self.name)} {'=' if same else 'follows'} {_short(axis)}"
+
+
+class Picture:
+    """Collects a sweep's layers and makes a drawing of them."""
+
+    def __init__(self, axes: Axes) -> None:
+        self.axes = axes
+        self._cells: dict[Any, dict[Any, _Cell]] = {}
+        others = (name for name in (*AXES, "bias") if name not in {axes.x, axes.by})
+        self._traits = {name: _Trait(name) for name in others}
+
+    def add(self, one: Comparison) -> None:
+        """Take one more layer in. One without the ratio is left out."""
+        value = read(one, self.axes.y)
+        if not isinstance(value, float):
+            return
+        by = None if self.axes.by is None else _trait(one, self.axes.by)
+        cell = self._cells.setdefault(by, {}).setdefault(_trait(one, self.axes.x), _Cell())
+        interval = one.time.speedup if one.time is not None and self._timed else None
+        cell.y.append(value)
+        cell.low.append(value if interval is None else interval.low)
+        cell.high.append(value if interval is None else interval.high)
+        cell.taps.append(float(one.approximation.ratio))
+        for name, trait in self._traits.items():
+            trait.add(_trait(one, name), {axis: _trait(one, axis) for axis in (self.axes.x, self.axes.by) if axis})
+
+    @property
+    def _timed(self) -> bool:
+        return self.axes.y.startswith("time.")
+
+    def draw(self) -> Drawing:
+        """The drawing of what was collected.
+
+        Raises:
+            DsconvError: there was nothing.
+        """
+        if not self._cells:
+            raise DsconvError("there is nothing to plot: no layer has a value", exit_code=3)
+        chosen = _spread_out(_ordered(self._cells), MOST_LINES)
+        places = _places(dict.fromkeys(x for cells in self._cells.values() for x in cells))
+        lines = tuple(self._line(by, places, "y") for by in chosen)
+        references = tuple(self._line(by, places, "taps") for by in chosen)
+        if len({reference.points for reference in references}) == 1:
+            references = references[:1]
+        highest = [point.y for line in (*lines, *references) for point in line.points]
+        return Drawing(
+            title=f"Ordinary against depthwise separable convolution: {_Y_LABELS[self.axes.y]}",
+            x_label=AXES[self.axes.x],
+            y_label=f"ratio of {_Y_LABELS[self.axes.y]}, ordinary ÷ separable (×)",
+            legend="" if self.axes.by is None else AXES[self.axes.by],
+            lines=lines,
+            references=references,
+            ticks=tuple(places.values()),
+            caption=self._caption(len(chosen)),
+            log_x=_grows_by_factors([place for place, _ in places.values()]),
+            log_y=max(highest) / min(highest) > _TALL,
+            intervals=self._timed,
+            markers=len(places) <= _FEW_POINTS,
+        )
+
+    def _line(self, by: Any, places: Mapping[Any, tuple[float, str]], what: str) -> Line:
+        cells = sorted((places[x][0], cell) for x, cell in self._cells[by].items())
+        label = "" if self.axes.by is None else f"{_short(self.axes.by)} = {as_text(by)}"
+        if what == "taps":
+            taps = tuple(Point(x, *(3 * (median(cell.taps),))) for x, cell in cells)
+            return Line(f"R×S{f', {label}' if label else ''}", taps)
+        points = (Point(x, median(cell.y), median(cell.low), median(cell.high)) for x, cell in cells)
+        return Line(label, tuple(points))
+
+    def _caption(self, drawn: int) -> tuple[str, ...]:
+        fixed = [
+            f"{_short(trait.name)} = {_value(trait.name, trait.first)}"
+            for trait in self._traits.values()
+            if trait.fixed
+        ]
+        lines = [f"Fixed: {', '.join(fixed)}."] if fixed else []
+        varying = [trait for trait in self._traits.values() if not trait.fixed]
+        followers = [trait for trait in varying if trait.follows]
+        if followers:
+            lines.append(f"{'; '.join(map(str, followers))}.")
+        lines.extend(self._told(trait) for trait in varying if not trait.follows)
+        if drawn < len(self._cells):
+            lines.append(f"{drawn} of {len(self._cells)} values of {_short(str(self.axes.by))} are drawn.")
+        if any(min(cell.y) < 1 for cells in self._cells.values() for cell in cells.values()):
+            lines.append("Below 1 the separable form costs more.")
+        if self._timed:
+            lines.append("Bars: 95 % confidence intervals.")
+        return tuple(lines)
+
+    def _told(self, trait: _Trait) -> str:
+        several = any(len(cell.y) > 1 for cells in self._cells.values() for cell in cells.values())
+        span = f"{_value(trait.name, trait.first)} … {_value(trait.name, trait.last)}"
+        return f"{_short(trait.name)} = {span} varies too{'; points are medians' if several else ''}."
+
+
+def choose_axes(varying: Sequence[str], counts: Mapping[str, int], wanted: Mapping[str, str | None], y: str) -> Axes:
+    """The axes of a picture: what the user wants, and else the two arguments with the most values.
+
+    Args:
+        varying: what differs between the layers.
+        counts: how many values each of them has, where that is known.
+        wanted: "x" and "by", as the user gave them, or None.
+        y: a key of `RATIOS`.
+
+    Raises:
+        DsconvError: an axis or ratio that cannot be drawn, or nothing that varies.
+    """
+    if y not in RATIOS:
+        raise DsconvError(f"--plot-y must be a ratio, not {y}; ratios are {', '.join(RATIOS)}")
+    for option, name in (("--plot-x", wanted["x"]), ("--plot-by", wanted["by"])):
+        if name is not None and name not in AXES:
+            raise DsconvError(f"{option} must be one of {', '.join(AXES)}, not {name!r}")
+    if wanted["x"] is not None and wanted["x"] == wanted["by"]:
+        raise DsconvError(f"--plot-x and --plot-by are both {wanted['x']}")
+    drawable = [name for name in varying if name in AXES]
+    free = sorted((name for name in drawable if name not in wanted.values()), key=lambda name: -counts.get(name, 0))
+    x = wanted["x"] or (free.pop(0) if free else None)
+    if x is None:
+        raise DsconvError("--plot needs an argument that varies, such as --k 16:512:*2")
+    by = wanted["by"] or (free.pop(0) if free else None)
+    return Axes(x, by, y)
+
+
+def _grows_by_factors(places: Sequence[float]) -> bool:
+    return len(places) > 2 and places[0] > 0 and places[-1] - places[-2] >= _WIDENING * (places[1] - places[0])
+
+
+def _trait(one: Comparison, name: str) -> Any:
+    return getattr(one.spec, name)
+
+
+def _short(name: str) -> str:
+    return {"depth_multiplier": "M", "batch": "N"}.get(name, name.upper() if len(name) == 1 else name)
+
+
+def _value(name: str, value: Any) -> str:
+    if name == "bias":
+        on = [part for part, has in zip(("ordinary", "depthwise", "pointwise"), value, strict=True) if has]
+        return "yes" if len(on) == 3 else ", ".join(on) or "none"
+    return as_text(value)
+
+
+def _ordered(values: Iterable[Any]) -> list[Any]:
+    listed = list(values)
+    return listed if any(isinstance(value, str) or value is None for value in listed) else sorted(listed)
+
+
+def _spread_out(values: list[Any], most: int) -> list[Any]:
+    """At most `most` of them, the first and the last included."""
+    if len(values) <= most:
+        return values
+    return [values[round(place * (len(values) - 1) / (most - 1))] for place in range(most)]
+
+
+def _places(values: Iterable[Any]) -> dict[Any, tuple[float, str]]:
+    """Where each value stands on the axis. Pairs and words have no place of their own, and stand one by one."""
+    listed = _ordered(values)
+    if all(isinstance(value, int) for value in listed):
+        return {value: (float(value), str(value)) for value in listed}
+    if all(isinstance(value, tuple) and len(set(value)) == 1 for value in listed):
+        return {value: (float(value[0]), as_text(value)) for value in listed}
+    return {value: (float(place), as_text(value)) for place, value in enumerate(listed, 1)}

@@ -1,0 +1,280 @@
+"""A results file that outlives its runs: JSON Lines that are only ever appended to, one whole line at a time.
+
+A run that is killed leaves at most one line without its end, which the next run cuts off. The settings are read
+from the rows themselves, so that the file needs no companion.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import blake2b
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Any, Final, Self
+
+from dsconv_cli.comparison import KEYS, SCHEMA_VERSION, Comparison, Value, closed_forms
+from dsconv_cli.counting.result import FormCounts, Measured
+from dsconv_cli.errors import DsconvError, SpecError
+from dsconv_cli.layer.spec import Bias, ConvSpec
+from dsconv_cli.report.lines import json_line
+from dsconv_cli.sweep.keys import is_measured
+from dsconv_cli.timing.result import Interval, Timing
+
+Settings = Mapping[str, Any]
+
+_BEGINNING: Final = b'{"schema_version": '
+#: What must be equal in all rows that hold timings, beside what a user sets.
+_SAME_MACHINE: Final = ("platform", "cpu")
+
+_json_line: Final = json_line(tuple(KEYS))
+
+
+class Recorded(Comparison):
+    """A comparison read back: what was measured, and the machine that did it, are as they were written."""
+
+    __slots__ = ("_recorded",)
+
+    def __init__(self, one: Comparison, recorded: Mapping[str, Value]) -> None:
+        super().__init__(one.spec, one.cost, one.measured, one.time, one.device)
+        object.__setattr__(self, "_recorded", MappingProxyType(recorded))
+
+    @property
+    def recorded(self) -> Mapping[str, Value]:
+        """The values at the keys that are no arithmetic."""
+        value: Mapping[str, Value] = self._recorded  # type: ignore[attr-defined]
+        return value
+
+
+class ResultsFile:
+    """The file of `--output PATH --resume`, locked while it is open."""
+
+    def __init__(self, path: Path, wanted: Settings) -> None:
+        """Open or create `path`, read what is there, and cut off a torn last line.
+
+        `wanted` are the settings of this run as far as they are known before it measures.
+
+        Raises:
+            DsconvError: the file is not this program's, of another schema version or other settings, or in use.
+        """
+        self.path = path
+        self.torn = 0
+        self._wanted = dict(wanted)
+        self._places: dict[bytes, list[int]] = {}
+        self._settled = False
+        try:
+            self._stream = io.FileIO(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+")
+            self._reader = path.open("rb")
+        except OSError as error:
+            raise DsconvError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from None
+        try:
+            _lock(self._stream.fileno(), path)
+            self._end = self._read_rows()
+            self._cut_torn_tail()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file and its lock."""
+        self._reader.close()
+        self._stream.close()
+
+    @property
+    def rows(self) -> int:
+        """How many whole rows there are."""
+        return sum(map(len, self._places.values()))
+
+    def missing(self, layers: Iterable[ConvSpec]) -> Iterator[ConvSpec]:
+        """Those of `layers` that have no row yet. A layer that is there twice needs two rows."""
+        had = {digest: len(places) for digest, places in self._places.items()}
+        for spec in layers:
+            digest = _digest(spec)
+            if had.get(digest, 0) > 0:
+                had[digest] -= 1
+            else:
+                yield spec
+
+    def read_all(self, layers: Iterable[ConvSpec]) -> Iterator[Comparison]:
+        """The rows of `layers`, in their order."""
+        met: dict[bytes, int] = {}
+        for spec in layers:
+            digest = _digest(spec)
+            nth = met[digest] = met.get(digest, -1) + 1
+            self._reader.seek(self._places[digest][nth])
+            yield comparison_of(json.loads(self._reader.readline()))
+
+    def append(self, one: Comparison) -> None:
+        """One more row, on the disk (in the system's hands) when this returns.
+
+        Raises:
+            DsconvError: what was measured does not belong beside the rows that are there.
+        """
+        line = _json_line(one)
+        if not self._settled:
+            self._check(settings_of(json.loads(line)), f"{self.path} line 1", mine=True)
+            self._settled = True
+        data = memoryview(line.encode())
+        try:
+            self._stream.seek(self._end)
+            written = 0
+            while written < len(data):
+                written += self._stream.write(data[written:])
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise DsconvError(f"cannot write {self.path}: {reason}; --resume goes on from here", exit_code=3) from None
+        self._places.setdefault(_digest(one.spec), []).append(self._end)
+        self._end += len(data)
+
+    def _read_rows(self) -> int:
+        """Index the rows; returns the length of the whole ones."""
+        end = 0
+        for number, line in enumerate(self._reader, 1):
+            if not line.endswith(b"\n"):
+                self._check_ours(line, number)
+                break
+            self._index(line, end, f"{self.path} line {number}")
+            end += len(line)
+        return end
+
+    def _check_ours(self, torn: bytes, number: int) -> None:
+        if number == 1 and not (torn.startswith(_BEGINNING) or _BEGINNING.startswith(torn)):
+            raise DsconvError(f"{self.path} holds no results of dsconv sweep; --resume leaves it alone")
+
+    def _index(self, line: bytes, place: int, where: str) -> None:
+        try:
+            document = json.loads(line)
+            version = document["schema_version"]
+            if version == SCHEMA_VERSION:
+                settings, spec = settings_of(document), spec_of(document)
+        except (ValueError, KeyError, TypeError, SpecError):
+            raise DsconvError(f"{where} is no result of dsconv sweep; --resume leaves the file alone") from None
+        if version != SCHEMA_VERSION:
+            raise DsconvError(
+                f"{where} has schema version {version}, this program writes {SCHEMA_VERSION}; choose another file"
+            )
+        self._check(settings, where)
+        self._places.setdefault(_digest(spec), []).append(place)
+
+    def _check(self, settings: Settings, where: str, *, mine: bool = False) -> None:
+        """Hold `settings` against those that are known, and remember the new ones."""
+        for name, value in settings.items():
+            if self._wanted.setdefault(name, value) != value:
+                there, here = (self._wanted[name], value) if mine else (value, self._wanted[name])
+                raise DsconvError(
+                    f"{where} was made with {name} {there}, this run has {here}; "
+                    "results are not mixed: choose another file or the same settings"
+                )
+
+    def _cut_torn_tail(self) -> None:
+        size = self._stream.seek(0, os.SEEK_END)
+        self.torn = size - self._end
+        if self.torn:
+            self._stream.truncate(self._end)
+
+
+def settings_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What rows of one file must have in common, read from a row."""
+    measured, time = document["measured"], document["time"]
+    machine = document["environment"]
+    settings = {
+        "--profiler": "none" if measured is None else measured["profiler"],
+        "--time": "off" if time is None else "on",
+        "counts by": machine["versions"]["profiler"],
+    }
+    if time is not None:
+        settings.update({f"--{name}": time[name] for name in ("device", "threads")})
+        settings["layout"] = time["layout"]
+        settings.update({name: machine[name] for name in _SAME_MACHINE})
+        settings.update({f"version of {name}": machine["versions"][name] for name in ("dsconv", "python", "torch")})
+    return settings
+
+
+def spec_of(document: Mapping[str, Any]) -> ConvSpec:
+    """The layer of a row."""
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in document["spec"].items()
+        if name != "bias"
+    }
+    return ConvSpec(**fields, bias=Bias(**document["spec"]["bias"]))
+
+
+def comparison_of(document: Mapping[str, Any]) -> Comparison:
+    """The comparison that a row was written from."""
+    closed = closed_forms(spec_of(document))
+    machine = document["environment"]
+    counters = tuple((machine["versions"]["profiler"] or "").split(" + "))
+    one = Comparison(
+        closed.spec,
+        closed.cost,
+        _measured(document["measured"], counters),
+        _timing(document["time"]),
+        machine["device"],
+    )
+    return Recorded(one, {key: _at(document, key) for key in KEYS if is_measured(key)})
+
+
+def _at(document: Mapping[str, Any], key: str) -> Value:
+    """The value at a key; None where a section on the way is null."""
+    value: Any = document
+    for part in key.split("."):
+        if value is None:
+            return None
+        value = value[part]
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _measured(section: Mapping[str, Any] | None, counters: tuple[str, ...]) -> Measured | None:
+    if section is None:
+        return None
+    params, macs = (FormCounts(section[name]["ordinary"], section[name]["separable"]) for name in ("params", "macs"))
+    return Measured(section["profiler"], params, macs, section["agrees"], section["exact"], counters)
+
+
+def _timing(section: Mapping[str, Any] | None) -> Timing | None:
+    if section is None:
+        return None
+    return Timing(
+        ordinary_s=section["ordinary"]["median_s"],
+        separable_s=section["separable"]["median_s"],
+        depthwise_s=section["depthwise"]["median_s"],
+        pointwise_s=section["pointwise"]["median_s"],
+        speedup=Interval(**section["speedup"]),
+        verdict=section["verdict"],
+        reliable=section["reliable"],
+        warnings=tuple(section["warnings"]),
+        device=section["device"],
+        threads=section["threads"],
+        layout=section["layout"],
+        dtype=section["dtype"],
+        processes=section["samples"]["processes"],
+        pairs=section["samples"]["pairs"],
+    )
+
+
+def _digest(spec: ConvSpec) -> bytes:
+    """Sixteen bytes that stand for a layer: a million of them fit in memory, and no two layers share them."""
+    return blake2b(repr(spec).encode(), digest_size=16).digest()
+
+
+def _lock(handle: int, path: Path) -> None:
+    """Keep a second run off the file. Where the system has no such locks, nothing is locked."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DsconvError(f"{path} is being written by another run") from None

@@ -1,0 +1,217 @@
+"""What this machine can measure, and how far its timings can be trusted: collected, judged, put into words.
+
+`examine` measures; `advice` and `trust` are pure functions of what it found.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from dsconv_cli import comparison
+from dsconv_cli._version import __version__
+from dsconv_cli.comparison import SCHEMA_VERSION, Value
+from dsconv_cli.environment import cpu_name, thop_distribution
+from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.timing.forkserver import can_fork
+from dsconv_cli.timing.jobs import Found, Machine
+from dsconv_cli.timing.result import Peaks
+from dsconv_cli.timing.timer import Timer, TimingSettings, Watcher
+from dsconv_cli.timing.verdict import Findings
+
+#: The layer that is timed against itself: 5.8·10^7 MACs, where the interval should be within ±5 %.
+LAYER: Final = {"k": 64, "c": 32, "h": 56, "w": 56}
+#: An interval that misses 1 by no more than this is bad luck (one in twenty misses), not a fault of the machine.
+BIAS: Final = 0.02
+#: A load that leaves less than this fraction of a core to each timed thread is worth a word.
+_FREE: Final = 0.8
+_THOP: Final = "thop "
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """What the system says about itself, without measuring. `load` is that of the last minute, or None."""
+
+    thop: str
+    platform: str
+    cpu: str
+    cores: int
+    load: float | None
+    governor: str | None
+    virtual: bool
+    forks: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """Everything that `dsconv doctor` found. `noise` is a convolution timed against itself."""
+
+    survey: Surveyed
+    settings: TimingSettings
+    dtype: str
+    machine: Machine
+    devices: tuple[Found, ...]
+    peaks: Peaks
+    noise: Findings
+
+    @property
+    def trusted(self) -> bool:
+        """Whether this machine's timings can be trusted."""
+        return trust(self.noise)
+
+    @property
+    def verdict(self) -> str:
+        """The answer in a sentence."""
+        gain = self.noise.speedup
+        if self.trusted:
+            floor = max(gain.high - 1, 1 - gain.low)
+            return f"Timings can be trusted: differences above {floor:.1%} are seen on a layer like this one."
+        return "Timings cannot be trusted as things are: see what to change."
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """What to change, the most important first."""
+        return tuple(advice(self))
+
+
+def examine(settings: TimingSettings, dtype: str = "float32", progress: Watcher | None = None) -> Examination:
+    """Survey the machine and measure it.
+
+    Raises:
+        DsconvError: the device is absent or cannot run the dtype.
+        CannotMeasureError: nothing can be measured here.
+    """
+    with Timer(settings) as timer:
+        return examine_with(timer, dtype, progress)
+
+
+def examine_with(timer: Timer, dtype: str = "float32", progress: Watcher | None = None) -> Examination:
+    """`examine` with a timer of the caller's."""
+    seen = survey()
+    return Examination(
+        survey=seen,
+        settings=timer.settings,
+        dtype=dtype,
+        machine=timer.machine(dtype),
+        devices=timer.devices(),
+        peaks=timer.peaks(dtype),
+        noise=timer.noise_floor(ConvSpec(**LAYER, dtype=dtype), progress).findings,  # type: ignore[arg-type]
+    )
+
+
+def survey() -> Surveyed:
+    """What can be known before anything runs. The load is read first: measuring adds to it."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    return Surveyed(
+        thop=thop_distribution(),
+        platform=f"{platform.system()} {platform.release()} {platform.machine()}",
+        cpu=cpu_name(),
+        cores=os.cpu_count() or 1,
+        load=load,
+        governor=_first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        virtual=" hypervisor" in _text("/proc/cpuinfo"),
+        forks=can_fork(),
+    )
+
+
+def trust(noise: Findings) -> bool:
+    """Reliable, and what should read 1 does, give or take `BIAS`."""
+    gain = noise.speedup
+    return noise.reliable and gain.low <= 1 + BIAS and gain.high >= 1 - BIAS
+
+
+def advice(one: Examination) -> Iterator[str]:
+    """What would make timings better, each under its condition."""
+    seen, noise, threads = one.survey, one.noise, one.settings.threads
+    if threads > one.machine.cores:
+        yield f"--threads {one.machine.cores} or fewer: there are no more cores for this process"
+    busy = any(caution.code in {"crowded", "disturbed"} for caution in noise.cautions)
+    crowd = seen.load is not None and seen.load + threads * _FREE > seen.cores
+    if busy or (crowd and not one.trusted):
+        load = "" if seen.load is None else f" (the load is {seen.load:.1f} on {seen.cores} cores)"
+        yield f"stop other programs, or wait until they are done{load}"
+    if threads > 1 and not one.trusted:
+        yield "--threads 1: one thread is the least disturbed"
+    if any(caution.code in {"wide", "few"} for caution in noise.cautions):
+        yield f"a longer --budget than {one.settings.budget_s:g} s: the interval narrows with its square root"
+    if seen.governor not in {None, "performance"}:
+        yield f"the CPU frequency governor is {seen.governor!r}; 'performance' keeps the clock steady"
+    if not seen.forks:
+        yield "a --budget of 60 or more: each measuring process loads torch anew on this system"
+    if seen.virtual and not one.trusted:
+        yield "this is a virtual machine, whose neighbours cannot be seen from inside; a machine of its own is steadier"
+    if not seen.thop.startswith(_THOP):
+        yield f"the package thop comes from {seen.thop}; pip install thop for the one that dsconv is tested with"
+
+
+Getter = Callable[[Examination], Value]
+
+#: The keys of `dsconv doctor`, in their order; lists of devices are added by `document`.
+KEYS: Final[Mapping[str, Getter]] = MappingProxyType(
+    {
+        "schema_version": lambda _: SCHEMA_VERSION,
+        "command": lambda _: "doctor",
+        "versions.dsconv": lambda _: __version__,
+        "versions.python": lambda _: platform.python_version(),
+        "versions.torch": lambda one: one.machine.torch,
+        "versions.thop": lambda one: one.survey.thop,
+        "platform": lambda one: one.survey.platform,
+        "cpu": lambda one: one.survey.cpu,
+        "cores.machine": lambda one: one.survey.cores,
+        "cores.available": lambda one: one.machine.cores,
+        "threads.torch": lambda one: one.machine.default_threads,
+        "threads.timed": lambda one: one.settings.threads,
+        "clock": lambda one: one.machine.clock,
+        "load": lambda one: one.survey.load,
+        "memory_free": lambda one: one.machine.free_bytes,
+        "device": lambda one: one.settings.device,
+        "dtype": lambda one: one.dtype,
+        "layout": lambda one: one.settings.layout,
+        "notes": lambda one: one.machine.notes,
+        "devices": lambda one: tuple(found.device for found in one.devices if found.usable),
+        "peaks.matmul_flops_per_s": lambda one: one.peaks.matmul_flops,
+        "peaks.copy_bytes_per_s": lambda one: one.peaks.copy_bytes,
+        "peaks.conv_flops_per_s": lambda one: one.peaks.conv_flops,
+        "noise.ratio.value": lambda one: one.noise.speedup.value,
+        "noise.ratio.low": lambda one: one.noise.speedup.low,
+        "noise.ratio.high": lambda one: one.noise.speedup.high,
+        "noise.ratio.level": lambda one: one.noise.speedup.level,
+        "noise.half_width": lambda one: one.noise.speedup.half_width,
+        "noise.processes": lambda one: one.noise.processes,
+        "noise.pairs": lambda one: one.noise.pairs,
+        "noise.disturbed": lambda one: one.noise.disturbed,
+        "noise.stolen": lambda one: one.noise.stolen,
+        "warnings": lambda one: tuple(caution.text for caution in one.noise.cautions),
+        "advice": lambda one: one.advice,
+        "trusted": lambda one: one.trusted,
+    }
+)
+
+
+def find_key(key: str) -> str:
+    """The key of `KEYS` that the user's `key` means. Raises as `comparison.find_key` does."""
+    return comparison.find_key(key, KEYS)
+
+
+def document(one: Examination) -> dict[str, Any]:
+    """The JSON document, schema version 1."""
+    nested: dict[str, Any] = {}
+    for key, getter in KEYS.items():
+        comparison.put(nested, key, getter(one))
+    return nested
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _first_line(path: str) -> str | None:
+    return _text(path).strip() or None

@@ -1,0 +1,139 @@
+"""A process that has imported torch and run nothing, and that forks a fresh one for every job.
+
+A process forked from here starts in milliseconds, and what earlier measurements did to their memory, their
+threads and torch's caches is unknown to it. Where forking is unsafe (Windows; macOS, whose system libraries
+forbid it) the process runs jobs itself, and whoever asks replaces it after each one that measures.
+
+Jobs come in on one pipe and answers leave on another, pickled, each after its length. The end of the input, at
+any time, means that whoever asked is gone: a job under way is killed and the process ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import pickle
+import select
+import signal
+import struct
+import sys
+from typing import Any, BinaryIO, Final
+
+from dsconv_cli.errors import CannotMeasureError, DsconvError
+
+_LENGTH: Final = struct.Struct("<Q")
+#: Ready, once torch is imported; sent before any answer.
+READY: Final = "ready"
+
+
+def can_fork() -> bool:
+    """Whether a process that has imported torch may fork here."""
+    return hasattr(os, "fork") and sys.platform != "darwin"
+
+
+def send(stream: BinaryIO, message: object) -> None:
+    """One message, whole."""
+    data = pickle.dumps(message)
+    stream.write(_LENGTH.pack(len(data)) + data)
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> Any:
+    """The next message. Raises EOFError where there is none, or only a part of one."""
+    head = stream.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        raise EOFError
+    (length,) = _LENGTH.unpack(head)
+    data = stream.read(length)
+    if len(data) < length:
+        raise EOFError
+    return pickle.loads(data)  # noqa: S301  written by this program, on a pipe that no other process has
+
+
+def run(job: Any) -> tuple[str, Any]:
+    """`("done", answer)`, or `("failed", the error to raise)`."""
+    from dsconv_cli.timing.jobs import ENTRY_POINTS
+
+    module, _, function = ENTRY_POINTS[type(job)].partition(":")
+    try:
+        return "done", getattr(importlib.import_module(module), function)(job)
+    except DsconvError as error:
+        return "failed", (str(error), error.exit_code)
+    except Exception as error:  # noqa: BLE001  the process's last words: whoever asked turns them into an error
+        return "failed", (f"the measuring process failed ({type(error).__name__}: {error})", 3)
+
+
+def serve(jobs: BinaryIO, answers: BinaryIO, *, fork: bool) -> None:
+    """Answer jobs until the input ends, each in a child; without `fork` in this process itself."""
+    importlib.import_module("dsconv_cli.timing.worker.measure")
+    send(answers, READY)
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        while True:
+            job = receive(jobs)
+            send(answers, _run_forked(job, jobs) if fork else run(job))
+
+
+def _run_forked(job: Any, jobs: BinaryIO) -> tuple[str, Any]:
+    """Run a job in a child. Raises EOFError, the child dead, when whoever asked is gone."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _child(job, reading, writing)
+    os.close(writing)
+    with open(reading, "rb", buffering=0) as pipe:  # noqa: PTH123  a descriptor, not a path
+        try:
+            data = _read_while_wanted(pipe, jobs)
+        except EOFError:
+            os.kill(child, signal.SIGKILL)
+            raise
+        finally:
+            _, status = os.waitpid(child, 0)
+    return _answer(data, status)
+
+
+def _child(job: Any, reading: int, writing: int) -> None:
+    """The forked process: answer and end, without the exit handlers of the process it was copied from."""
+    try:
+        os.close(reading)
+        with open(writing, "wb") as pipe:
+            pickle.dump(run(job), pipe)
+    finally:
+        os._exit(0)
+
+
+def _read_while_wanted(pipe: Any, jobs: BinaryIO) -> bytes:
+    """All that the child writes. Raises EOFError if the input ends, or speaks, before the child does."""
+    data = b""
+    while True:
+        ready, _, _ = select.select([pipe, jobs], [], [])
+        if jobs in ready:
+            raise EOFError
+        chunk = pipe.read(65536)
+        if not chunk:
+            return data
+        data += chunk
+
+
+def _answer(data: bytes, status: int) -> tuple[str, Any]:
+    try:
+        kind, value = pickle.loads(data)  # noqa: S301  written by this program's own child
+    except (EOFError, pickle.UnpicklingError):
+        return "failed", (str(died(os.waitstatus_to_exitcode(status))), 3)
+    return kind, value
+
+
+def died(code: int) -> CannotMeasureError:
+    """The error for a measuring process that ended without an answer; `code` below zero is a signal."""
+    if code == -signal.SIGKILL if hasattr(signal, "SIGKILL") else False:
+        return CannotMeasureError("the measuring process was killed, most likely for want of memory")
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    return CannotMeasureError(f"the measuring process ended without an answer ({how})")
+
+
+def main(*, fork: bool) -> None:
+    """Serve on standard input and output, which nothing else may write to from here on."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    jobs = os.fdopen(os.dup(sys.stdin.fileno()), "rb", buffering=0)
+    serve(jobs, answers, fork=fork)

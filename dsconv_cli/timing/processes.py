@@ -1,0 +1,168 @@
+"""Fresh processes to measure in, seen from the process that asks. Knows processes and pipes, not torch."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from typing import Any, BinaryIO, Protocol
+
+from dsconv_cli.errors import CannotMeasureError, DsconvError
+from dsconv_cli.timing.forkserver import READY, can_fork, died, receive, send
+from dsconv_cli.timing.jobs import Answer, Job, MeasureLayer, MeasurePeaks
+
+#: Importing torch took this long on the slowest of machines; after it something is wrong.
+_START_TIMEOUT_S = 120.0
+_POLL_S = 0.1
+#: A pipe whose writers are dead ends at once.
+_JOIN_TIMEOUT_S = 5.0
+
+
+class TimeoutExceededError(Exception):
+    """A job did not answer in time. Its process is gone."""
+
+
+class Laboratory(Protocol):
+    """Runs jobs, each in a process that has measured nothing before."""
+
+    def wait_until_ready(self) -> None:
+        """Return when a job could start at once."""
+
+    def run(self, job: Job, timeout_s: float) -> Answer:
+        """The job's answer. Raises TimeoutExceededError, or the job's own DsconvError."""
+
+    def close(self) -> None:
+        """End every process, at once. May be called twice."""
+
+
+class ProcessLaboratory:
+    """The laboratory behind `zygote`. Starting it returns at once; torch is imported in the other process."""
+
+    def __init__(self, *, forks: bool | None = None) -> None:
+        """Without `forks` (by default wherever forking is unsafe) each measurement loads torch anew: seconds."""
+        self._forks = can_fork() if forks is None else forks
+        self._process: _Process | None = _Process(fork=self._forks)
+
+    def wait_until_ready(self) -> None:
+        """Wait for the import of torch.
+
+        Raises:
+            CannotMeasureError: the process does not start.
+        """
+        self._current().wait_until_ready()
+
+    def run(self, job: Job, timeout_s: float) -> Answer:
+        """Run one job in a process of its own."""
+        process = self._current()
+        process.wait_until_ready()
+        try:
+            kind, value = process.ask(job, timeout_s)
+        except BaseException:
+            self.close()
+            raise
+        if not self._forks and isinstance(job, MeasurePeaks | MeasureLayer):
+            self.close()
+        if kind == "failed":
+            message, exit_code = value
+            raise CannotMeasureError(message) if exit_code == 3 else DsconvError(message, exit_code=exit_code)
+        return value  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """Kill the process and whatever it has started."""
+        if self._process is not None:
+            self._process.kill()
+            self._process = None
+
+    def _current(self) -> _Process:
+        if self._process is None:
+            self._process = _Process(fork=self._forks)
+        return self._process
+
+
+class _Process:
+    """One started interpreter, its pipes, and a thread that reads what it says."""
+
+    def __init__(self, *, fork: bool) -> None:
+        self._said: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._ready = False
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed in kill()
+        # The same import path as here, whatever directory or virtual environment this process was started in.
+        program = (
+            f"import sys; sys.path[:] = {sys.path!r}; from dsconv_cli.timing.forkserver import main; main(fork={fork})"
+        )
+        self._popen = subprocess.Popen(  # noqa: S603  this interpreter, on a program written above
+            [sys.executable, "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            # A group of its own: Ctrl-C reaches only the process that asked, which then ends the whole group.
+            start_new_session=True,
+        )
+        assert self._popen.stdin is not None
+        assert self._popen.stdout is not None
+        self._jobs: BinaryIO = self._popen.stdin  # type: ignore[assignment]
+        self._answers: BinaryIO = self._popen.stdout  # type: ignore[assignment]
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def wait_until_ready(self) -> None:
+        """Wait for the greeting."""
+        if self._ready:
+            return
+        try:
+            greeting = self._next(_START_TIMEOUT_S)
+        except TimeoutExceededError:
+            raise CannotMeasureError(f"the measuring process did not start in {_START_TIMEOUT_S:.0f} s") from None
+        assert greeting == READY
+        self._ready = True
+
+    def ask(self, job: Job, timeout_s: float) -> tuple[str, Any]:
+        """Send a job and wait for its answer."""
+        try:
+            send(self._jobs, job)
+        except OSError as error:
+            raise self._death() from error
+        return self._next(timeout_s)  # type: ignore[no-any-return]
+
+    def kill(self) -> None:
+        """End the process, and its children, at once; then collect it."""
+        with contextlib.suppress(OSError):
+            self._jobs.close()
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._popen.pid, signal.SIGKILL)
+        else:
+            self._popen.kill()
+        self._popen.wait()
+        self._listener.join(_JOIN_TIMEOUT_S)
+        self._answers.close()
+        self._errors.close()
+
+    def _listen(self) -> None:
+        with contextlib.suppress(EOFError, OSError, ValueError):
+            while True:
+                self._said.put(receive(self._answers))
+        self._said.put(None)
+
+    def _next(self, timeout_s: float) -> Any:
+        # Waited for in short steps: on Windows a single long wait would not notice Ctrl-C.
+        end = time.monotonic() + timeout_s
+        while (left := end - time.monotonic()) > 0:
+            with contextlib.suppress(queue.Empty):
+                said = self._said.get(timeout=min(_POLL_S, left))
+                if said is None:
+                    raise self._death()
+                return said
+        raise TimeoutExceededError
+
+    def _death(self) -> CannotMeasureError:
+        code = self._popen.wait()
+        self._errors.seek(0)
+        last = self._errors.read().decode(errors="replace").strip().splitlines()[-1:]
+        return CannotMeasureError(f"{died(code)}: {last[0]}") if last else died(code)

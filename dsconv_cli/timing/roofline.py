@@ -1,0 +1,56 @@
+"""Where three operators stand under this machine's roof (Williams, Waterman and Patterson, CACM 52(4), 2009). Pure."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from dsconv_cli.comparison import Comparison
+from dsconv_cli.timing.reasons import operators
+
+#: Empty space beside the outermost points, as a factor on the logarithmic axes.
+_MARGIN: Final = 3.0
+
+
+class Point(NamedTuple):
+    """An operator: FLOPs per byte, FLOPs per second, seconds."""
+
+    name: str
+    intensity: float
+    flop_rate: float
+    seconds: float
+
+
+class Roofline(NamedTuple):
+    """The roof, min(`peak`, `bandwidth` × intensity), and what stands under it. `low` and `high` bound the axis."""
+
+    peak: float
+    bandwidth: float
+    points: tuple[Point, ...]
+    low: float
+    high: float
+
+    @property
+    def ridge(self) -> float:
+        """The intensity from which on arithmetic is the limit."""
+        return self.peak / self.bandwidth
+
+    def height(self, intensity: float) -> float:
+        """The roof above an intensity, in FLOPs per second."""
+        return min(self.peak, self.bandwidth * intensity)
+
+
+def roofline(one: Comparison) -> Roofline:
+    """The picture's figures. The roof is the faster of matrix product and reference convolution.
+
+    A point may lie above the slope: what stays in a cache moves faster than a large copy, which does not.
+    """
+    timing = one.time
+    assert timing is not None
+    peaks = timing.peaks
+    assert peaks is not None
+    points = tuple(
+        Point(each.name, each.intensity, each.flop_rate, each.seconds) for each in operators(one.cost, timing)
+    )
+    peak = max(peaks.matmul_flops, peaks.conv_flops)
+    places = [peak / peaks.copy_bytes, *(point.intensity for point in points)]
+    return Roofline(peak, peaks.copy_bytes, points, min(places) / _MARGIN, max(places) * _MARGIN)

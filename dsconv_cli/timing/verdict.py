@@ -1,0 +1,195 @@
+"""Samples of processes → figures, a verdict, and what speaks against believing them.
+
+Pure; the wording of every warning stands here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from dsconv_cli.timing.jobs import LayerSample
+from dsconv_cli.timing.result import Interval, Verdict
+from dsconv_cli.timing.statistics import LEVEL, median, ratio_interval
+from dsconv_cli.timing.worker.sampling import disturbed_fraction
+
+#: The widest interval that is still called reliable, and how many processes it should rest on.
+WIDEST: Final = 0.05
+ENOUGH_PROCESSES: Final = 8
+#: Above this fraction the samples were disturbed too often. Below it the fastest blocks are none of them: the
+#: interval is as wide as it has to be, and is judged by its width.
+DISTURBED: Final = 0.20
+#: A core is counted as taken by others in quarters: the system's clock ticks are coarse.
+_CORE_SLACK: Final = 0.25
+#: One process in so many is kept, see `kept`; and how many at least, for an interval needs a few.
+KEPT_OF: Final = 3
+LEAST_KEPT: Final = 5
+#: How far whole measurements lie apart beyond what the kept processes of one of them show: a standard deviation, in
+#: the logarithm. In `benchmarks/coverage.py` four layers of five differed by 0.3 to 1.4 %.
+DRIFT: Final = 0.01
+#: A longer budget is not advised beyond this many seconds.
+_LONGEST_BUDGET_S: Final = 600.0
+
+
+class Caution(NamedTuple):
+    """Something that speaks against believing a timing."""
+
+    code: str
+    figures: Mapping[str, Any]
+
+    @property
+    def text(self) -> str:
+        """One line for the user."""
+        return _WORDING[self.code](**self.figures)
+
+
+def _wide(half: float, budget: float) -> str:
+    """A longer budget is advised only where it would narrow the interval enough."""
+    said = f"the interval is ±{half:.1%} wide, more than ±{WIDEST:.0%}"
+    drifting = 1.96 * DRIFT
+    needed = 1.2 * budget * (half**2 - drifting**2) / (WIDEST**2 - drifting**2)
+    if needed <= _LONGEST_BUDGET_S:
+        return f"{said}; --budget {needed:.0f} should do, or a quieter machine"
+    return f"{said}: the machine is too noisy for this layer"
+
+
+_WORDING: Final[Mapping[str, Callable[..., str]]] = MappingProxyType(
+    {
+        "few": lambda processes, budget: (
+            f"only {processes} processes fit into {budget:g} s, fewer than {ENOUGH_PROCESSES}; "
+            "a longer --budget measures more"
+        ),
+        "wide": _wide,
+        "threads": lambda threads, cores: f"more threads ({threads}) than cores ({cores}): they wait for each other",
+        "crowded": lambda threads, others, cores: (
+            f"other programs kept {others:.1f} of {cores} cores busy, which leaves less than one for each of "
+            f"{threads} thread{'s' if threads > 1 else ''}"
+        ),
+        "disturbed": lambda share: f"{share:.0%} of the samples took more than half as long again as the median",
+    }
+)
+
+
+class Surroundings(NamedTuple):
+    """What the samples do not know. `machine_cores` are all, `cores` those allowed.
+
+    `preempted` says that the clock goes on while other programs have the core, as all but processor time does.
+    """
+
+    threads: int
+    cores: int
+    machine_cores: int
+    budget_s: float
+    preempted: bool
+
+
+class Findings(NamedTuple):
+    """What the samples of all processes say together. `pairs` counts the rounds of all processes."""
+
+    speedup: Interval
+    processes: int
+    pairs: int
+    disturbed: float
+    stolen: float
+    cautions: tuple[Caution, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of the separable form, by the whole interval."""
+        return verdict(self.speedup)
+
+    @property
+    def reliable(self) -> bool:
+        """Whether nothing speaks against the figures."""
+        return not self.cautions
+
+
+def verdict(speedup: Interval) -> Verdict:
+    """Faster or slower only where the whole interval says so."""
+    if speedup.low > 1:
+        return "faster"
+    return "slower" if speedup.high < 1 else "no detectable difference"
+
+
+def kept(samples: Sequence[LayerSample]) -> list[LayerSample]:
+    """The processes that were disturbed least, in the order in which they ran: a third, and at least five.
+
+    Whatever disturbs a process (programs beside it, neighbours of a virtual machine that cannot be seen from inside,
+    an unlucky placement in memory) makes it slower, never faster, and the two forms not alike: over minutes the ratio
+    of all processes wandered by 2 to 8 %, that of the least disturbed third by 0.3 to 1.4 % (one layer: 4 %). What
+    is chosen by is the time of both forms together, which favours neither.
+    """
+    count = max(LEAST_KEPT, -(-len(samples) // KEPT_OF))
+    chosen = sorted(range(len(samples)), key=lambda index: _slowness(samples[index]))[:count]
+    return [samples[index] for index in sorted(chosen)]
+
+
+def _slowness(sample: LayerSample) -> float:
+    return sum(math.log(sample.rounds.fastest(name)) for name in ("ordinary", "separable"))
+
+
+def log_ratios(samples: Sequence[LayerSample]) -> list[float]:
+    """One logarithm of ordinary ÷ separable for each process: of the fastest blocks, which nothing disturbed."""
+    return [math.log(one.rounds.fastest("ordinary") / one.rounds.fastest("separable")) for one in samples]
+
+
+def quiet(samples: Sequence[LayerSample]) -> bool:
+    """Whether the machine has next to nothing else to do, so that waiting would show nothing new."""
+    return _others(samples) < _CORE_SLACK
+
+
+def _others(samples: Sequence[LayerSample]) -> float:
+    return _mean([sample.others for sample in samples]) or 0.0
+
+
+def median_s(samples: Sequence[LayerSample], name: str) -> float:
+    """Seconds a call, undisturbed: the median, over the kept processes, of the fastest block of each."""
+    return median([sample.rounds.fastest(name) for sample in kept(samples)])
+
+
+def findings(samples: Sequence[LayerSample], around: Surroundings, level: float = LEVEL) -> Findings:
+    """Everything the samples say, cautions included.
+
+    Raises:
+        ValueError: there are no samples.
+    """
+    speedup = ratio_interval(log_ratios(kept(samples)), level, DRIFT)
+    stolen = _mean([sample.stolen for sample in samples])
+    disturbed = _mean([disturbed_fraction(sample.rounds.per_call) for sample in samples])
+    return Findings(
+        speedup=speedup,
+        processes=len(samples),
+        pairs=sum(sample.rounds.number for sample in samples),
+        disturbed=disturbed or 0.0,
+        stolen=stolen or 0.0,
+        cautions=tuple(_cautions(samples, around, speedup, disturbed or 0.0)),
+    )
+
+
+def _cautions(
+    samples: Sequence[LayerSample], around: Surroundings, speedup: Interval, disturbed: float
+) -> list[Caution]:
+    others = _mean([sample.others for sample in samples])
+    threads, cores = around.threads, around.machine_cores
+    crowded = (
+        around.preempted and others is not None and others > _CORE_SLACK and others + threads > cores + _CORE_SLACK
+    )
+    wide = {
+        "half": speedup.half_width,
+        "budget": around.budget_s,
+    }
+    conditions: list[tuple[bool, str, dict[str, Any]]] = [
+        (len(samples) < ENOUGH_PROCESSES, "few", {"processes": len(samples), "budget": around.budget_s}),
+        (speedup.half_width > WIDEST, "wide", wide),
+        (threads > around.cores, "threads", {"threads": threads, "cores": around.cores}),
+        (crowded, "crowded", {"threads": threads, "others": others, "cores": cores}),
+        (disturbed > DISTURBED, "disturbed", {"share": disturbed}),
+    ]
+    return [Caution(code, figures) for holds, code, figures in conditions if holds]
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
