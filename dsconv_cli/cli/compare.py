@@ -13,14 +13,15 @@ from dsconv_cli.cli import timed
 from dsconv_cli.cli.report import Plan, plan
 from dsconv_cli.cli.streams import ColorChoice, Streams
 from dsconv_cli.comparison import Comparison, closed_forms, profile, refuse_uncountable
-from dsconv_cli.counting.result import PROFILER_CHOICES
-from dsconv_cli.errors import DsconvError
+from dsconv_cli.counting.result import INSTEAD, PROFILER_CHOICES
+from dsconv_cli.errors import DsconvError, loading
 from dsconv_cli.gates import check_types
 from dsconv_cli.layer import reading
 from dsconv_cli.layer.spec import DTYPE_BYTES, Bias, ConvSpec
 
 if TYPE_CHECKING:
-    from dsconv_cli.timing.timer import Timer, TimingSettings
+    from dsconv_cli.timing.settings import TimingSettings
+    from dsconv_cli.timing.timer import Timer
 
 
 def compare(
@@ -143,6 +144,7 @@ def _counted(closed: Comparison, profiler: str, timer: Timer | None) -> Comparis
     if timer is not None:
         if profiler != "none":
             # Loads torch here while the measuring process loads it there.
-            import dsconv_cli.counting.profilers  # noqa: F401
+            with loading("torch", instead=INSTEAD):
+                import dsconv_cli.counting.profilers  # noqa: F401
         timer.check(closed.spec)
     return profile(closed, profiler)

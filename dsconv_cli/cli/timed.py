@@ -16,7 +16,8 @@ from dsconv_cli.layer import reading
 from dsconv_cli.numbers import ascii_text
 
 if TYPE_CHECKING:
-    from dsconv_cli.timing.timer import Progress, Timer, TimingSettings, Watcher
+    from dsconv_cli.timing.settings import TimingSettings
+    from dsconv_cli.timing.timer import Timer, TimingProgress, Watcher
 
 BUDGET: Final = "15"
 DEVICE: Final = "cpu"
@@ -37,7 +38,7 @@ def settings(
     if not wanted:
         _refuse_without_time(device=device, threads=threads, channels_last=channels_last, budget=budget)
         return None
-    from dsconv_cli.timing.timer import DEFAULT_THREADS, TimingSettings
+    from dsconv_cli.timing.settings import DEFAULT_THREADS, TimingSettings
 
     return TimingSettings(
         device=device,
@@ -80,7 +81,7 @@ def seconds(text: str, label: str) -> float:
     return value
 
 
-def progress_text(progress: Progress) -> str:
+def progress_text(progress: TimingProgress) -> str:
     """How far a timing is, in one line."""
     said = f"timing: {progress.processes} processes, {progress.elapsed_s:.0f} of at most {progress.budget_s:g} s"
     return said if progress.half_width is None else f"{said}, ±{progress.half_width:.1%}"
@@ -92,7 +93,7 @@ def progress_line(streams: Streams, prefix: str = "") -> Iterator[Watcher]:
     shown = is_terminal(sys.stderr) and not streams.quiet
     last = 0.0
 
-    def watch(progress: Progress) -> None:
+    def watch(progress: TimingProgress) -> None:
         nonlocal last
         now = time.monotonic()
         if shown and now - last >= _REDRAW_S:
