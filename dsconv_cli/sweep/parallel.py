@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from dsconv_cli.comparison import Comparison, closed_forms, profile
 from dsconv_cli.errors import CannotMeasureError
+from dsconv_cli.layer.reading import layer_name
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.sweep.sources import layer_name
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
