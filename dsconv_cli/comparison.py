@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from dsconv_cli.counting.result import INSTEAD, MAX_COUNT, PROFILER_CHOICES, FormCounts, Measured
 from dsconv_cli.environment import Environment, environment
-from dsconv_cli.errors import CannotMeasureError, DsconvError
+from dsconv_cli.errors import CannotMeasureError, DsconvError, loading
 from dsconv_cli.layer.cost import FLOPS_PER_MAC, Approximation, Cost, Counts, Intensity, approximate, cost
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.timing.result import Timing
@@ -90,10 +90,8 @@ def profile(comparison: Comparison, profiler: str) -> Comparison:
     if profiler == "none":
         return comparison
     refuse_uncountable(comparison, profiler)
-    try:
+    with loading("torch", instead=INSTEAD):
         from dsconv_cli.counting.profilers import measure
-    except (ImportError, OSError) as error:
-        raise CannotMeasureError(f"torch cannot be loaded ({error}); pip install torch thop; {INSTEAD}") from error
 
     return replace(comparison, measured=measure(comparison.spec, comparison.cost, profiler))
 

@@ -10,9 +10,9 @@ from typing import Annotated
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import timed
 from dsconv_cli.cli.groups import grouped
-from dsconv_cli.cli.report import check_writable, replace_file, terminal_width
-from dsconv_cli.cli.streams import has_unicode, is_terminal, write_out
+from dsconv_cli.cli.streams import has_unicode, is_terminal, terminal_width, write_out
 from dsconv_cli.errors import DsconvError
+from dsconv_cli.files import check_targets, replace_file
 from dsconv_cli.layer.fields import DTYPE_BYTES
 from dsconv_cli.report import View, format_of
 from dsconv_cli.report.csv_ import cell
@@ -69,12 +69,11 @@ def doctor(
         format_name = "table"
     opt.choice("--format", format_name, _ON_STDOUT)
     files = [_file(text) for text in output or ()]
-    for _, path in files:
-        check_writable(path)
+    check_targets([path for _, path in files])
     settings = timing.settings(True)
     assert settings is not None
-    from dsconv_cli.report.doctor import render
-    from dsconv_cli.timing.doctor import KEYS, examine, find_key
+    from dsconv_cli.report.doctor import KEYS, find_key, render
+    from dsconv_cli.timing.doctor import examine
 
     key = None if get is None else find_key(get)
     with timed.progress_line(streams) as watch:
