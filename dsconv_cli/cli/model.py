@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from dsconv_cli.cli import options as opt
-from dsconv_cli.cli import timed
+from dsconv_cli.cli import stdout, timed
 from dsconv_cli.cli.compare import choice, make_streams
 from dsconv_cli.cli.options import _option
 from dsconv_cli.layer.spec import DTYPE_BYTES
@@ -243,6 +243,7 @@ def model(
         with_time=time,
         shown=model_run.levels(depth, top),
     )
+    stdout.reserve()
     result = model_run.measure(streams, recipe, selection, settings)
     for note in result.notes:
         streams.note(note)
