@@ -1,5 +1,7 @@
 """Code that others wrote, in our process: what it says, what it raises, what it leaves behind."""
 
+# ruff: noqa: T201
+
 from __future__ import annotations
 
 import json

@@ -1,5 +1,7 @@
 """Networks with bad manners: they speak out of turn, end the program, leave things changed. Targets for tests."""
 
+# ruff: noqa: T201
+
 from __future__ import annotations
 
 import atexit
