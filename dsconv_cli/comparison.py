@@ -14,7 +14,8 @@ from dsconv_cli.environment import Environment, environment
 from dsconv_cli.errors import CannotMeasureError, DsconvError, loading
 from dsconv_cli.layer.cost import FLOPS_PER_MAC, Approximation, Cost, Counts, Intensity, approximate, cost
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.timing.result import Timing
+from dsconv_cli.timing.result import BOUNDS, Timing
+from dsconv_cli.timing.settings import TimingSettings
 
 SCHEMA_VERSION: Final = 1
 
@@ -64,18 +65,24 @@ class Comparison:
         return read(self, find_key(key))
 
 
-def compare(spec: ConvSpec, *, profiler: str = "thop") -> Comparison:
+def compare(spec: ConvSpec, *, profiler: str = "thop", time: TimingSettings | None = None) -> Comparison:
     """Compare both forms of `spec` without printing anything.
 
     Args:
         spec: the layer.
         profiler: "thop", "torch", "both", or "none" for the closed forms alone, without importing torch.
+        time: how both forms are timed as well; None: they are not.
 
     Raises:
-        DsconvError: an unknown profiler.
-        CannotMeasureError: a profiler cannot hold the layer, or disagrees with the closed forms.
+        DsconvError: an unknown profiler, or a device that is not there.
+        CannotMeasureError: a profiler cannot hold the layer, or disagrees with the closed forms; it cannot be timed.
     """
-    return profile(closed_forms(spec), profiler)
+    one = profile(closed_forms(spec), profiler)
+    if time is None:
+        return one
+    from dsconv_cli.timing.timer import time_layer
+
+    return replace(one, time=time_layer(spec, time))
 
 
 def closed_forms(spec: ConvSpec) -> Comparison:
@@ -164,12 +171,16 @@ def _error_of_approximation(metric: str) -> Getter:
     return error
 
 
-def _timed(name: str) -> Getter:
-    return lambda one: getattr(one.time, name)
+def _timed(*names: str) -> Getter:
+    """What lies there in a `Timing`; None where a part on the way was not measured."""
 
+    def get(one: Comparison) -> Value:
+        found: Any = one.time
+        for name in names:
+            found = getattr(found, name, None)
+        return found  # type: ignore[no-any-return]
 
-def _speedup(name: str) -> Getter:
-    return lambda one: getattr(one.time.speedup, name)  # type: ignore[union-attr]
+    return get
 
 
 def _per_operator(name: str) -> dict[str, Getter]:
@@ -259,10 +270,10 @@ KEYS: Final[Mapping[str, Getter]] = MappingProxyType(
         "time.separable.median_s": _timed("separable_s"),
         **_per_operator("depthwise"),
         **_per_operator("pointwise"),
-        "time.speedup.value": _speedup("value"),
-        "time.speedup.low": _speedup("low"),
-        "time.speedup.high": _speedup("high"),
-        "time.speedup.level": _speedup("level"),
+        **{f"time.speedup.{name}": _timed("speedup", name) for name in BOUNDS},
+        "time.fastest.ordinary_s": _timed("fastest", "ordinary_s"),
+        "time.fastest.separable_s": _timed("fastest", "separable_s"),
+        **{f"time.fastest.speedup.{name}": _timed("fastest", "speedup", name) for name in BOUNDS},
         "time.verdict": _timed("verdict"),
         "time.reliable": _timed("reliable"),
         "time.warnings": _timed("warnings"),

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dsconv_cli.cli.streams import Streams, has_unicode, is_terminal
-from dsconv_cli.numbers import ascii_text
+from dsconv_cli.numbers import ascii_text, times
 
 if TYPE_CHECKING:
     from dsconv_cli.timing.timer import TimingProgress, Watcher
@@ -22,7 +22,8 @@ _REDRAW_S = 0.2
 def progress_text(progress: TimingProgress) -> str:
     """How far a timing is, in one line."""
     said = f"timing: {progress.processes} processes, {progress.elapsed_s:.0f} of at most {progress.budget_s:g} s"
-    return said if progress.half_width is None else f"{said}, ±{progress.half_width:.1%}"
+    gain = progress.speedup
+    return said if gain is None else f"{said}, {times(gain.value)} ±{gain.half_width:.1%}"
 
 
 @contextmanager

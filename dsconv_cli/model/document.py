@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from dsconv_cli.layer import reading
 from dsconv_cli.layer.cost import cost
 from dsconv_cli.model.result import BeforeAfter, Layer, ModelResult
 from dsconv_cli.report.csv_ import cell
+from dsconv_cli.timing.result import BOUNDS
 
 Getter = Callable[[ModelResult], Value]
 
@@ -34,8 +36,9 @@ def _total(metric: str) -> dict[str, Getter]:
     }
 
 
-def _timed(name: str) -> Getter:
-    return lambda one: getattr(one.time, name)
+def _timed(*names: str) -> Getter:
+    path = attrgetter(".".join(names))
+    return lambda one: path(one.time)
 
 
 #: Every key that holds one value, in the order of the document. `--get` and the gates look them up.
@@ -56,10 +59,10 @@ KEYS: Final[Mapping[str, Getter]] = MappingProxyType(
         "totals.layers.replaced": lambda one: len(one.replaced),
         "totals.time.before.median_s": _timed("before_s"),
         "totals.time.after.median_s": _timed("after_s"),
-        "totals.time.speedup.value": _timed("value"),
-        "totals.time.speedup.low": _timed("low"),
-        "totals.time.speedup.high": _timed("high"),
-        "totals.time.speedup.level": _timed("level"),
+        **{f"totals.time.speedup.{name}": _timed("speedup", name) for name in BOUNDS},
+        "totals.time.fastest.before_s": _timed("fastest", "ordinary_s"),
+        "totals.time.fastest.after_s": _timed("fastest", "separable_s"),
+        **{f"totals.time.fastest.speedup.{name}": _timed("fastest", "speedup", name) for name in BOUNDS},
         "totals.time.verdict": _timed("verdict"),
         "totals.time.reliable": _timed("reliable"),
         "totals.time.warnings": _timed("warnings"),

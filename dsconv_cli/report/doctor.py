@@ -18,11 +18,20 @@ from dsconv_cli.numbers import ascii_text, scaled, significant
 from dsconv_cli.report import View
 from dsconv_cli.report.csv_ import cell
 from dsconv_cli.timing.doctor import Examination
+from dsconv_cli.timing.result import BOUNDS, Interval
 
 _READING_WIDTH: Final = 80
 _LABEL_WIDTH: Final = 12
 
 Getter = Callable[[Examination], Value]
+
+
+def _interval(name: str, of: Callable[[Examination], Interval]) -> dict[str, Getter]:
+    return {
+        **{f"{name}.ratio.{bound}": lambda one, bound=bound: getattr(of(one), bound) for bound in BOUNDS},  # type: ignore[misc]
+        f"{name}.half_width": lambda one: of(one).half_width,
+    }
+
 
 #: The keys of `dsconv doctor`, in their order; lists of devices are added by `document`.
 KEYS: Final[Mapping[str, Getter]] = MappingProxyType(
@@ -50,11 +59,8 @@ KEYS: Final[Mapping[str, Getter]] = MappingProxyType(
         "peaks.matmul_flops_per_s": lambda one: one.peaks.matmul_flops,
         "peaks.copy_bytes_per_s": lambda one: one.peaks.copy_bytes,
         "peaks.conv_flops_per_s": lambda one: one.peaks.conv_flops,
-        "noise.ratio.value": lambda one: one.noise.speedup.value,
-        "noise.ratio.low": lambda one: one.noise.speedup.low,
-        "noise.ratio.high": lambda one: one.noise.speedup.high,
-        "noise.ratio.level": lambda one: one.noise.speedup.level,
-        "noise.half_width": lambda one: one.noise.speedup.half_width,
+        **_interval("noise", lambda one: one.noise.speedup),
+        **_interval("noise.fastest", lambda one: one.noise.fastest.speedup),
         "noise.processes": lambda one: one.noise.processes,
         "noise.pairs": lambda one: one.noise.pairs,
         "noise.disturbed": lambda one: one.noise.disturbed,
@@ -109,12 +115,13 @@ def entries(one: Examination) -> Iterator[Entry]:
         f"matrix product {significant(peaks.matmul_flops / 1e9)} GFLOP/s, convolution "
         f"{significant(peaks.conv_flops / 1e9)} GFLOP/s, copy {significant(peaks.copy_bytes / 1e9)} GB/s",
     )
-    gain = one.noise.speedup
-    yield Entry(
-        "noise floor",
-        f"a layer against itself reads {gain.value:.3f}, {gain.level:.0%} interval {gain.low:.3f} to {gain.high:.3f} "
-        f"(±{gain.half_width:.1%}; {one.noise.processes} processes, {one.noise.pairs} pairs)",
-    )
+    counts = f"{one.noise.processes} processes, {one.noise.pairs} pairs"
+    yield Entry("noise floor", f"a layer against itself reads {_floor(one.noise.speedup)}; {counts}")
+    yield Entry("", f"in its fastest times {_floor(one.noise.fastest.speedup)}")
+
+
+def _floor(gain: Interval) -> str:
+    return f"{gain.value:.3f}, {gain.level:.0%} interval {gain.low:.3f} to {gain.high:.3f} (±{gain.half_width:.1%})"
 
 
 def _device(name: str, usable: bool, description: str) -> str:

@@ -21,7 +21,7 @@ from dsconv_cli.errors import DsconvError, SpecError
 from dsconv_cli.layer.spec import Bias, ConvSpec
 from dsconv_cli.report.lines import json_line
 from dsconv_cli.sweep.keys import is_measured
-from dsconv_cli.timing.result import Interval, Timing
+from dsconv_cli.timing.result import Fastest, Interval, Timing
 
 Settings = Mapping[str, Any]
 
@@ -260,6 +260,7 @@ def _timing(section: Mapping[str, Any] | None) -> Timing | None:
         dtype=section["dtype"],
         processes=section["samples"]["processes"],
         pairs=section["samples"]["pairs"],
+        fastest=Fastest(**{**section["fastest"], "speedup": Interval(**section["fastest"]["speedup"])}),
     )
 
 
