@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dsconv_cli import interrupts
 from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, terminal_width, write_out
 from dsconv_cli.comparison import OPTIONAL_SECTIONS, Comparison, find_key, read
 from dsconv_cli.errors import DsconvError
@@ -59,7 +58,6 @@ class Plan:
 
     def deliver(self, result: Comparison, *, shown: bool = False) -> int:
         """Write the files, then stdout (unless it is `shown` already), then judge. Returns the exit code."""
-        interrupts.check()
         failures = check(result, self.gates)
         self.write_files(result, failures)
         if self.key is not None:
