@@ -32,6 +32,10 @@ def _import_nothing_from_here() -> None:
     except FileNotFoundError:
         return  # It has been removed, with all that could be imported from it.
     sys.path[:] = [folder for folder in sys.path if folder not in here]
+    home = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120
+    if home not in sys.path:
+        # In a checkout this very package was found there, and the processes that measure must find it too.
+        sys.path.append(home)
 
 
 def _version() -> int:
@@ -55,15 +59,22 @@ def leave(code: int) -> None:
     replaces the exit code where a stream cannot be flushed. What was registered to happen at exit still happens.
     """
     import atexit
+    from contextlib import suppress
 
+    # An exit handler of the user's own code that fails is told in a line, not in pages.
+    sys.unraisablehook = _told
     atexit._run_exitfuncs()  # noqa: SLF001
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, AttributeError, ValueError):
-            # The result was flushed, and its failure reported, when it was written.
-            continue
+    for stream in (sys.stdout, sys.__stdout__, sys.stderr):
+        # The result was flushed, and its failure reported, when it was written.
+        with suppress(OSError, AttributeError, ValueError):
+            stream.flush()  # type: ignore[union-attr]
     os._exit(code)
+
+
+def _told(failure: sys.UnraisableHookArgs) -> None:
+    from dsconv_cli.cli.streams import say
+
+    say("warning", f"an exit handler raised {failure.exc_type.__name__}: {failure.exc_value}")
 
 
 if __name__ == "__main__":

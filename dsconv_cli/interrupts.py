@@ -14,7 +14,6 @@ import _thread
 import os
 import select
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -37,6 +36,7 @@ class _State:
 
     undo: Final[dict[Callable[[], object], None]] = {}
     last_words: bytes = b"error: interrupted\n"
+    flush: Callable[[], object] = staticmethod(bool)
     #: How many blocks must not be ended within, and the signal that waits for that.
     held: int = 0
     waiting: int = 0
@@ -78,9 +78,10 @@ def forget(undo: Callable[[], object]) -> None:
     _State.undo.pop(undo, None)
 
 
-def set_last_words(line: str) -> None:
-    """What Ctrl-C writes to stderr in the end."""
+def say_at_end(line: str, flush: Callable[[], object]) -> None:
+    """What Ctrl-C writes to stderr in the end, and how that which stdout still holds is written before."""
     _State.last_words = line.encode(errors="backslashreplace")
+    _State.flush = staticmethod(flush)
 
 
 @contextmanager
@@ -138,7 +139,7 @@ def _end(number: int) -> None:
     if me == _State.main:
         # Rows that are finished are not lost. Should nobody take them, the other thread ends the process.
         with suppress(Exception):
-            sys.stdout.flush()
+            _State.flush()
     _leave(number)
 
 

@@ -10,6 +10,7 @@ from typing import Final, cast
 import typer
 
 from dsconv_cli import interrupts
+from dsconv_cli.cli import stdout
 from dsconv_cli.cli.compare import compare
 from dsconv_cli.cli.doctor import doctor
 from dsconv_cli.cli.help import PlainCommand, PlainGroup
@@ -59,9 +60,18 @@ def run(arguments: list[str] | None = None) -> int:
     0 fine; 1 a gate failed; 2 wrong use; 3 could not be done; 130 interrupted; 141 the reader of stdout has left. A 1
     means a failed gate and nothing else: whatever nobody foresaw is a 3.
     """
+    try:
+        return _run(arguments)
+    finally:
+        if arguments is not None:
+            # The process is not ours: whoever called goes on with it.
+            stdout.release()
+
+
+def _run(arguments: list[str] | None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     color = _color(words)
-    interrupts.set_last_words(line("error", "interrupted", color))
+    interrupts.say_at_end(line("error", "interrupted", color), lambda: write_out(""))
     try:
         code = app(arguments, prog_name="dsconv", standalone_mode=False)
     except typer.TyperException as error:
@@ -69,14 +79,17 @@ def run(arguments: list[str] | None = None) -> int:
         return 2
     except (KeyboardInterrupt, typer.Abort):
         code = interrupts.INTERRUPTED
-    except Exception as error:  # noqa: BLE001
+    except SystemExit:
+        # How completion ends, and nothing else: a network's own is an error by now (`model.foreign`).
+        raise
+    except BaseException as error:  # noqa: BLE001  not even what is no Exception may choose the exit code
         return failed(error, color, verbose="--verbose" in words)
     if code == interrupts.INTERRUPTED:
         say("error", "interrupted", color)
     return code if isinstance(code, int) else 0
 
 
-def failed(error: Exception, color: ColorChoice = "auto", *, verbose: bool = False) -> int:
+def failed(error: BaseException, color: ColorChoice = "auto", *, verbose: bool = False) -> int:
     """Say what `error` means, and return the exit code for it."""
     if isinstance(error, ReaderLeftError):
         return READER_LEFT

@@ -7,13 +7,14 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from dsconv_cli.cli import timed
-from dsconv_cli.cli.compare import choice
 from dsconv_cli.cli.model_plan import levels, plan
+from dsconv_cli.cli.options import choice
+from dsconv_cli.cli.progress import timing_line
 from dsconv_cli.cli.streams import Streams
 from dsconv_cli.errors import DsconvError, loading, need
 from dsconv_cli.layer import reading
 from dsconv_cli.model.choose import parse_count
+from dsconv_cli.model.foreign import same_directory
 from dsconv_cli.model.result import InputShape, ModelResult, Recipe, Selection
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def measure(streams: Streams, recipe: Recipe, chosen: Selection, settings: Timin
     # The measuring process loads torch while this one does.
     with NetworkTimer(settings) as timer:
         result = _analyse(recipe, chosen)
-        return timer.time(result, recipe, lambda what: timed.progress_line(streams, what))
+        return timer.time(result, recipe, lambda what: timing_line(quiet=streams.quiet, prefix=what))
 
 
 def _analyse(recipe: Recipe, chosen: Selection) -> ModelResult:
@@ -46,8 +47,9 @@ def _analyse(recipe: Recipe, chosen: Selection) -> ModelResult:
         from dsconv_cli.model.inputs import inputs_from
         from dsconv_cli.model.target import load_target
 
-    source = load_target(recipe.target, recipe.arguments, dtype=recipe.dtype)
-    return analyse_source(source, inputs_from(recipe.inputs), chosen)
+    with same_directory():
+        source = load_target(recipe.target, recipe.arguments, dtype=recipe.dtype)
+        return analyse_source(source, inputs_from(recipe.inputs), chosen)
 
 
 def parse_arguments(texts: Sequence[str]) -> dict[str, Any]:

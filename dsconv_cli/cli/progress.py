@@ -29,11 +29,12 @@ class ProgressLine(Display):
         super().draw((text if has_unicode(sys.stderr) else ascii_text(text))[: terminal_width() - 1])
 
 
-class LayersDone:
+class LayersDone(ProgressLine):
     """How many layers of a sweep are done, how many a second, and the time left."""
 
-    def __init__(self, total: int, line: ProgressLine, clock: Callable[[], float] = time.monotonic) -> None:
-        self._line, self._clock = line, clock
+    def __init__(self, total: int, *, quiet: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(quiet=quiet)
+        self._clock = clock
         self.restart(total)
 
     def restart(self, total: int) -> None:
@@ -43,14 +44,13 @@ class LayersDone:
     def step(self) -> None:
         """One more is done."""
         self._done += 1
-        self._line.update(self.text)
+        self.update(self._text)
 
-    def update(self, note: str, seconds_left: float) -> None:
-        """What is done now. `seconds_left` is better known than the rate tells where there is a budget."""
-        self._line.update(lambda: f"{self.text(seconds_left)}  {note}")
+    def doing(self, note: str, seconds_left: float) -> None:
+        """What is being done. `seconds_left` is better known than the rate tells where there is a budget."""
+        self.update(lambda: f"{self._text(seconds_left)}  {note}")
 
-    def text(self, seconds_left: float | None = None) -> str:
-        """As a line."""
+    def _text(self, seconds_left: float | None = None) -> str:
         return layers_text(self._done, self._total, self._clock() - self._started, seconds_left)
 
 

@@ -56,13 +56,13 @@ class Plan:
             failures=failures,
         )
 
-    def deliver(self, result: Comparison, *, shown: bool = False) -> int:
-        """Write the files, then stdout (unless it is `shown` already), then judge. Returns the exit code."""
+    def deliver(self, result: Comparison) -> int:
+        """Write the files, then stdout, then judge. Returns the exit code."""
         failures = check(result, self.gates)
         self.write_files(result, failures)
         if self.key is not None:
             write_out(cell(read(result, self.key)) + "\n")
-        elif not shown:
+        else:
             view = self.view(failures)
             write_out(
                 render(self.format, result, replace(view, explain=self.explain and FORMATS[self.format].explains))

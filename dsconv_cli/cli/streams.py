@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, TextIO
 
+from dsconv_cli.cli import display
+from dsconv_cli.cli.stdout import results
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.numbers import ascii_text
 from dsconv_cli.text import one_line
@@ -57,11 +59,13 @@ class Streams:
     @property
     def live(self) -> bool:
         """Whether stdout is a terminal that can redraw what it shows."""
-        return is_terminal(sys.stdout) and os.environ.get("TERM") != "dumb"
+        return is_terminal(results()) and os.environ.get("TERM") != "dumb"
 
 
 def say(level: Level, text: str, color: ColorChoice = "auto") -> None:
     """One line on stderr. Where stderr is closed or full, nothing: the exit code still tells."""
+    display.wipe_all()
+    # A network may have closed it: that is a ValueError.
     with suppress(OSError, AttributeError, ValueError):
         sys.stderr.write(line(level, text, color))
         sys.stderr.flush()
@@ -84,14 +88,17 @@ def write_out(text: str, *, flush: bool = True) -> None:
     Raises:
         StdoutError: nobody reads it any more, or it cannot be written.
     """
+    stdout = results()
+    if stdout is None:
+        raise StdoutError
     try:
         try:
-            sys.stdout.write(text)
+            stdout.write(text)
         except UnicodeEncodeError:
-            sys.stdout.write(ascii_text(text))
+            stdout.write(ascii_text(text))
         if flush:
-            sys.stdout.flush()
-    except (OSError, AttributeError, ValueError) as error:
+            stdout.flush()
+    except (OSError, ValueError) as error:
         raise failed_write(error) from None
 
 
@@ -99,13 +106,18 @@ def failed_write(error: Exception) -> StdoutError:
     """What it means that writing to stdout raised `error`. A stream that was closed before the start is None."""
     if not isinstance(error, OSError):
         return StdoutError()
-    if error.errno == errno.EPIPE or (error.errno == errno.EIO and is_terminal(sys.stdout)):
+    if error.errno == errno.EPIPE or (error.errno == errno.EIO and is_terminal(results())):
         return ReaderLeftError(error)
     return StdoutError(error)
 
 
 def terminal_width() -> int:
-    """Columns of the terminal."""
+    """Columns of the terminal that results go to."""
+    stream = results()
+    if stream is not None and not os.environ.get("COLUMNS"):
+        with suppress(OSError, ValueError):
+            if columns := os.get_terminal_size(stream.fileno()).columns:
+                return columns
     return shutil.get_terminal_size().columns
 
 

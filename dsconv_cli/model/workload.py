@@ -9,10 +9,11 @@ from torch import nn
 
 from dsconv_cli.errors import CannotMeasureError
 from dsconv_cli.model.analysis import call_of, pair_for
+from dsconv_cli.model.foreign import describe
 from dsconv_cli.model.inputs import CPU, Inputs, inputs_from
 from dsconv_cli.model.layers import conv_of
 from dsconv_cli.model.result import InputShape
-from dsconv_cli.model.source import Source, describe
+from dsconv_cli.model.source import Source
 from dsconv_cli.model.target import load_target
 from dsconv_cli.timing.jobs import Conditions, LayerSample, MeasureNetwork
 from dsconv_cli.timing.result import Backends, Seconds

@@ -13,6 +13,7 @@ import threading
 import time
 from typing import Any, BinaryIO, Protocol
 
+from dsconv_cli import interrupts
 from dsconv_cli.errors import CannotMeasureError, DsconvError
 from dsconv_cli.timing.forkserver import READY, can_fork, died, receive, send
 from dsconv_cli.timing.jobs import Answer, Job, MeasureLayer, MeasurePeaks
@@ -96,14 +97,16 @@ class _Process:
         program = (
             f"import sys; sys.path[:] = {sys.path!r}; from dsconv_cli.timing.forkserver import main; main(fork={fork})"
         )
-        self._popen = subprocess.Popen(  # noqa: S603  this interpreter, on a program written above
-            [sys.executable, "-c", program],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            # A group of its own: Ctrl-C reaches only the process that asked, which then ends the whole group.
-            start_new_session=True,
-        )
+        with interrupts.held():
+            self._popen = subprocess.Popen(  # noqa: S603  this interpreter, on a program written above
+                [sys.executable, "-P", "-c", program],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                # A group of its own: Ctrl-C reaches only the process that asked, which then ends the whole group.
+                start_new_session=True,
+            )
+            interrupts.at_end(self._strike)
         assert self._popen.stdin is not None
         assert self._popen.stdout is not None
         self._jobs: BinaryIO = self._popen.stdin  # type: ignore[assignment]
@@ -134,15 +137,19 @@ class _Process:
         """End the process, and its children, at once; then collect it."""
         with contextlib.suppress(OSError):
             self._jobs.close()
+        self._strike()
+        self._popen.wait()
+        interrupts.forget(self._strike)
+        self._listener.join(_JOIN_TIMEOUT_S)
+        self._answers.close()
+        self._errors.close()
+
+    def _strike(self) -> None:
         if hasattr(os, "killpg"):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._popen.pid, signal.SIGKILL)
         else:
             self._popen.kill()
-        self._popen.wait()
-        self._listener.join(_JOIN_TIMEOUT_S)
-        self._answers.close()
-        self._errors.close()
 
     def _listen(self) -> None:
         with contextlib.suppress(EOFError, OSError, ValueError):
