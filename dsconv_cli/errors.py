@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class DsconvError(Exception):
     """What went wrong and what would be right, in one line for the user.
@@ -23,3 +27,43 @@ class CannotMeasureError(DsconvError, RuntimeError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, exit_code=3)
+
+
+def need(*packages: str, instead: str = "") -> None:
+    """Make sure that `packages` are installed, without importing them, before any work is done.
+
+    Args:
+        packages: as they are imported and as pip calls them.
+        instead: what can be done without them.
+
+    Raises:
+        CannotMeasureError: one is not; the message says where it was looked for and how to install it.
+    """
+    from importlib.util import find_spec
+
+    for package in packages:
+        found = find_spec(package)
+        # A folder that happens to have the name can be imported too, but has no file of its own.
+        if found is None or found.origin is None:
+            raise CannotMeasureError(
+                f"{package} is not installed for {sys.executable or 'this Python'}: pip install {package}"
+                + (f"; {instead}" if instead else "")
+            )
+
+
+@contextmanager
+def loading(package: str, *, instead: str = "") -> Iterator[None]:
+    """Around an import of `package`: where it is missing or broken, one line says so.
+
+    Raises:
+        CannotMeasureError: see `need`; or it is installed and cannot be loaded.
+    """
+    need(package, instead=instead)
+    try:
+        yield
+    except (ImportError, OSError) as error:
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise CannotMeasureError(
+            f"{package} cannot be loaded ({first}); install it anew: pip install --force-reinstall {package}"
+            + (f"; {instead}" if instead else "")
+        ) from error

@@ -13,9 +13,9 @@ import pytest
 from fakes import MACHINE, FakeLaboratory
 
 from dsconv_cli.report import View
-from dsconv_cli.report.doctor import render
+from dsconv_cli.report.doctor import KEYS, document, render
 from dsconv_cli.timing import doctor
-from dsconv_cli.timing.doctor import KEYS, Surveyed, document, examine_with, trust
+from dsconv_cli.timing.doctor import Surveyed, examine_with, trust
 from dsconv_cli.timing.timer import Timer, TimingSettings
 
 SCHEMA = json.loads(files("dsconv_cli").joinpath("schema/dsconv-1.schema.json").read_text(encoding="utf-8"))

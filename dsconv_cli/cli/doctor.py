@@ -48,8 +48,8 @@ def doctor(
         check_writable(path)
     settings = timed.settings(True, device=device, threads=threads, channels_last=channels_last, budget=budget)
     assert settings is not None
-    from dsconv_cli.report.doctor import render
-    from dsconv_cli.timing.doctor import KEYS, examine, find_key
+    from dsconv_cli.report.doctor import KEYS, find_key, render
+    from dsconv_cli.timing.doctor import examine
 
     key = None if get is None else find_key(get)
     with timed.progress_line(streams) as watch:

@@ -11,7 +11,7 @@ from dsconv_cli.cli import timed
 from dsconv_cli.cli.compare import choice
 from dsconv_cli.cli.model_plan import levels, plan
 from dsconv_cli.cli.streams import Streams
-from dsconv_cli.errors import DsconvError
+from dsconv_cli.errors import DsconvError, loading, need
 from dsconv_cli.layer import reading
 from dsconv_cli.model.choose import parse_count
 from dsconv_cli.model.result import InputShape, ModelResult, Recipe, Selection
@@ -27,6 +27,7 @@ INPUT_DTYPES: Final = (
 
 def measure(streams: Streams, recipe: Recipe, chosen: Selection, settings: TimingSettings | None) -> ModelResult:
     """The network's result, with times where `settings` are given. Raises as `analyse` does."""
+    need("torch")
     if settings is None:
         return _analyse(recipe, chosen)
     from dsconv_cli.model.timing import NetworkTimer
@@ -40,9 +41,10 @@ def measure(streams: Streams, recipe: Recipe, chosen: Selection, settings: Timin
 def _analyse(recipe: Recipe, chosen: Selection) -> ModelResult:
     # torch's own code warns on stderr, past Python's filters, of what is no news to someone who counts.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    from dsconv_cli.model.analysis import analyse_source
-    from dsconv_cli.model.inputs import inputs_from
-    from dsconv_cli.model.target import load_target
+    with loading("torch"):
+        from dsconv_cli.model.analysis import analyse_source
+        from dsconv_cli.model.inputs import inputs_from
+        from dsconv_cli.model.target import load_target
 
     source = load_target(recipe.target, recipe.arguments, dtype=recipe.dtype)
     return analyse_source(source, inputs_from(recipe.inputs), chosen)

@@ -47,7 +47,8 @@ def _figure(comparison: Comparison) -> Figure:
 
     figure = Figure(figsize=(7.5, 5))
     axes = figure.subplots()
-    roof = roofline(comparison)
+    assert comparison.time is not None
+    roof = roofline(comparison.cost, comparison.time)
     axes.set_xscale("log")
     axes.set_yscale("log")
     _roof(axes, roof)

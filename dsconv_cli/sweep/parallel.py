@@ -13,7 +13,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from dsconv_cli.comparison import Comparison, closed_forms, profile
-from dsconv_cli.errors import CannotMeasureError
+from dsconv_cli.counting.result import INSTEAD
+from dsconv_cli.errors import CannotMeasureError, need
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.sweep.sources import layer_name
 
@@ -30,10 +31,11 @@ def count(layers: Iterable[Comparison], profiler: str, jobs: int = 1) -> Iterato
     """`layers`, of which the closed forms are known, with what `profiler` counts, in the same order.
 
     Raises:
-        CannotMeasureError: a layer could not be counted; the message names it.
+        CannotMeasureError: torch is missing, or a layer could not be counted; the message names it.
     """
     if profiler == "none":
         return iter(layers)
+    need("torch", instead=INSTEAD)
     if jobs == 1:
         return (count_one(one, profiler) for one in layers)
     return _count_in_processes(layers, profiler, jobs)

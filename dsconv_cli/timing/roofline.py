@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from dsconv_cli.comparison import Comparison
+from dsconv_cli.layer.cost import Cost
 from dsconv_cli.timing.reasons import operators
+from dsconv_cli.timing.result import Timing
 
 #: Empty space beside the outermost points, as a factor on the logarithmic axes.
 _MARGIN: Final = 3.0
@@ -39,18 +40,14 @@ class Roofline(NamedTuple):
         return min(self.peak, self.bandwidth * intensity)
 
 
-def roofline(one: Comparison) -> Roofline:
+def roofline(cost: Cost, timing: Timing) -> Roofline:
     """The picture's figures. The roof is the faster of matrix product and reference convolution.
 
     A point may lie above the slope: what stays in a cache moves faster than a large copy, which does not.
     """
-    timing = one.time
-    assert timing is not None
     peaks = timing.peaks
     assert peaks is not None
-    points = tuple(
-        Point(each.name, each.intensity, each.flop_rate, each.seconds) for each in operators(one.cost, timing)
-    )
+    points = tuple(Point(each.name, each.intensity, each.flop_rate, each.seconds) for each in operators(cost, timing))
     peak = max(peaks.matmul_flops, peaks.conv_flops)
     places = [peak / peaks.copy_bytes, *(point.intensity for point in points)]
     return Roofline(peak, peaks.copy_bytes, points, min(places) / _MARGIN, max(places) * _MARGIN)
