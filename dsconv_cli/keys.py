@@ -144,14 +144,20 @@ class Section(Generic[Result]):
 
 
 class Keys(Mapping[str, Key[Result]]):
-    """The keys of one kind of result, in the order of its document."""
+    """The keys of one kind of result, in the order of its document.
+
+    `recorded` gives the values that stand in a result that was read back from a file, for it is not this process's to
+    find them out.
+    """
 
     def __init__(
         self,
         entries: Iterable[Key[Result] | Each[Result, Any]],
         sections: Iterable[Section[Result]] = (),
         says: str = "",
+        recorded: Callable[[Result], Mapping[str, Value] | None] = lambda _: None,
     ) -> None:
+        self._recorded = recorded
         self.entries = tuple(entries)
         self.sections = {section.name: section for section in sections}
         self.says = says
@@ -189,7 +195,7 @@ class Keys(Mapping[str, Key[Result]]):
         inner = (f"{within}.{name}",) if within else ()
         for candidate in (*inner, name, f"{name}.value"):
             if candidate in self._keys:
-                return candidate
+                return str(candidate)
         raise DsconvError(f"unknown key {name!r}; keys are {', '.join(self.nearest(name))}")
 
     def nearest(self, name: str) -> list[str]:
@@ -210,16 +216,23 @@ class Keys(Mapping[str, Key[Result]]):
 
     def read(self, result: Result, name: str) -> Value:
         """The value at a key; None where its section is not there."""
+        recorded = self._recorded(result)
+        if recorded is not None and name in recorded:
+            return recorded[name]
         section = self.section_of(name)
         return None if section is not None and not _is_there(section, result) else self._keys[name].get(result)
 
     def read_all(self, result: Result, names: Sequence[str]) -> list[Value]:
         """The values at keys. For many results, where `read` would look each key up anew."""
+        if self._recorded(result) is not None:
+            return [self.read(result, name) for name in names]
         missing = tuple(section.name for section in self.optional if not _is_there(section, result))
         getters = self._getters(tuple(names), missing)
         return [None if getter is None else getter(result) for getter in getters]
 
-    def _find_getters(self, names: tuple[str, ...], missing: tuple[str, ...]) -> tuple[Callable[..., Value] | None, ...]:
+    def _find_getters(
+        self, names: tuple[str, ...], missing: tuple[str, ...]
+    ) -> tuple[Callable[..., Value] | None, ...]:
         def there(name: str) -> bool:
             section = self.section_of(name)
             return section is None or section.name not in missing
@@ -241,7 +254,7 @@ class Keys(Mapping[str, Key[Result]]):
             elif isinstance(entry, Each):
                 put(nested, entry.name, [entry.keys.document(part) for part in entry.get(result)])
             else:
-                put(nested, entry.name, entry.get(result))
+                put(nested, entry.name, self.read(result, entry.name))
         return nested
 
     def schema(self) -> dict[str, Any]:
@@ -262,9 +275,7 @@ class Keys(Mapping[str, Key[Result]]):
         return "" if section is None else section.says
 
 
-def lifted(
-    keys: Iterable[Key[Result]], part: Callable[[Whole], Result], prefix: str = ""
-) -> tuple[Key[Whole], ...]:
+def lifted(keys: Iterable[Key[Result]], part: Callable[[Whole], Result], prefix: str = "") -> tuple[Key[Whole], ...]:
     """The keys of something that the result is a part of."""
     return tuple(key.of(part, prefix) for key in keys)
 

@@ -12,10 +12,9 @@ from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import timed
 from dsconv_cli.cli.report import Plan, plan
 from dsconv_cli.cli.streams import ColorChoice, Streams
-from dsconv_cli.comparison import Comparison, closed_forms, profile, refuse_uncountable
-from dsconv_cli.counting.result import PROFILER_CHOICES
+from dsconv_cli.comparison.result import Comparison, closed_forms, profile
+from dsconv_cli.counting.profilers import choices, refuse_uncountable
 from dsconv_cli.errors import DsconvError
-from dsconv_cli.gates import check_types
 from dsconv_cli.layer import reading
 from dsconv_cli.layer.spec import DTYPE_BYTES, Bias, ConvSpec
 
@@ -68,7 +67,7 @@ def compare(
         "dtype": choice("--dtype", dtype, DTYPE_BYTES),
     }  # fmt: skip
     spec = reading.layer(texts, bias=biases(bias, ordinary_bias, depthwise_bias, pointwise_bias))
-    choice("--profiler", profiler, PROFILER_CHOICES)
+    choice("--profiler", profiler, choices())
     settings = timed.settings(time, device=device, threads=threads, channels_last=channels_last, budget=budget)
     wishes = plan(
         streams,
@@ -81,7 +80,7 @@ def compare(
         absent=(*(["measured"] if profiler == "none" else []), *([] if time else ["time"])),
     )
     result, shown = _measure(spec, profiler, wishes, settings)
-    if result.measured is not None and not result.measured.exact:
+    if result.counted is not None and not result.counted.exact:
         streams.note("thop counts in doubles, which are not exact above 2^53; the figures are the closed forms")
     raise typer.Exit(wishes.deliver(result, shown=shown))
 
@@ -112,8 +111,7 @@ def make_streams(color: str, *, quiet: bool, verbose: bool) -> Streams:
 def _measure(spec: ConvSpec, profiler: str, wishes: Plan, settings: TimingSettings | None) -> tuple[Comparison, bool]:
     """The result, and whether it stands on the screen already."""
     closed = closed_forms(spec)
-    check_types(closed, wishes.gates)
-    refuse_uncountable(closed, profiler)
+    refuse_uncountable(spec, closed.cost, profiler)
     # The measuring process loads torch while this one does: both together take hardly longer than one.
     with timed.timer(settings) as timer:
         if not wishes.live or (profiler == "none" and timer is None):

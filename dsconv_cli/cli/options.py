@@ -34,7 +34,7 @@ def _completion(metavar: str | None) -> Callable[[str], list[str]] | None:
 
 
 def _keys(incomplete: str) -> list[str]:
-    from dsconv_cli.comparison import KEYS
+    from dsconv_cli.comparison.keys import KEYS
 
     return [key for key in KEYS if key.startswith(incomplete)]
 

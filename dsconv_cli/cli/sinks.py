@@ -12,7 +12,8 @@ from typing import Any, BinaryIO, Final, Protocol
 
 from dsconv_cli.cli.report import replace_file, replacing, terminal_width
 from dsconv_cli.cli.streams import PipeClosedError, Streams, closed, has_color, has_unicode, is_terminal, say, write_out
-from dsconv_cli.comparison import Comparison
+from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.gates import Failure, Gate, check
 from dsconv_cli.report import View
 from dsconv_cli.report.content import counted_by
@@ -170,7 +171,7 @@ class Gates:
 
     def add(self, one: Comparison) -> None:
         """As `Sink`."""
-        for failure in check(one, self._gates):
+        for failure in check(KEYS, one, self._gates):
             self.failed += 1
             if len(self._named) < _NAMED:
                 self._named.append((layer_name(one.spec), failure))

@@ -16,8 +16,9 @@ from dsconv_cli.cli.report import GATE_FAILED, File, check_distinct, check_writa
 from dsconv_cli.cli.sinks import Counted, Doubts, FileLines, Gates, Plot, Sink, StdoutLines, SummaryOf, Table
 from dsconv_cli.cli.streams import Streams, is_terminal
 from dsconv_cli.cli.sweep import DEFAULTS
-from dsconv_cli.comparison import KEYS, Comparison, closed_forms
-from dsconv_cli.counting.result import PROFILER_CHOICES
+from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.result import Comparison, closed_forms
+from dsconv_cli.counting.profilers import choices
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.gates import Gate, check_types, parse_gate
 from dsconv_cli.layer.reading import integer, option_label
@@ -161,7 +162,7 @@ def prepare(request: Request) -> Sweep:
         DsconvError: one of them cannot be met.
     """
     streams = make_streams(request.color, quiet=request.quiet, verbose=request.verbose)
-    choice("--profiler", request.profiler, PROFILER_CHOICES)
+    choice("--profiler", request.profiler, choices())
     clocked = timed.settings(
         request.time,
         device=request.device,
@@ -183,7 +184,7 @@ def prepare(request: Request) -> Sweep:
     ):
         for key in wanted:
             check_present(key, absent, option)
-    check_types(closed_forms(ConvSpec(k=1, c=1)), gates)
+    check_types(KEYS, gates)
     pictures, files = _targets(request)
     axes = _axes(request, source, absent) if pictures else None
     results, files = _results_file(request, files)

@@ -9,7 +9,7 @@ from dsconv_cli import environment, keys
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.counting.profilers import choices
 from dsconv_cli.counting.result import Counted
-from dsconv_cli.keys import POSITIVE, RATIO, SCHEMA_VERSION, SIGNED, TEXT, TRUTH, Key, Keys, Section, constant, lifted
+from dsconv_cli.keys import POSITIVE, RATIO, SCHEMA_VERSION, SIGNED, TRUTH, Key, Keys, Section, constant, lifted
 from dsconv_cli.layer import keys as layer
 from dsconv_cli.layer.cost import APPROXIMATED
 from dsconv_cli.layer.forms import FORMS, REFERENCE
@@ -51,7 +51,8 @@ _COUNTED: Final[tuple[Key[Counted], ...]] = (
         "exact",
         TRUTH,
         lambda one: one.exact,
-        says="False where the profiler counts in doubles and a count is above 2^53: it then agrees within that precision.",
+        says="False where the profiler counts in doubles and a count is above 2^53: it then agrees within that "
+        "precision.",
     ),
 )
 
@@ -110,15 +111,12 @@ KEYS: Final[Keys[Comparison]] = Keys(
             "--profiler thop, torch or both",
         ),
         *TIME_SECTIONS,
-        *(one.of(lambda one: one.environment) for one in environment.SECTIONS),
+        Section("environment", "The machine and the versions in use."),
+        *(one.of(lambda one: one.environment, "environment.") for one in environment.SECTIONS),
     ),
     "What dsconv compare prints, and each line of dsconv sweep.",
+    recorded=lambda one: one.recorded,
 )
 
 #: The keys that are a ratio, ordinary ÷ separable, in their order.
 RATIOS: Final = (*(name for name, key in KEYS.items() if key.type is RATIO), "time.speedup.value")
-
-
-def read(one: Comparison, name: str) -> keys.Value:
-    """The value at a key of `KEYS`, recorded or not; None where its section was not measured."""
-    return KEYS.read(one, name) if one.recorded is None or name not in one.recorded else one.recorded[name]

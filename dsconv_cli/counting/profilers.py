@@ -44,7 +44,7 @@ def _torch(spec: ConvSpec, form: str) -> FormCount:
 class Profiler(NamedTuple):
     """A program that counts, how exactly it does (the relative error of its sums), and which distribution answered."""
 
-    count: Callable[[ConvSpec, str], FormCount]
+    ask: Callable[[ConvSpec, str], FormCount]
     precision: float
     distribution: Callable[[], str]
 
@@ -132,7 +132,7 @@ def _count(name: str, spec: ConvSpec, form: str) -> FormCount:
             # torch warns that `same` with an even kernel may copy its input, thop that it uses distutils: both are
             # true, and no news to someone who counts.
             warnings.simplefilter("ignore")
-            return PROFILERS[name].count(spec, form)
+            return PROFILERS[name].ask(spec, form)
     except ImportError as error:
         raise CannotMeasureError(f"{name} cannot be imported ({error}); pip install {name}; {INSTEAD}") from error
     except Exception as error:

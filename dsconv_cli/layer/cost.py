@@ -25,21 +25,14 @@ COUNTED: Final = tuple(name for form in FORMS.values() for name in form.counted)
 MUCH_LESS: Final = 10
 
 
+@dataclass(frozen=True, slots=True)
 class Counts:
     """One metric of a layer: a figure for each operator and each form, by name."""
 
-    __slots__ = ("figures",)
-
-    def __init__(self, figures: Mapping[str, int]) -> None:
-        self.figures = figures
+    figures: Mapping[str, int]
 
     def __getitem__(self, name: str) -> int:
         return self.figures[name]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Counts) and self.figures == other.figures
-
-    __hash__ = None  # type: ignore[assignment]
 
     @property
     def ordinary(self) -> int:

@@ -20,11 +20,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any, Final, NamedTuple
 
-from dsconv_cli.comparison import KEYS
+from dsconv_cli.comparison.keys import KEYS
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.reading import INTEGERS, PAIRS, integer, padding, pair
 from dsconv_cli.layer.spec import DTYPE_BYTES, PADDING_WORDS, Bias, ConvSpec
-from dsconv_cli.model.document import LAYER_COLUMNS
+from dsconv_cli.model.keys import LAYER_KEYS
 from dsconv_cli.sweep.grid import Fields
 
 Reader = Callable[[Any, str], Any]
@@ -34,7 +34,7 @@ _IN_MEMORY: Final = 2**24
 _TRUE: Final = frozenset({"true", "yes", "1", "on"})
 _FALSE: Final = frozenset({"false", "no", "0", "off"})
 #: What is told of a layer beside its spec, in results of this program, as columns and as sections of JSON.
-_RESULTS: Final = frozenset(KEYS) | frozenset(LAYER_COLUMNS)
+_RESULTS: Final = frozenset(KEYS) | frozenset(LAYER_KEYS)
 _SECTIONS: Final = frozenset(key.partition(".")[0] for key in _RESULTS if not key.startswith("spec."))
 _BIASES: Final = tuple(f"{name}_bias" for name in Bias._fields)
 

@@ -84,7 +84,13 @@ INTERVAL: Final[tuple[Key[Interval], ...]] = (
 
 PEAKS: Final[tuple[Key[Peaks], ...]] = (
     Key("matmul_flops_per_s", ABOVE_ZERO, lambda one: one.matmul_flops, "FLOPs per second", "A large matrix product"),
-    Key("copy_bytes_per_s", ABOVE_ZERO, lambda one: one.copy_bytes, "bytes per second", "A large copy, read plus written"),
+    Key(
+        "copy_bytes_per_s",
+        ABOVE_ZERO,
+        lambda one: one.copy_bytes,
+        "bytes per second",
+        "A large copy, read plus written",
+    ),
     Key("conv_flops_per_s", ABOVE_ZERO, lambda one: one.conv_flops, "FLOPs per second", "A reference convolution"),
 )
 
