@@ -9,9 +9,9 @@ from pathlib import Path
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import timed
 from dsconv_cli.cli.compare import choice, make_streams
-from dsconv_cli.cli.report import check_writable, replace_file, terminal_width
-from dsconv_cli.cli.streams import has_unicode, is_terminal, write_out
+from dsconv_cli.cli.streams import has_unicode, is_terminal, terminal_width, write_out
 from dsconv_cli.errors import DsconvError
+from dsconv_cli.files import check_targets, replace_file
 from dsconv_cli.layer.spec import DTYPE_BYTES
 from dsconv_cli.report import View, format_of
 from dsconv_cli.report.csv_ import cell
@@ -44,8 +44,7 @@ def doctor(
         format_name = "table"
     choice("--format", format_name, _ON_STDOUT)
     files = [_file(text) for text in output or ()]
-    for _, path in files:
-        check_writable(path)
+    check_targets([path for _, path in files])
     settings = timed.settings(True, device=device, threads=threads, channels_last=channels_last, budget=budget)
     assert settings is not None
     from dsconv_cli.report.doctor import render

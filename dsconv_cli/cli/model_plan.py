@@ -9,9 +9,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from dsconv_cli.cli.report import GATE_FAILED, File, check_writable, replace_file, terminal_width
-from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, write_out
+from dsconv_cli.cli.report import GATE_FAILED, File
+from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, terminal_width, write_out
 from dsconv_cli.errors import DsconvError
+from dsconv_cli.files import check_targets, replace_file
 from dsconv_cli.gates import Failure, Gate, check, check_types, parse_gates
 from dsconv_cli.layer import reading
 from dsconv_cli.model.keys import KEYS
@@ -124,7 +125,7 @@ def plan(
     if plot is not None:
         files.append(File(PLOT, _path("--plot", plot, PLOT_ENDINGS)))
     layers_path = None if layers is None else _path("--layers", layers, LAYER_ENDINGS)
-    _check_paths([*(file.path for file in files), *([layers_path] if layers_path else [])])
+    check_targets([*(file.path for file in files), *([layers_path] if layers_path else [])])
     if any(file.format == PLOT for file in files) and find_spec("matplotlib") is None:
         raise DsconvError("a plot needs matplotlib: pip install 'dsconv-cli[plot]'")
     return ModelPlan(streams, format_name, tuple(files), layers_path, found, gates, shown)
@@ -153,11 +154,3 @@ def _path(option: str, text: str, endings: Sequence[str]) -> Path:
     if path.suffix.lower() not in endings:
         raise DsconvError(f"{option} {text}: its ending must be one of {' '.join(endings)}")
     return path
-
-
-def _check_paths(paths: Sequence[Path]) -> None:
-    targets = [path.resolve() for path in paths]
-    for path, target in zip(paths, targets, strict=True):
-        if targets.count(target) > 1:
-            raise DsconvError(f"{path} is to be written twice")
-        check_writable(path)

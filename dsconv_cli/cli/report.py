@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
 
 from dsconv_cli import interrupts
-from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, write_out
+from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, terminal_width, write_out
 from dsconv_cli.comparison.keys import KEYS
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import DsconvError
+from dsconv_cli.files import check_targets, replace_file
 from dsconv_cli.gates import Failure, Gate, check, check_types, parse_gates
 from dsconv_cli.report import FORMATS, View, format_of, render, render_file
 from dsconv_cli.report.csv_ import cell
 
 GATE_FAILED = 1
-
-#: Short, so that any name that is allowed can be written.
-_TEMPORARY = ".dsconv-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,103 +109,10 @@ def plan(
     shown = [*([] if key else [format_name]), *(file.format for file in files)]
     if explain and not any(FORMATS[name].explains for name in shown):
         raise DsconvError("--explain is text for people: it goes with --format table or markdown, or such an --output")
-    check_distinct(files)
     for file in files:
         _check_drawable(file, absent)
-        check_writable(file.path)
+    check_targets([file.path for file in files])
     return Plan(streams, format_name, files, found, gates, explain)
-
-
-def terminal_width() -> int:
-    """Columns of the terminal."""
-    import shutil
-
-    return shutil.get_terminal_size().columns
-
-
-def check_writable(path: Path) -> None:
-    """Find out now, not after the measurement.
-
-    Raises:
-        DsconvError: the file could not be written; the message says why.
-    """
-    try:
-        status = _status(path)
-        if status is not None:
-            _check_target(path, status)
-        handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.resolve().parent)
-    except (OSError, RuntimeError) as error:
-        raise DsconvError(f"cannot write {path}: {_reason(error)}") from None
-    os.close(handle)
-    Path(name).unlink()
-
-
-def _status(path: Path) -> os.stat_result | None:
-    """What stands there, None if nothing does.
-
-    Raises:
-        OSError: nothing can: the name is too long, a directory may not be searched, symbolic links form a loop.
-    """
-    try:
-        return path.stat()
-    except FileNotFoundError:
-        return None
-
-
-def _check_target(path: Path, status: os.stat_result) -> None:
-    """Refuse what must not be replaced by a new file."""
-    if stat.S_ISDIR(status.st_mode):
-        raise DsconvError(f"cannot write {path}: it is a directory")
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):
-            if os.path.samestat(status, os.fstat(stream.fileno())):
-                raise DsconvError(f"cannot write {path}: stdout or stderr goes there; --format sets what stdout gets")
-    if not stat.S_ISREG(status.st_mode):
-        raise DsconvError(f"cannot write {path}: it is not a regular file")
-    if not os.access(path, os.W_OK):
-        raise DsconvError(f"cannot write {path}: permission denied")
-
-
-def replace_file(path: Path, content: str | bytes) -> None:
-    """Write `content` to a neighbour of `path` and rename it, so that `path` is never half written.
-
-    Raises:
-        DsconvError: the disk is full, or the directory has gone.
-    """
-    with replacing(path) as stream:
-        stream.write(content if isinstance(content, bytes) else content.encode())
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A stream to a neighbour of `path` that takes its place when all went well, and is gone when not.
-
-    Raises:
-        DsconvError: the disk is full, or the directory has gone.
-    """
-    temporary = None
-    try:
-        target = path.resolve()
-        handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as stream:
-            yield stream
-        temporary.chmod(_mode(target))
-        temporary.replace(target)
-    except (OSError, RuntimeError) as error:
-        raise DsconvError(f"cannot write {path}: {_reason(error)}", exit_code=3) from None
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
-def _mode(target: Path) -> int:
-    """The permissions the file has, or would have been created with."""
-    if target.exists():
-        return target.stat().st_mode & 0o777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
 
 
 def parse_file(text: str) -> File:
@@ -237,23 +138,6 @@ def parse_file(text: str) -> File:
     raise DsconvError(f"--output {text}: its ending names no format; use one of {endings}, or FORMAT:PATH")
 
 
-def check_distinct(files: Sequence[File]) -> None:
-    """Refuse to write one file twice.
-
-    Raises:
-        DsconvError: two of them are one.
-    """
-    seen: set[Path] = set()
-    for file in files:
-        try:
-            target = file.path.resolve()
-        except (OSError, RuntimeError) as error:
-            raise DsconvError(f"cannot write {file.path}: {_reason(error)}") from None
-        if target in seen:
-            raise DsconvError(f"--output names {file.path} twice")
-        seen.add(target)
-
-
 def _check_drawable(file: File, absent: Sequence[str]) -> None:
     from importlib.util import find_spec
 
@@ -262,7 +146,3 @@ def _check_drawable(file: File, absent: Sequence[str]) -> None:
         raise DsconvError(f"a roofline picture ({file.path}) needs {KEYS.sections[one.section].asked_by}")
     if one.requires is not None and find_spec(one.requires) is None:
         raise DsconvError(f"a roofline picture ({file.path}) needs {one.requires}: pip install 'dsconv-cli[plot]'")
-
-
-def _reason(error: OSError | RuntimeError) -> str:
-    return ((isinstance(error, OSError) and error.strerror) or str(error)).lower()

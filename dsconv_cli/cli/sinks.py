@@ -8,12 +8,22 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Protocol
+from typing import Any, Final, Protocol
 
-from dsconv_cli.cli.report import replace_file, replacing, terminal_width
-from dsconv_cli.cli.streams import PipeClosedError, Streams, closed, has_color, has_unicode, is_terminal, say, write_out
+from dsconv_cli.cli.streams import (
+    PipeClosedError,
+    Streams,
+    closed,
+    has_color,
+    has_unicode,
+    is_terminal,
+    say,
+    terminal_width,
+    write_out,
+)
 from dsconv_cli.comparison.keys import KEYS
 from dsconv_cli.comparison.result import Comparison
+from dsconv_cli.files import replace_file, replacing
 from dsconv_cli.gates import Failure, Gate, check
 from dsconv_cli.report import View
 from dsconv_cli.report.content import counted_by
@@ -81,12 +91,12 @@ class FileLines:
     def __init__(self, format_name: str, keys: tuple[str, ...], path: Path, stack: ExitStack) -> None:
         header, line = STREAMED[format_name]
         self._line = line(keys)
-        self._stream: BinaryIO = stack.enter_context(replacing(path))
-        self._stream.write(header(keys).encode())
+        self._file = stack.enter_context(replacing(path))
+        self._file.write(header(keys).encode())
 
     def add(self, one: Comparison) -> None:
         """As `Sink`."""
-        self._stream.write(self._line(one).encode())
+        self._file.write(self._line(one).encode())
 
     def finish(self) -> None:
         """As `Sink`; the stack closes the file."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Literal, TextIO
 
 from dsconv_cli.errors import CannotMeasureError
 from dsconv_cli.numbers import ascii_text
+from dsconv_cli.text import one_line
 
 ColorChoice = Literal["auto", "always", "never"]
 Level = Literal["error", "warning", "note"]
@@ -55,8 +57,7 @@ def say(level: Level, text: str, color: ColorChoice = "auto") -> None:
     """One line on stderr. Where stderr is closed or full, nothing: the exit code still tells."""
     if sys.stderr is None:
         return
-    # A path or an argument can hold anything; it must not break the line or reach the terminal as a command.
-    text = "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+    text = one_line(text)
     if not has_unicode(sys.stderr):
         text = ascii_text(text)
     mark = f"{level}:"
@@ -90,6 +91,11 @@ def closed(error: OSError) -> PipeClosedError:
     if error.errno in {errno.EPIPE, errno.EIO}:
         return PipeClosedError()
     return PipeClosedError(f"cannot write to stdout: {(error.strerror or str(error)).lower()}")
+
+
+def terminal_width() -> int:
+    """Columns of the terminal."""
+    return shutil.get_terminal_size().columns
 
 
 def is_terminal(stream: TextIO | None) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from dsconv_cli.cli import timed
 from dsconv_cli.cli.compare import biases, choice, make_streams
 from dsconv_cli.cli.progress import Progress, clock_text
-from dsconv_cli.cli.report import GATE_FAILED, File, check_distinct, check_writable, parse_file
+from dsconv_cli.cli.report import GATE_FAILED, File, parse_file
 from dsconv_cli.cli.sinks import Counted, Doubts, FileLines, Gates, Plot, Sink, StdoutLines, SummaryOf, Table
 from dsconv_cli.cli.streams import Streams, is_terminal
 from dsconv_cli.cli.sweep import DEFAULTS
@@ -20,6 +20,7 @@ from dsconv_cli.comparison.keys import KEYS
 from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.counting.profilers import choices
 from dsconv_cli.errors import DsconvError
+from dsconv_cli.files import check_targets
 from dsconv_cli.gates import Gate, check_types, parse_gate
 from dsconv_cli.layer.reading import integer, option_label
 from dsconv_cli.layer.spec import Bias, ConvSpec
@@ -276,11 +277,10 @@ def _targets(request: Request) -> tuple[tuple[str, ...], tuple[File, ...]]:
 
         check_installed()
     every = (*files, *(File("svg", Path(target)) for target in pictures if target != "-"))
-    check_distinct(every)
     for file in every:
         if file.format == "github":
             raise DsconvError("--output github: annotations go to stdout; use --format github")
-        check_writable(file.path)
+    check_targets([file.path for file in every])
     return pictures, files
 
 

@@ -1,0 +1,40 @@
+"""Text that others wrote: made harmless, and short enough for one line."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+#: A line up to here is left alone. Our own words alone may be longer: a list of all keys is.
+_LINE: Final = 300
+#: What a quoted or unbroken piece of a longer line is cut to.
+_PIECE: Final = 80
+#: The whole line, whatever is in it.
+_MOST: Final = 4000
+_FOREIGN: Final = re.compile(r"'[^']*'|\"[^\"]*\"|\S+")
+
+
+def printable(text: str) -> str:
+    r"""`text` with what would break the line or command a terminal written as an escape: `\n`, `\x1b`.
+
+    The name of a file, a layer or an argument can hold anything; wherever one is shown to people it goes through here.
+    """
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def cut(text: str, length: int) -> str:
+    """`text` without its middle if it is longer than `length`: both ends tell more than one."""
+    if len(text) <= length:
+        return text
+    head = length // 2
+    return f"{text[:head]}…{text[len(text) - (length - head - 1) :]}"
+
+
+def one_line(text: str) -> str:
+    """`text` as a line of bearable length: what it quotes is cut before our own words are."""
+    text = printable(text)
+    if len(text) > _LINE:
+        text = _FOREIGN.sub(lambda piece: cut(piece[0], _PIECE), text)
+    return cut(text, _MOST)
