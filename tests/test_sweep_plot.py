@@ -52,7 +52,7 @@ def test_labels_have_units_and_the_caption_says_what_is_fixed():
     assert drawing.y_label == "ratio of MACs, ordinary ÷ separable (×)"
     assert drawing.caption == (
         (
-            "Fixed: K = 8, C = 4, R = 3, S = 3, N = 1, M = 1, stride = 1, dilation = 1, padding = 1, "
+            "Fixed: K = 8, C = 4, R = 3, S = 3, N = 1, stride = 1, padding = 1, dilation = 1, M = 1, "
             "dtype = float32, bias = ordinary, pointwise."
         ),
         "W = H.",

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dsconv_cli.cli import timed
-from dsconv_cli.cli.compare import choice
 from dsconv_cli.cli.model_plan import levels, plan
+from dsconv_cli.cli.options import choice
 from dsconv_cli.cli.streams import Streams
 from dsconv_cli.errors import DsconvError, loading, need
 from dsconv_cli.layer import reading

@@ -25,12 +25,12 @@ from dsconv_cli.comparison.keys import KEYS
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.files import replace_file, replacing
 from dsconv_cli.gates import Failure, Gate, check
+from dsconv_cli.layer.reading import layer_name
 from dsconv_cli.report import View
 from dsconv_cli.report.content import counted_by
 from dsconv_cli.report.lines import STREAMED
 from dsconv_cli.report.plots.picture import Picture
 from dsconv_cli.report.sweep_table import Cells, Column, cells, markdown, table
-from dsconv_cli.sweep.sources import layer_name
 from dsconv_cli.sweep.summary import Summary
 
 #: Layers that are named one by one where a gate fails; the others are counted.

@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from dsconv_cli.cli import timed
-from dsconv_cli.cli.compare import biases, choice, make_streams
+from dsconv_cli.cli.options import BUDGET, GateOptions, StreamOptions, choice, seconds, timer_of
 from dsconv_cli.cli.progress import Progress, clock_text
 from dsconv_cli.cli.report import GATE_FAILED, File, parse_file
 from dsconv_cli.cli.sinks import Counted, Doubts, FileLines, Gates, Plot, Sink, StdoutLines, SummaryOf, Table
 from dsconv_cli.cli.streams import Streams, is_terminal
-from dsconv_cli.cli.sweep import DEFAULTS
 from dsconv_cli.comparison.keys import KEYS
 from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.counting.profilers import choices
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import check_targets
 from dsconv_cli.gates import Gate, check_types, parse_gate
-from dsconv_cli.layer.reading import integer, option_label
+from dsconv_cli.layer.fields import FIELDS, VALUED
+from dsconv_cli.layer.reading import integer, layer_name
 from dsconv_cli.layer.spec import Bias, ConvSpec
 from dsconv_cli.report import FORMATS
 from dsconv_cli.report.lines import STREAMED
 from dsconv_cli.report.plots.picture import AXES, Axes, Picture, choose_axes
 from dsconv_cli.report.sweep_table import default_columns, key_columns
-from dsconv_cli.sweep.axes import parse_axis
+from dsconv_cli.sweep.axes import Axis, parse_axis
 from dsconv_cli.sweep.conditions import Condition, parse_where
 from dsconv_cli.sweep.files import LayerFile
 from dsconv_cli.sweep.grid import make_grid
@@ -43,17 +42,25 @@ from dsconv_cli.sweep.sources import (
     Misfit,
     Shard,
     Source,
-    layer_name,
     parse_shard,
     specs,
 )
 
 if TYPE_CHECKING:
+    from dsconv_cli.cli.sweep import (
+        ListOptions,
+        PlotOptions,
+        RowOptions,
+        RunOptions,
+        SourceOptions,
+        SweepOutputOptions,
+        SweepTimingOptions,
+    )
     from dsconv_cli.timing import timer as timing
     from dsconv_cli.timing.timer import TimingSettings
 
 #: Seconds that a layer's timing may take where no --budget is given.
-_EACH_S: Final = float(timed.BUDGET)
+_EACH_S: Final = float(BUDGET)
 _PICTURES: Final = (".svg", ".png")
 #: Skipped layers that are told one by one; --verbose tells all.
 _TOLD: Final = 5
@@ -61,37 +68,24 @@ _TOLD: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The options as they stood on the command line. `layer` has only those that were given."""
+    """The options as they stood on the command line."""
 
-    layer: Mapping[str, str]
-    biases: tuple[bool, bool | None, bool | None, bool | None]
-    from_file: str | None
-    zips: tuple[str, ...]
-    strict: bool
+    layers: ListOptions
+    source: SourceOptions
     profiler: str
     time: bool
-    device: str
-    threads: str | None
-    channels_last: bool
-    budget: str
-    format_name: str
-    outputs: tuple[str, ...]
-    get: str | None
-    where: str | None
-    sort: str | None
-    top: str | None
-    columns: str | None
-    summary: bool
-    fail_under: tuple[str, ...]
-    fail_over: tuple[str, ...]
-    plots: tuple[str, ...]
-    plot_axes: Mapping[str, str | None]
-    resume: bool
-    jobs: str
-    shard: str | None
-    quiet: bool
-    verbose: bool
-    color: str
+    timing: SweepTimingOptions
+    output: SweepOutputOptions
+    rows: RowOptions
+    gates: GateOptions
+    pictures: PlotOptions
+    run: RunOptions
+    speech: StreamOptions
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The lists of values that were given."""
+        return {**self.layers.texts, **({"dtype": self.timing.dtype} if self.timing.dtype else {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +119,12 @@ def run(request: Request) -> int:
     """Do what was asked, and return the exit code."""
     sweep = prepare(request)
     announce(sweep)
-    if request.strict:
+    if request.source.strict:
         _refuse_misfits(sweep)
     skipped = Skipped(sweep)
-    gates = Gates(sweep.gates, github=request.format_name == "github", color=sweep.streams.color)
+    gates = Gates(sweep.gates, github=request.output.format_name == "github", color=sweep.streams.color)
     with ExitStack() as stack:
-        progress = stack.enter_context(Progress(sweep.total, quiet=request.quiet or _rows_on_terminal(sweep)))
+        progress = stack.enter_context(Progress(sweep.total, quiet=request.speech.quiet or _rows_on_terminal(sweep)))
         shown = list(_shown(sweep, stack))
         counted = Counted()
         seen: list[Sink] = [counted, *_seen(sweep), *([gates] if sweep.gates else [])]
@@ -162,26 +156,20 @@ def prepare(request: Request) -> Sweep:
     Raises:
         DsconvError: one of them cannot be met.
     """
-    streams = make_streams(request.color, quiet=request.quiet, verbose=request.verbose)
+    streams = request.speech.streams()
     choice("--profiler", request.profiler, choices())
-    clocked = timed.settings(
-        request.time,
-        device=request.device,
-        threads=request.threads,
-        channels_last=request.channels_last,
-        budget=request.budget or timed.BUDGET,
-    )
+    clocked = request.timing.settings(request.time)
     absent = (*(["measured"] if request.profiler == "none" else []), *([] if request.time else ["time"]))
     source = make_source(request)
-    keys = tuple(KEYS) if request.columns is None else resolve_many(request.columns, "--columns")
-    condition = None if request.where is None else parse_where(request.where)
-    order = parse_order(request.sort, request.top, default="time.speedup" if request.time else "macs.ratio")
+    keys = tuple(KEYS) if request.rows.columns is None else resolve_many(request.rows.columns, "--columns")
+    condition = _condition(request.rows.where or ())
+    order = parse_order(request.rows.sort, request.rows.top, default="time.speedup" if request.time else "macs.ratio")
     gates = _gates(request)
     for option, wanted in (
         ("--where", condition.keys if condition else ()),
         ("--sort", (order.key,) if order else ()),
         ("--fail-under or --fail-over", [gate.key for gate in gates]),
-        ("--get", (resolve(request.get, "--get"),) if request.get else ()),
+        ("--get", (resolve(request.output.get, "--get"),) if request.output.get else ()),
     ):
         for key in wanted:
             check_present(key, absent, option)
@@ -193,7 +181,7 @@ def prepare(request: Request) -> Sweep:
         request,
         streams,
         source,
-        parse_shard(request.shard),
+        parse_shard(request.run.shard),
         condition,
         order,
         keys,
@@ -203,7 +191,7 @@ def prepare(request: Request) -> Sweep:
         files,
         results,
         _stdout(request, pictures, bool(files or results)),
-        integer(request.jobs, "--jobs"),
+        integer(request.run.jobs, "--jobs"),
         clocked,
     )
 
@@ -234,37 +222,59 @@ def make_source(request: Request) -> Source:
     Raises:
         DsconvError: a value is missing or malformed, or is given twice.
     """
-    given = set(request.layer)
-    bias = biases(*request.biases)
+    texts = request.texts
+    bias = request.layers.bias
     fixed = {"bias": bias} if bias != Bias() else {}
-    if request.from_file is None:
-        texts = {name: request.layer.get(name, default) for name, default in DEFAULTS.items()}
-        axes = {
-            name: parse_axis(name, text, option_label(name)) for name, text in texts.items() if name in given or text
-        }
-        grid = make_grid(axes, fixed, request.zips, given)
+    zips = request.source.zips or ()
+    file_name = _one_file(request.source.from_file or ())
+    if file_name is None:
+        usual = {name: field.default for name, field in FIELDS.items() if field.default}
+        axes = _axes_of({**usual, **texts})
+        grid = make_grid(axes, fixed, zips, texts)
         for name in ("k", "c"):
             if name not in {*axes, *(tie.target for tie in grid.ties)}:
                 raise DsconvError(f"--{name} is missing; give it, tie it with --zip, or read layers with --from")
         return GridSource(grid)
-    axes = {name: parse_axis(name, request.layer[name], option_label(name)) for name in DEFAULTS if name in given}
-    tied = [text.partition("=")[0].strip() for text in request.zips if "=" in text]
-    file = LayerFile(request.from_file, [name for name in ("k", "c") if name not in {*given, *tied}])
-    return FileSource(file, make_grid(axes, fixed, request.zips, given, file.names))
+    tied = [text.partition("=")[0].strip() for text in zips if "=" in text]
+    file = LayerFile(file_name, [name for name in ("k", "c") if name not in {*texts, *tied}])
+    return FileSource(file, make_grid(_axes_of(texts), fixed, zips, texts, file.names))
+
+
+def _axes_of(texts: Mapping[str, str]) -> dict[str, Axis]:
+    """In the order of the fields, which is that in which a grid nests."""
+    return {name: parse_axis(name, texts[name], FIELDS[name].option) for name in VALUED if name in texts}
+
+
+def _one_file(files: Sequence[str]) -> str | None:
+    if len(files) > 1:
+        raise DsconvError("--from takes one file; put several together with cat, or run once for each")
+    return files[0] if files else None
+
+
+def _condition(texts: Sequence[str]) -> Condition | None:
+    if not texts:
+        return None
+    return parse_where(texts[0] if len(texts) == 1 else " and ".join(f"({text})" for text in texts))
 
 
 def _gates(request: Request) -> tuple[Gate, ...]:
     return (
-        *(parse_gate("under", text, lambda name: resolve(name, "--fail-under")) for text in request.fail_under),
-        *(parse_gate("over", text, lambda name: resolve(name, "--fail-over")) for text in request.fail_over),
+        *(
+            parse_gate("under", text, lambda name: resolve(name, "--fail-under"))
+            for text in request.gates.fail_under or ()
+        ),
+        *(
+            parse_gate("over", text, lambda name: resolve(name, "--fail-over"))
+            for text in request.gates.fail_over or ()
+        ),
     )
 
 
 def _targets(request: Request) -> tuple[tuple[str, ...], tuple[File, ...]]:
     """Pictures and other files; that each can be written is known when this returns."""
-    drawn = [text for text in request.outputs if _is_picture(text)]
-    files = tuple(parse_file(text) for text in request.outputs if text not in drawn)
-    pictures = (*request.plots, *(text.removeprefix("svg:") for text in drawn))
+    drawn = [text for text in (request.output.output or ()) if _is_picture(text)]
+    files = tuple(parse_file(text) for text in (request.output.output or ()) if text not in drawn)
+    pictures = (*(request.pictures.plot or ()), *(text.removeprefix("svg:") for text in drawn))
     for target in pictures:
         if target == "-":
             from dsconv_cli.report.plots.terminal import check_installed
@@ -290,7 +300,7 @@ def _is_picture(text: str) -> bool:
 
 def _results_file(request: Request, files: tuple[File, ...]) -> tuple[Path | None, tuple[File, ...]]:
     """With --resume, the one file that is appended to, and the others."""
-    if not request.resume:
+    if not request.run.resume:
         return None, files
     lines = [file for file in files if file.format == "jsonl"]
     if len(lines) != 1:
@@ -300,34 +310,38 @@ def _results_file(request: Request, files: tuple[File, ...]) -> tuple[Path | Non
 
 def _axes(request: Request, source: Source, absent: tuple[str, ...]) -> Axes:
     usual = "time.speedup" if request.time else "macs.ratio"
-    y = resolve(request.plot_axes["y"] or usual, "--plot-y")
+    y = resolve(request.pictures.plot_y or usual, "--plot-y")
     check_present(y, absent, "--plot-y")
     counts: dict[str, int] = {}
     if isinstance(source, GridSource | FileSource):
         counts = {axis.name: axis.count for dimension in source.grid.dimensions for axis in dimension.axes}
-    return choose_axes(source.varying, counts, request.plot_axes, y)
+    return choose_axes(source.varying, counts, request.pictures.axes(), y)
 
 
 def _stdout(request: Request, pictures: tuple[str, ...], other_files: bool) -> str:
     """What stdout gets: a format, "bare" values, a "summary", a "picture", or nothing ("")."""
     formats = [name for name, one in FORMATS.items() if one.on_stdout]
-    if request.format_name and request.format_name not in formats:
-        raise DsconvError(f"--format must be one of {', '.join(formats)}, not {request.format_name!r}")
+    if request.output.format_name and request.output.format_name not in formats:
+        raise DsconvError(f"--format must be one of {', '.join(formats)}, not {request.output.format_name!r}")
     wishes = [
         option
-        for option, asked in (("--get", request.get), ("--summary", request.summary), ("--plot -", "-" in pictures))
+        for option, asked in (
+            ("--get", request.output.get),
+            ("--summary", request.rows.summary),
+            ("--plot -", "-" in pictures),
+        )
         if asked
     ]
     if len(wishes) > 1:
         raise DsconvError(f"{' and '.join(wishes)} cannot share stdout; drop one")
     if "-" in pictures:
         return "picture"
-    if request.get:
+    if request.output.get:
         return "bare"
-    if request.summary:
+    if request.rows.summary:
         return "summary"
-    if request.format_name:
-        return request.format_name
+    if request.output.format_name:
+        return request.output.format_name
     return "" if other_files else "table"
 
 
@@ -339,7 +353,7 @@ def _rows_on_terminal(sweep: Sweep) -> bool:
 def _shown(sweep: Sweep, stack: ExitStack) -> Iterator[Sink]:
     """What gets the rows that are left after --sort and --top."""
     if sweep.stdout == "bare":
-        yield StdoutLines("bare", (resolve(sweep.request.get or ""),))
+        yield StdoutLines("bare", (resolve(sweep.request.output.get or ""),))
     elif sweep.stdout in STREAMED:
         yield StdoutLines(sweep.stdout, sweep.keys)
     elif sweep.stdout in {"table", "markdown"}:
@@ -355,7 +369,7 @@ def _seen(sweep: Sweep) -> Iterator[Sink]:
     """What gets every row."""
     color = sweep.streams.color
     if sweep.stdout == "summary":
-        yield SummaryOf(sweep.request.format_name or "table", color)
+        yield SummaryOf(sweep.request.output.format_name or "table", color)
     for target in sweep.pictures:
         assert sweep.axes is not None
         yield Plot(Picture(sweep.axes), target, color)
@@ -364,7 +378,7 @@ def _seen(sweep: Sweep) -> Iterator[Sink]:
 
 
 def _table(sweep: Sweep, format_name: str, path: Path | None) -> Table:
-    if sweep.request.columns is None:
+    if sweep.request.rows.columns is None:
         columns = default_columns(_in_usual_order(sweep.source.varying), timed=sweep.timing is not None)
     else:
         columns = key_columns(sweep.keys)
@@ -390,7 +404,7 @@ class Skipped:
     """Tells of layers that cannot exist: the first ones by name, the others by number."""
 
     def __init__(self, sweep: Sweep) -> None:
-        self._streams, self._strict, self._total = sweep.streams, sweep.request.strict, sweep.total
+        self._streams, self._strict, self._total = sweep.streams, sweep.request.source.strict, sweep.total
         self.count = 0
 
     def add(self, misfit: Misfit) -> None:
@@ -471,7 +485,7 @@ def _timed(sweep: Sweep, layers: list[ConvSpec], progress: Progress) -> Iterator
     if not layers:
         return
     assert sweep.timing is not None
-    total = timed.seconds(sweep.request.budget, "--budget") if sweep.request.budget else _EACH_S * len(layers)
+    total = seconds(sweep.request.timing.budget, "--budget") if sweep.request.timing.budget else _EACH_S * len(layers)
     sweep.streams.note(f"timing {len(layers):,} layers takes at most {clock_text(total)}, split over them")
     progress.restart(len(layers))
 
@@ -480,7 +494,7 @@ def _timed(sweep: Sweep, layers: list[ConvSpec], progress: Progress) -> Iterator
         progress.draw(note, left)
         return lambda one: progress.update(note, left - one.elapsed_s)
 
-    with timed.timer(sweep.timing) as timer:
+    with timer_of(sweep.timing) as timer:
         assert timer is not None
         profiler = sweep.request.profiler
         for one in time_layers(layers, lambda spec: count_one(closed_forms(spec), profiler), timer, total, watch=watch):

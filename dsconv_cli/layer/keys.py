@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from operator import attrgetter
 from typing import Final
 
@@ -16,33 +16,36 @@ from dsconv_cli.keys import (
     TRUTH,
     Key,
     Section,
-    Type,
     one_of,
 )
 from dsconv_cli.layer.cost import COUNTED, FLOPS_PER_MAC, Cost
+from dsconv_cli.layer.fields import FIELDS, Field
 from dsconv_cli.layer.forms import FORMS, REFERENCE, REPLACEMENT
 from dsconv_cli.layer.metrics import METRICS, Metric
-from dsconv_cli.layer.spec import DTYPE_BYTES, Bias, ConvSpec
+from dsconv_cli.layer.spec import Bias, ConvSpec
 
 
-def _spec(name: str, of: Type, says: str = "") -> Key[ConvSpec]:
-    return Key(name, of, attrgetter(name), says=says)
+def _spec(field: Field) -> Iterator[Key[ConvSpec]]:
+    """What a document has of a field of the layer; of the biases it has what they come to, not how they were said."""
+    name = field.name
+    if field.kind == "flag":
+        role = name.removesuffix("_bias")
+        if role in Bias._fields:
+            yield Key(f"bias.{role}", TRUTH, attrgetter(f"bias.{role}"))
+    elif field.kind == "word":
+        yield Key(name, one_of(*field.words), attrgetter(name))
+    elif field.kind == "number":
+        yield Key(name, POSITIVE, attrgetter(name))
+    elif name == "padding":
+        yield Key(name, PAIR_FROM_ZERO, attrgetter(name), says="Rows above, columns to the left.")
+        yield Key("padding_end", PAIR_FROM_ZERO, attrgetter("padding_end"), says=_END)
+    else:
+        yield Key(name, PAIR_FROM_ONE, attrgetter(name))
 
 
-SPEC: Final[tuple[Key[ConvSpec], ...]] = (
-    *(_spec(name, POSITIVE) for name in ("k", "c", "r", "s", "h", "w", "batch")),
-    _spec("stride", PAIR_FROM_ONE),
-    _spec("padding", PAIR_FROM_ZERO, "Rows above, columns to the left."),
-    _spec(
-        "padding_end",
-        PAIR_FROM_ZERO,
-        "Rows below, columns to the right; differs from padding only for 'same' with an even dilated kernel.",
-    ),
-    _spec("dilation", PAIR_FROM_ONE),
-    _spec("depth_multiplier", POSITIVE),
-    *(_spec(f"bias.{role}", TRUTH) for role in Bias._fields),
-    _spec("dtype", one_of(*DTYPE_BYTES)),
-)
+_END: Final = "Rows below, columns to the right; differs from padding only for 'same' with an even dilated kernel."
+
+SPEC: Final[tuple[Key[ConvSpec], ...]] = tuple(key for field in FIELDS.values() for key in _spec(field))
 
 SHAPES: Final[tuple[Key[ConvSpec], ...]] = tuple(
     Key(name, SHAPE, attrgetter(f"{name}_shape")) for name in ("input", "intermediate", "output")

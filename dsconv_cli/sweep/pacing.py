@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import CannotMeasureError
+from dsconv_cli.layer.reading import layer_name
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.sweep.sources import layer_name
 
 if TYPE_CHECKING:
     from dsconv_cli.timing.result import Timing
