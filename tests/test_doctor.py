@@ -17,7 +17,8 @@ from dsconv_cli.report.doctor import render
 from dsconv_cli.timing import doctor
 from dsconv_cli.timing.doctor import Surveyed, examine_with, trust
 from dsconv_cli.timing.doctor_keys import KEYS
-from dsconv_cli.timing.timer import Timer, TimingSettings
+from dsconv_cli.timing.settings import TimingSettings
+from dsconv_cli.timing.timer import Timer
 
 SCHEMA = json.loads(files("dsconv_cli").joinpath("schema/dsconv-1.schema.json").read_text(encoding="utf-8"))
 QUIET = Surveyed(

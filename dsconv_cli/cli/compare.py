@@ -12,11 +12,12 @@ from dsconv_cli.cli import timed
 from dsconv_cli.cli.groups import grouped
 from dsconv_cli.cli.report import Plan, plan
 from dsconv_cli.comparison.result import Comparison, closed_forms, profile
-from dsconv_cli.counting.profilers import choices, refuse_uncountable
+from dsconv_cli.counting.profilers import choices, load, refuse_uncountable
 from dsconv_cli.layer.spec import ConvSpec
 
 if TYPE_CHECKING:
-    from dsconv_cli.timing.timer import Timer, TimingSettings
+    from dsconv_cli.timing.settings import TimingSettings
+    from dsconv_cli.timing.timer import Timer
 
 Explain = Annotated[
     bool, opt.option("--explain", text="Derive R×S step by step with this layer's numbers.", panel=opt.OUTPUT)
@@ -93,6 +94,6 @@ def _counted(closed: Comparison, profiler: str, timer: Timer | None) -> Comparis
     if timer is not None:
         if profiler != "none":
             # Loads torch here while the measuring process loads it there.
-            import dsconv_cli.counting.profilers  # noqa: F401
+            load()
         timer.check(closed.spec)
     return profile(closed, profiler)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from dsconv_cli.cli.report import GATE_FAILED, File
+from dsconv_cli.cli.stdout import results
 from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, terminal_width, write_out
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import check_targets, replace_file
@@ -88,9 +88,9 @@ class ModelPlan:
 
     def _view(self, failures: tuple[Failure, ...]) -> View:
         return View(
-            width=terminal_width() if is_terminal(sys.stdout) else None,
-            unicode=has_unicode(sys.stdout),
-            color=has_color(sys.stdout, self.streams.color),
+            width=terminal_width() if is_terminal(results()) else None,
+            unicode=has_unicode(results()),
+            color=has_color(results(), self.streams.color),
             failures=failures,
         )
 

@@ -56,8 +56,8 @@ if TYPE_CHECKING:
         SweepOutputOptions,
         SweepTimingOptions,
     )
-    from dsconv_cli.timing import timer as timing
-    from dsconv_cli.timing.timer import TimingSettings
+    from dsconv_cli.timing.settings import TimingSettings
+    from dsconv_cli.timing.timer import TimingProgress
 
 #: Seconds that a layer's timing may take where no --budget is given.
 _EACH_S: Final = float(BUDGET)
@@ -489,7 +489,7 @@ def _timed(sweep: Sweep, layers: list[ConvSpec], progress: Progress) -> Iterator
     sweep.streams.note(f"timing {len(layers):,} layers takes at most {clock_text(total)}, split over them")
     progress.restart(len(layers))
 
-    def watch(spec: ConvSpec, left: float) -> Callable[[timing.Progress], None]:
+    def watch(spec: ConvSpec, left: float) -> Callable[[TimingProgress], None]:
         note = f"timing {layer_name(spec)}"
         progress.draw(note, left)
         return lambda one: progress.update(note, left - one.elapsed_s)

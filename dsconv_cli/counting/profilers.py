@@ -97,6 +97,16 @@ def refuse_uncountable(spec: ConvSpec, closed: Cost, choice: str) -> None:
             )
 
 
+def load() -> None:
+    """Load what every profiler needs, which takes a second.
+
+    Raises:
+        CannotMeasureError: torch is missing or broken.
+    """
+    with loading("torch", instead=INSTEAD):
+        import torch  # noqa: F401
+
+
 def count(spec: ConvSpec, closed: Cost, choice: str) -> Counted | None:
     """Count both forms with `choice` and hold the counts against the closed forms; None for "none".
 
@@ -108,8 +118,7 @@ def count(spec: ConvSpec, closed: Cost, choice: str) -> Counted | None:
     if not names:
         return None
     refuse_uncountable(spec, closed, choice)
-    with loading("torch", instead=INSTEAD):
-        import torch  # noqa: F401
+    load()
     for name in names:
         counted = {form: _count(name, spec, form) for form in FORMS}
         _check_shapes(name, spec, counted)
