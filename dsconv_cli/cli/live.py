@@ -11,7 +11,7 @@ from typing import Final
 from rich.live import Live
 
 from dsconv_cli.cli.streams import terminal_width
-from dsconv_cli.comparison import Comparison
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.report import View
 from dsconv_cli.report.table import make_console, renderable
 

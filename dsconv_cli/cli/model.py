@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from dsconv_cli.cli import options as opt
+from dsconv_cli.cli import stdout
 from dsconv_cli.cli.groups import grouped
 from dsconv_cli.layer.fields import DTYPE_BYTES, FIELDS
 
@@ -252,6 +253,7 @@ def model(
         with_time=time,
         shown=model_run.levels(depth, top),
     )
+    stdout.reserve()
     result = model_run.measure(streams, recipe, selection, settings)
     for note in result.notes:
         streams.note(note)

@@ -14,10 +14,11 @@ from dsconv_cli.cli.streams import Streams
 from dsconv_cli.errors import DsconvError, loading, need
 from dsconv_cli.layer import reading
 from dsconv_cli.model.choose import parse_count
+from dsconv_cli.model.foreign import same_directory
 from dsconv_cli.model.result import InputShape, ModelResult, Recipe, Selection
 
 if TYPE_CHECKING:
-    from dsconv_cli.timing.timer import TimingSettings
+    from dsconv_cli.timing.settings import TimingSettings
 
 INPUT_DTYPES: Final = (
     *("float32", "float64", "bfloat16", "float16"),
@@ -46,8 +47,9 @@ def _analyse(recipe: Recipe, chosen: Selection) -> ModelResult:
         from dsconv_cli.model.inputs import inputs_from
         from dsconv_cli.model.target import load_target
 
-    source = load_target(recipe.target, recipe.arguments, dtype=recipe.dtype)
-    return analyse_source(source, inputs_from(recipe.inputs), chosen)
+    with same_directory():
+        source = load_target(recipe.target, recipe.arguments, dtype=recipe.dtype)
+        return analyse_source(source, inputs_from(recipe.inputs), chosen)
 
 
 def parse_arguments(texts: Sequence[str]) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from dsconv_cli.layer.reading import integer, layer
 from dsconv_cli.layer.spec import Bias, ConvSpec
 
 if TYPE_CHECKING:
-    from dsconv_cli.timing.timer import Timer, TimingSettings
+    from dsconv_cli.timing.settings import TimingSettings
+    from dsconv_cli.timing.timer import Timer
 
 LAYER: Final = "The layer"
 MEASUREMENT: Final = "The measurement"
@@ -52,7 +53,7 @@ def _completion(metavar: str | None) -> Callable[[str], list[str]] | None:
 
 
 def _keys(incomplete: str) -> list[str]:
-    from dsconv_cli.comparison import KEYS
+    from dsconv_cli.comparison.keys import KEYS
 
     return [key for key in KEYS if key.startswith(incomplete)]
 
@@ -166,7 +167,7 @@ class TimingOptions(Group):
         if not wanted:
             self._refuse_without_time()
             return None
-        from dsconv_cli.timing.timer import DEFAULT_THREADS, TimingSettings
+        from dsconv_cli.timing.settings import DEFAULT_THREADS, TimingSettings
 
         return TimingSettings(
             device=self.device,

@@ -14,8 +14,9 @@ from dsconv_cli.cli.progress import Progress, clock_text
 from dsconv_cli.cli.report import GATE_FAILED, File, parse_file
 from dsconv_cli.cli.sinks import Counted, Doubts, FileLines, Gates, Plot, Sink, StdoutLines, SummaryOf, Table
 from dsconv_cli.cli.streams import Streams, is_terminal
-from dsconv_cli.comparison import KEYS, Comparison, closed_forms
-from dsconv_cli.counting.result import PROFILER_CHOICES
+from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.result import Comparison, closed_forms
+from dsconv_cli.counting.profilers import choices
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import check_targets
 from dsconv_cli.gates import Gate, check_types, parse_gate
@@ -50,8 +51,8 @@ if TYPE_CHECKING:
         SweepOutputOptions,
         SweepTimingOptions,
     )
-    from dsconv_cli.timing import timer as timing
-    from dsconv_cli.timing.timer import TimingSettings
+    from dsconv_cli.timing.settings import TimingSettings
+    from dsconv_cli.timing.timer import TimingProgress
 
 #: Seconds that a layer's timing may take where no --budget is given.
 _EACH_S: Final = float(BUDGET)
@@ -151,7 +152,7 @@ def prepare(request: Request) -> Sweep:
         DsconvError: one of them cannot be met.
     """
     streams = request.speech.streams()
-    choice("--profiler", request.profiler, PROFILER_CHOICES)
+    choice("--profiler", request.profiler, choices())
     clocked = request.timing.settings(request.time)
     absent = (*(["measured"] if request.profiler == "none" else []), *([] if request.time else ["time"]))
     source = parse_source(
@@ -172,7 +173,7 @@ def prepare(request: Request) -> Sweep:
     ):
         for key in wanted:
             check_present(key, absent, option)
-    check_types(closed_forms(ConvSpec(k=1, c=1)), gates)
+    check_types(KEYS, gates)
     pictures, files = _targets(request)
     axes = _axes(request, source, absent) if pictures else None
     results, files = _results_file(request, files)
@@ -444,7 +445,7 @@ def _timed(sweep: Sweep, layers: list[ConvSpec], progress: Progress) -> Iterator
     sweep.streams.note(f"timing {len(layers):,} layers takes at most {clock_text(total)}, split over them")
     progress.restart(len(layers))
 
-    def watch(spec: ConvSpec, left: float) -> Callable[[timing.Progress], None]:
+    def watch(spec: ConvSpec, left: float) -> Callable[[TimingProgress], None]:
         note = f"timing {layer_name(spec)}"
         progress.draw(note, left)
         return lambda one: progress.update(note, left - one.elapsed_s)

@@ -13,13 +13,13 @@ from dsconv_cli.cli.streams import Streams, has_unicode, is_terminal
 from dsconv_cli.numbers import ascii_text
 
 if TYPE_CHECKING:
-    from dsconv_cli.timing.timer import Progress, Watcher
+    from dsconv_cli.timing.timer import TimingProgress, Watcher
 
 #: The line is not redrawn more often than this: a terminal that scrolls takes processor time from what is timed.
 _REDRAW_S = 0.2
 
 
-def progress_text(progress: Progress) -> str:
+def progress_text(progress: TimingProgress) -> str:
     """How far a timing is, in one line."""
     said = f"timing: {progress.processes} processes, {progress.elapsed_s:.0f} of at most {progress.budget_s:g} s"
     return said if progress.half_width is None else f"{said}, ±{progress.half_width:.1%}"
@@ -31,7 +31,7 @@ def progress_line(streams: Streams, prefix: str = "") -> Iterator[Watcher]:
     shown = is_terminal(sys.stderr) and not streams.quiet
     last = 0.0
 
-    def watch(progress: Progress) -> None:
+    def watch(progress: TimingProgress) -> None:
         nonlocal last
         now = time.monotonic()
         if shown and now - last >= _REDRAW_S:

@@ -10,7 +10,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import IO, Any, Final, NamedTuple
 
-from dsconv_cli.comparison import KEYS
+from dsconv_cli.comparison.keys import KEYS
 from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.layer.fields import FIELDS, Field
 from dsconv_cli.layer.reading import field_value
