@@ -21,7 +21,7 @@ SPECS = (
 
 
 def layers(path):
-    return [ConvSpec(**record.fields) for record in LayerFile(str(path)).records()]
+    return [ConvSpec(**record.arguments) for record in LayerFile(str(path)).records()]
 
 
 def written(tmp_path, text, name="layers.txt"):
@@ -48,7 +48,10 @@ def written(tmp_path, text, name="layers.txt"):
 def test_every_shape_of_file(tmp_path, text):
     file = LayerFile(str(written(tmp_path, text)))
     assert file.count == 2
-    assert [ConvSpec(**record.fields) for record in file.records()] == [ConvSpec(64, 32, h=28), ConvSpec(16, 8, h=14)]
+    assert [ConvSpec(**record.arguments) for record in file.records()] == [
+        ConvSpec(64, 32, h=28),
+        ConvSpec(16, 8, h=14),
+    ]
     assert set(file.names) == {"k", "c", "h"} == set(file.varying)
 
 
