@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from dsconv_cli.comparison import Comparison, closed_forms
+from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.spec import Bias, ConvSpec
 from dsconv_cli.report.plots import files, terminal

@@ -11,13 +11,13 @@ from dsconv_cli.cli import options as opt
 from dsconv_cli.cli.groups import grouped
 from dsconv_cli.cli.progress import timing_line, timing_text
 from dsconv_cli.cli.report import Plan, plan
-from dsconv_cli.comparison import Comparison, closed_forms, profile, refuse_uncountable
-from dsconv_cli.counting.result import PROFILER_CHOICES
-from dsconv_cli.gates import check_types
+from dsconv_cli.comparison.result import Comparison, closed_forms, profile
+from dsconv_cli.counting.profilers import choices, load, refuse_uncountable
 from dsconv_cli.layer.spec import ConvSpec
 
 if TYPE_CHECKING:
-    from dsconv_cli.timing.timer import Timer, TimingSettings
+    from dsconv_cli.timing.settings import TimingSettings
+    from dsconv_cli.timing.timer import Timer
 
 Explain = Annotated[
     bool, opt.option("--explain", text="Derive R×S step by step with this layer's numbers.", panel=opt.OUTPUT)
@@ -43,7 +43,7 @@ def compare(
     """
     streams = speech.streams()
     spec = layer.spec(timing.dtype)
-    opt.choice("--profiler", profiler, PROFILER_CHOICES)
+    opt.choice("--profiler", profiler, choices())
     settings = timing.settings(time)
     wishes = plan(
         streams,
@@ -56,7 +56,7 @@ def compare(
         absent=(*(["measured"] if profiler == "none" else []), *([] if time else ["time"])),
     )
     result = _measure(spec, profiler, wishes, settings)
-    if result.measured is not None and not result.measured.exact:
+    if result.counted is not None and not result.counted.exact:
         streams.note("thop counts in doubles, which are not exact above 2^53; the figures are the closed forms")
     raise typer.Exit(wishes.deliver(result))
 
@@ -64,8 +64,7 @@ def compare(
 def _measure(spec: ConvSpec, profiler: str, wishes: Plan, settings: TimingSettings | None) -> Comparison:
     """The result; while it is made, what there is of it stands on the screen."""
     closed = closed_forms(spec)
-    check_types(closed, wishes.gates)
-    refuse_uncountable(closed, profiler)
+    refuse_uncountable(spec, closed.cost, profiler)
     # The measuring process loads torch while this one does: both together take hardly longer than one.
     with opt.timer_of(settings) as timer:
         if not wishes.live or (profiler == "none" and timer is None):
@@ -95,6 +94,6 @@ def _counted(closed: Comparison, profiler: str, timer: Timer | None) -> Comparis
     if timer is not None:
         if profiler != "none":
             # Loads torch here while the measuring process loads it there.
-            import dsconv_cli.counting.profilers  # noqa: F401
+            load()
         timer.check(closed.spec)
     return profile(closed, profiler)

@@ -72,16 +72,17 @@ def doctor(
     check_targets([path for _, path in files])
     settings = timing.settings(True)
     assert settings is not None
-    from dsconv_cli.report.doctor import KEYS, find_key, render
+    from dsconv_cli.report.doctor import render
     from dsconv_cli.timing.doctor import examine
+    from dsconv_cli.timing.doctor_keys import KEYS
 
-    key = None if get is None else find_key(get)
+    key = None if get is None else KEYS.find(get)
     with timing_line(quiet=streams.quiet) as watch:
         found = examine(settings, dtype, watch)
     for name, path in files:
         replace_file(path, render(name, found, View()))
     if key is not None:
-        write_out(cell(KEYS[key](found)) + "\n")
+        write_out(cell(KEYS.read(found, key)) + "\n")
         return
     width = terminal_width() if is_terminal(sys.stdout) else None
     write_out(render(format_name, found, View(width=width, unicode=has_unicode(sys.stdout))))

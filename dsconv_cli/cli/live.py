@@ -10,7 +10,7 @@ from typing import Final
 
 from dsconv_cli.cli.display import Display
 from dsconv_cli.cli.streams import write_out
-from dsconv_cli.comparison import Comparison
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.report import View, render
 
 #: What a measurement adds to the table while it goes on.

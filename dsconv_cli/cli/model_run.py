@@ -18,7 +18,7 @@ from dsconv_cli.model.foreign import same_directory
 from dsconv_cli.model.result import InputShape, ModelResult, Recipe, Selection
 
 if TYPE_CHECKING:
-    from dsconv_cli.timing.timer import TimingSettings
+    from dsconv_cli.timing.settings import TimingSettings
 
 INPUT_DTYPES: Final = (
     *("float32", "float64", "bfloat16", "float16"),

@@ -14,7 +14,7 @@ from dsconv_cli.cli.streams import has_unicode, is_terminal, terminal_width
 from dsconv_cli.numbers import ascii_text
 
 if TYPE_CHECKING:
-    from dsconv_cli.timing.timer import Progress, Watcher
+    from dsconv_cli.timing.timer import TimingProgress, Watcher
 
 
 class ProgressLine(Display):
@@ -75,7 +75,7 @@ def clock_text(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def timing_text(progress: Progress) -> str:
+def timing_text(progress: TimingProgress) -> str:
     """How far a timing is."""
     said = f"timing: {progress.processes} processes, {progress.elapsed_s:.0f} of at most {progress.budget_s:g} s"
     return said if progress.half_width is None else f"{said}, ±{progress.half_width:.1%}"

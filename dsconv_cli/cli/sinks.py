@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, terminal_width, write_out
-from dsconv_cli.comparison import Comparison
+from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.files import replace_file, replacing
 from dsconv_cli.gates import Failure, Gate, check
 from dsconv_cli.layer.reading import layer_name
@@ -158,7 +159,7 @@ class Gates:
 
     def add(self, one: Comparison) -> None:
         """As `Sink`."""
-        for failure in check(one, self._gates):
+        for failure in check(KEYS, one, self._gates):
             self.failed += 1
             if len(self._named) < _NAMED:
                 self._named.append((layer_name(one.spec), failure))

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from dsconv_cli.environment import Environment, environment
 from dsconv_cli.layer.cost import Cost, cost
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.timing.result import Timing
+from dsconv_cli.timing.result import Interval, Timing
 
 Operator = Literal["convolution", "linear", "matmul"]
 
@@ -153,6 +153,11 @@ class NetworkTime:
     processes: int
     pairs: int
 
+    @property
+    def speedup(self) -> Interval:
+        """Before ÷ after, with its interval."""
+        return Interval(self.value, self.low, self.high, self.level)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelResult:
@@ -199,9 +204,9 @@ class ModelResult:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document, schema version 1."""
-        from dsconv_cli.model.document import document
+        from dsconv_cli.model.keys import KEYS
 
-        return document(self)
+        return KEYS.document(self)
 
     def get(self, key: str) -> Any:
         """The value at a dotted key, such as `totals.macs.ratio`.
@@ -209,6 +214,6 @@ class ModelResult:
         Raises:
             DsconvError: there is no such key; the message lists them all, the nearest first.
         """
-        from dsconv_cli.model.document import find_key, read
+        from dsconv_cli.model.keys import KEYS
 
-        return read(self, find_key(key))
+        return KEYS.read(self, KEYS.find(key))

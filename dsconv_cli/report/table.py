@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from dsconv_cli.comparison import Comparison
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.numbers import ascii_text
 from dsconv_cli.report import View, content
 from dsconv_cli.report.content import OPERATORS, Row
@@ -78,7 +78,7 @@ def _blocks(comparison: Comparison, view: View) -> Iterator[RenderableType]:
     if view.explain:
         from dsconv_cli.layer.derivation import explain
 
-        for heading, lines in explain(comparison):
+        for heading, lines in explain(comparison.spec, comparison.cost):
             yield Text()
             yield Text(sign(heading), style="bold")
             for line in lines:

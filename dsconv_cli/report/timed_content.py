@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Final, Literal, NamedTuple
 
-from dsconv_cli.comparison import Comparison
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.numbers import seconds, significant, times
 from dsconv_cli.timing.reasons import Operator, Operators, explain_time, operators
 from dsconv_cli.timing.result import Timing
