@@ -7,11 +7,11 @@ from fakes import timing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsconv_cli.comparison import Comparison, closed_forms
+from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.sweep.conditions import parse_where
-from dsconv_cli.sweep.keys import KINDS
 
 ONE = closed_forms(ConvSpec(k=64, c=32, stride=(2, 1)))
 
@@ -125,8 +125,8 @@ def test_any_text_is_a_condition_or_an_error(text):
 def test_every_key_can_be_compared():
     timed = closed_forms(ConvSpec(64, 32))
     timed = Comparison(timed.spec, timed.cost, time=timing())
-    for key, kind in KINDS.items():
-        other = {"number": "1", "text": "'a'", "truth": "true"}[kind]
+    for key, one in KEYS.items():
+        other = {"number": "1", "text": "'a'", "truth": "true"}[one.type.kind]
         assert parse_where(f"{key} == {other}").holds(timed) in {True, False}
     assert parse_where("time.peaks.copy_bytes_per_s > 1e9 and time.ordinary.backend == 'Mkldnn'").holds(timed)
     assert parse_where("time.reliable and time.verdict == 'faster' and time.speedup > 2").holds(timed)

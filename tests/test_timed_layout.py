@@ -13,7 +13,7 @@ import pytest
 from fakes import timing
 
 from dsconv_cli import ConvSpec
-from dsconv_cli.comparison import closed_forms
+from dsconv_cli.comparison.result import closed_forms
 from dsconv_cli.report import View, format_of, render, render_file
 from dsconv_cli.report.timed_content import regime_line, speedup_line
 from dsconv_cli.timing.result import Interval, PerOperator, Regime

@@ -197,9 +197,9 @@ class ModelResult:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document, schema version 1."""
-        from dsconv_cli.model.document import document
+        from dsconv_cli.model.keys import KEYS
 
-        return document(self)
+        return KEYS.document(self)
 
     def get(self, key: str) -> Any:
         """The value at a dotted key, such as `totals.macs.ratio`.
@@ -207,6 +207,6 @@ class ModelResult:
         Raises:
             DsconvError: there is no such key; the message lists them all, the nearest first.
         """
-        from dsconv_cli.model.document import find_key, read
+        from dsconv_cli.model.keys import KEYS
 
-        return read(self, find_key(key))
+        return KEYS.read(self, KEYS.find(key))

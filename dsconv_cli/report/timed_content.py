@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Final, Literal, NamedTuple
 
-from dsconv_cli.comparison import Comparison
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.numbers import seconds, significant, times
 from dsconv_cli.timing.reasons import Operator, Operators, explain_time, operators
 from dsconv_cli.timing.result import Fastest, Timing
@@ -43,7 +43,7 @@ def time_rows(one: Comparison) -> tuple[TimeRow, ...]:
     macs, time = three.depthwise_mac_share, three.depthwise_time_share
     rows = [
         TimeRow("median time", "time", _medians(timing), Fraction(timing.speedup.value)),
-        *([_fastest(timing.fastest)] if timing.fastest else []),
+        _fastest(timing.fastest),
         TimeRow("GFLOP/s", "GFLOP/s", _rates(one, timing, three, lambda each: each.flop_rate)),
         TimeRow("GB/s", "GB/s", _rates(one, timing, three, lambda each: each.byte_rate)),
         TimeRow("share of MACs", "of MACs", ("", "", f"{macs:.0%}", f"{1 - macs:.0%}")),

@@ -21,9 +21,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from dsconv_cli.comparison import KEYS, Comparison, Value, read
+from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import DsconvError
-from dsconv_cli.sweep.keys import KINDS, Kind, resolve
+from dsconv_cli.keys import Kind, Value
+from dsconv_cli.sweep.keys import resolve
 
 Operation = Callable[[Any, Any], Any]
 
@@ -204,7 +206,7 @@ class _Parser:
             self.fail(f"there are no functions, and {mark!r} is followed by a parenthesis")
         key = resolve(mark, "--where")
         self.keys.setdefault(key)
-        return _Term(KINDS[key], _reader(key))
+        return _Term(KEYS[key].type.kind, _reader(key))
 
     def _number(self, mark: str) -> float:
         if mark.isdigit() and len(mark) <= 40:
@@ -227,11 +229,11 @@ _NAMES: Final = {"number": "a number", "text": "text", "truth": "a condition"}
 
 
 def _reader(key: str) -> Callable[[Comparison], Value]:
-    if KINDS[key] == "truth":
-        return lambda one: bool(read(one, key))
+    if KEYS[key].type.kind == "truth":
+        return lambda one: bool(KEYS.read(one, key))
     if key in _PLAIN:
-        return KEYS[key]
-    return lambda one: _plain(read(one, key))
+        return KEYS[key].get
+    return lambda one: _plain(KEYS.read(one, key))
 
 
 #: Keys that are always there, and never of several parts.

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dsconv_cli.comparison import Comparison, read
+from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import DsconvError
-from dsconv_cli.sweep.keys import KINDS, resolve
+from dsconv_cli.sweep.keys import resolve
 
 _DIRECTIONS: Final = {"desc": True, "asc": False}
 
@@ -32,13 +33,13 @@ class Order:
         return (row for _, _, row in ordered)
 
     def _rank(self, row: Comparison) -> tuple[bool, Any]:
-        value = read(row, self.key)
+        value = KEYS.read(row, self.key)
         if value is None:
             return (True, 0)
         if isinstance(value, str):
             return (False, tuple((-ord(letter) if self.descending else ord(letter)) for letter in value))
         if isinstance(value, tuple):
-            return (False, tuple((-part if self.descending else part) for part in value if not isinstance(part, str)))
+            return (False, tuple((-part if self.descending else part) for part in value if isinstance(part, int)))
         return (False, -value if self.descending else value)
 
 
@@ -58,7 +59,7 @@ def parse_order(sort: str | None, top: str | None, *, default: str) -> Order | N
     if direction not in {"", *_DIRECTIONS}:
         raise DsconvError(f"--sort {sort}: the direction must be asc or desc, not {direction!r}")
     key = resolve(name, "--sort")
-    if KINDS[key] == "text" and key == "time.warnings":
+    if KEYS[key].type.kind == "text" and key == "time.warnings":
         raise DsconvError("--sort: time.warnings has no order")
     return Order(key, _DIRECTIONS[direction or "desc"], None if top is None else _rows(top))
 

@@ -134,8 +134,6 @@ def _headline(cost: Cost, timing: Timing) -> str:
 
 def _disturbance(timing: Timing) -> Iterator[str]:
     """Said if the ratio of the fastest times is another one: the two forms do not lose alike to disturbance."""
-    if timing.fastest is None:
-        return
     apart = timing.fastest.speedup.value / timing.speedup.value
     more = max(apart, 1 / apart) - 1
     if more < APART:

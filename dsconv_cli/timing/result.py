@@ -27,10 +27,6 @@ class Interval:
         return self.high / self.value - 1
 
 
-#: The figures of an interval, as they are named wherever one is written.
-BOUNDS: Final = ("value", "low", "high", "level")
-
-
 class PerOperator(NamedTuple, Generic[Figure]):
     """One figure for each operator that is timed alone."""
 
@@ -111,6 +107,7 @@ class Timing:
     depthwise_s: float
     pointwise_s: float
     speedup: Interval
+    fastest: Fastest
     verdict: Verdict
     reliable: bool
     warnings: tuple[str, ...]
@@ -120,7 +117,6 @@ class Timing:
     dtype: str
     processes: int
     pairs: int
-    fastest: Fastest | None = None
     fixed_s: PerOperator[float] | None = None
     pages: PerOperator[float] | None = None
     copy_bytes: float | None = None
