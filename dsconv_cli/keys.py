@@ -163,6 +163,7 @@ class Keys(Mapping[str, Key[Result]]):
         self.says = says
         self._keys = {entry.name: entry for entry in self.entries if isinstance(entry, Key)}
         self._getters = cache(self._find_getters)
+        self._layout = cache(self._find_layout)
 
     def __getitem__(self, name: str) -> Key[Result]:
         return self._keys[name]
@@ -245,17 +246,27 @@ class Keys(Mapping[str, Key[Result]]):
 
     def document(self, result: Result) -> dict[str, Any]:
         """The keys nested at their dots, ready for JSON."""
+        recorded = self._recorded(result) or {}
+        missing = tuple(section.name for section in self.optional if not _is_there(section, result))
         nested: dict[str, Any] = {}
-        missing = [section.name for section in self.optional if not _is_there(section, result)]
+        for name, outer, last, get in self._layout(missing):
+            inner = nested
+            for part in outer:
+                inner = inner.setdefault(part, {})
+            inner[last] = _plain(recorded[name] if name in recorded else get(result))
+        return nested
+
+    def _find_layout(self, missing: tuple[str, ...]) -> tuple[tuple[str, list[str], str, Callable[[Result], Any]], ...]:
+        """Where each value of a document stands, and how it is read, if the sections `missing` are null."""
+        places: dict[str, Callable[[Result], Any]] = {}
         for entry in self.entries:
             absent = next((name for name in missing if entry.name.startswith(f"{name}.")), None)
             if absent is not None:
-                put(nested, absent, None)
-            elif isinstance(entry, Each):
-                put(nested, entry.name, [entry.keys.document(part) for part in entry.get(result)])
+                places[absent] = lambda _: None
             else:
-                put(nested, entry.name, self.read(result, entry.name))
-        return nested
+                places[entry.name] = _documents(entry) if isinstance(entry, Each) else entry.get
+        split = {name: name.split(".") for name in places}
+        return tuple((name, split[name][:-1], split[name][-1], get) for name, get in places.items())
 
     def schema(self) -> dict[str, Any]:
         """The JSON Schema (draft 2020-12) of the document."""
@@ -285,12 +296,8 @@ def optional(keys: Iterable[Key[Result]]) -> tuple[Key[Result], ...]:
     return tuple(replace(key, nullable=True) for key in keys)
 
 
-def put(nested: dict[str, Any], name: str, value: Any) -> None:
-    """Set what `name` names in a document that is nested at its dots, ready for JSON."""
-    *outer, last = name.split(".")
-    for part in outer:
-        nested = nested.setdefault(part, {})
-    nested[last] = _plain(value)
+def _documents(each: Each[Result, Part]) -> Callable[[Result], list[dict[str, Any]]]:
+    return lambda result: [each.keys.document(part) for part in each.get(result)]
 
 
 def _plain(value: Any) -> Any:

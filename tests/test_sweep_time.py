@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from fakes import FakeLaboratory, timing
 
-from dsconv_cli.cli.progress import clock_text, progress_text
+from dsconv_cli.cli.progress import clock_text, layers_text
 from dsconv_cli.cli.sinks import Doubts
 from dsconv_cli.cli.streams import Streams
 from dsconv_cli.comparison.keys import KEYS
@@ -126,7 +126,7 @@ def test_a_row_with_a_time_comes_back_as_it_was():
     ],
 )
 def test_progress_tells_rate_and_time_left(done, total, elapsed, left, expected):
-    assert progress_text(done, total, elapsed, left) == expected
+    assert layers_text(done, total, elapsed, left) == expected
 
 
 def test_timings_that_are_in_doubt_are_counted(capsys):

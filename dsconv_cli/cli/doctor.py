@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 from dsconv_cli.cli import options as opt
-from dsconv_cli.cli import timed
 from dsconv_cli.cli.groups import grouped
+from dsconv_cli.cli.progress import timing_line
 from dsconv_cli.cli.streams import has_unicode, is_terminal, terminal_width, write_out
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import check_targets, replace_file
@@ -77,7 +77,7 @@ def doctor(
     from dsconv_cli.timing.doctor_keys import KEYS
 
     key = None if get is None else KEYS.find(get)
-    with timed.progress_line(streams) as watch:
+    with timing_line(quiet=streams.quiet) as watch:
         found = examine(settings, dtype, watch)
     for name, path in files:
         replace_file(path, render(name, found, View()))

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dsconv_cli import interrupts
 from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, terminal_width, write_out
 from dsconv_cli.comparison.keys import KEYS
 from dsconv_cli.comparison.result import Comparison
@@ -55,14 +54,13 @@ class Plan:
             failures=failures,
         )
 
-    def deliver(self, result: Comparison, *, shown: bool = False) -> int:
-        """Write the files, then stdout (unless it is `shown` already), then judge. Returns the exit code."""
-        interrupts.check()
+    def deliver(self, result: Comparison) -> int:
+        """Write the files, then stdout, then judge. Returns the exit code."""
         failures = check(KEYS, result, self.gates)
         self.write_files(result, failures)
         if self.key is not None:
             write_out(cell(KEYS.read(result, self.key)) + "\n")
-        elif not shown:
+        else:
             view = self.view(failures)
             write_out(
                 render(self.format, result, replace(view, explain=self.explain and FORMATS[self.format].explains))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dsconv_cli.cli.options import BUDGET, GateOptions, StreamOptions, choice, seconds, timer_of
-from dsconv_cli.cli.progress import Progress, clock_text
+from dsconv_cli.cli.progress import LayersDone, clock_text
 from dsconv_cli.cli.report import GATE_FAILED, File, parse_file
 from dsconv_cli.cli.sinks import Counted, Doubts, FileLines, Gates, Plot, Sink, StdoutLines, SummaryOf, Table
 from dsconv_cli.cli.streams import Streams, is_terminal
@@ -119,7 +119,7 @@ def run(request: Request) -> int:
     skipped = Skipped(sweep)
     gates = Gates(sweep.gates, github=request.output.format_name == "github", color=sweep.streams.color)
     with ExitStack() as stack:
-        progress = stack.enter_context(Progress(sweep.total, quiet=request.speech.quiet or _rows_on_terminal(sweep)))
+        progress = stack.enter_context(LayersDone(sweep.total, quiet=request.speech.quiet or _rows_on_terminal(sweep)))
         shown = list(_shown(sweep, stack))
         counted = Counted()
         seen: list[Sink] = [counted, *_seen(sweep), *([gates] if sweep.gates else [])]
@@ -390,7 +390,7 @@ def _fitting(sweep: Sweep, told: Callable[[Misfit], None]) -> Iterator[ConvSpec]
 
 
 def _rows(
-    sweep: Sweep, skipped: Skipped, progress: Progress, stack: ExitStack, *, wanted: bool
+    sweep: Sweep, skipped: Skipped, progress: LayersDone, stack: ExitStack, *, wanted: bool
 ) -> Iterator[Comparison]:
     """Every layer that --where lets through, measured, in the order of the sweep."""
     late = _late(sweep)
@@ -414,7 +414,7 @@ def _settings(sweep: Sweep) -> dict[str, object]:
     return settings
 
 
-def _complete(sweep: Sweep, file: ResultsFile, skipped: Skipped, progress: Progress) -> None:
+def _complete(sweep: Sweep, file: ResultsFile, skipped: Skipped, progress: LayersDone) -> None:
     """Measure what the file lacks."""
     had = file.rows
     if file.torn:
@@ -430,7 +430,7 @@ def _complete(sweep: Sweep, file: ResultsFile, skipped: Skipped, progress: Progr
     sweep.streams.note(f"{file.path}: {had:,} rows were there, {file.rows - had:,} were added")
 
 
-def _timed(sweep: Sweep, layers: list[ConvSpec], progress: Progress) -> Iterator[Timed]:
+def _timed(sweep: Sweep, layers: list[ConvSpec], progress: LayersDone) -> Iterator[Timed]:
     """`layers` with what is counted and timed, in the order in which they are timed."""
     if not layers:
         return
@@ -441,8 +441,8 @@ def _timed(sweep: Sweep, layers: list[ConvSpec], progress: Progress) -> Iterator
 
     def watch(spec: ConvSpec, left: float) -> Callable[[TimingProgress], None]:
         note = f"timing {layer_name(spec)}"
-        progress.draw(note, left)
-        return lambda one: progress.update(note, left - one.elapsed_s)
+        progress.doing(note, left)
+        return lambda one: progress.doing(note, left - one.elapsed_s)
 
     with timer_of(sweep.timing) as timer:
         assert timer is not None
@@ -476,7 +476,7 @@ def _late(sweep: Sweep) -> Callable[[Comparison], bool] | None:
     return condition.holds if condition and any(map(is_measured, condition.keys)) else None
 
 
-def _with_progress(layers: Iterable[ConvSpec], progress: Progress) -> Iterator[ConvSpec]:
+def _with_progress(layers: Iterable[ConvSpec], progress: LayersDone) -> Iterator[ConvSpec]:
     for spec in layers:
         yield spec
         progress.step()

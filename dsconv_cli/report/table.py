@@ -37,12 +37,12 @@ def render(comparison: Comparison, view: View) -> str:
     return "".join(line.rstrip() + "\n" if not view.color else line + "\n" for line in out.getvalue().splitlines())
 
 
-def make_console(out: IO[str], view: View, width: int, *, terminal: bool = False) -> Console:
+def make_console(out: IO[str], view: View, width: int) -> Console:
     """A rich console that writes exactly what it is told to: no guesses from the environment."""
     return Console(
         file=out,
         width=width,
-        force_terminal=view.color or terminal,
+        force_terminal=view.color,
         color_system="standard" if view.color else None,
         highlight=False,
         markup=False,
