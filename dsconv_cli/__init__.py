@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from dsconv_cli.layer.spec import Bias, ConvSpec
     from dsconv_cli.model.analysis import analyse, separate
     from dsconv_cli.model.result import ModelResult
+    from dsconv_cli.timing.result import Timing
+    from dsconv_cli.timing.settings import TimingSettings
+    from dsconv_cli.timing.timer import time_layer
 
 _HOME = {
     "Bias": "layer.spec",
@@ -31,11 +34,14 @@ _HOME = {
     "DsconvError": "errors",
     "ModelResult": "model.result",
     "SpecError": "errors",
+    "Timing": "timing.result",
+    "TimingSettings": "timing.settings",
     "analyse": "model.analysis",
     "compare": "comparison",
     "ordinary_conv2d": "counting.modules",
     "separable_conv2d": "counting.modules",
     "separate": "model.analysis",
+    "time_layer": "timing.timer",
 }
 
 __all__ = [
@@ -46,12 +52,15 @@ __all__ = [
     "DsconvError",
     "ModelResult",
     "SpecError",
+    "Timing",
+    "TimingSettings",
     "__version__",
     "analyse",
     "compare",
     "ordinary_conv2d",
     "separable_conv2d",
     "separate",
+    "time_layer",
 ]
 
 

@@ -50,15 +50,22 @@ def leave(code: int) -> None:
     """
     import atexit
     import os
+    from contextlib import suppress
 
+    # An exit handler of the user's own code that fails is told in a line, not in pages.
+    sys.unraisablehook = _told
     atexit._run_exitfuncs()  # noqa: SLF001
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, AttributeError, ValueError):
-            # The result was flushed, and its failure reported, when it was written.
-            continue
+    for stream in (sys.stdout, sys.__stdout__, sys.stderr):
+        # The result was flushed, and its failure reported, when it was written.
+        with suppress(OSError, AttributeError, ValueError):
+            stream.flush()  # type: ignore[union-attr]
     os._exit(code)
+
+
+def _told(failure: sys.UnraisableHookArgs) -> None:
+    from dsconv_cli.cli.streams import say
+
+    say("warning", f"an exit handler raised {failure.exc_type.__name__}: {failure.exc_value}")
 
 
 if __name__ == "__main__":

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, Final
 
 #: Types that `csv` writes as `bare` does.
 _AS_THEY_ARE: Final = frozenset({int, float})
-#: What makes a formula of a cell, where a spreadsheet opens the file.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+#: What makes a formula of a cell, where a spreadsheet opens the file; an option that we name is none.
+_FORMULA: Final = re.compile(r"(?!--[a-z][a-z-]*( [^=+@|!]*)?$)[=+@\t\r-]")
 
 
 def bare(value: object) -> str:
@@ -31,7 +32,7 @@ def bare(value: object) -> str:
 def _cell(value: object) -> str:
     """`bare`, where a text from elsewhere stays a text. No number comes here that begins with a sign."""
     text = bare(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def csv_line() -> Callable[[Iterable[object]], str]:

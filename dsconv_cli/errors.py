@@ -5,6 +5,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
+
+#: Characters of what was given that an error repeats.
+_QUOTED: Final = 60
+
+
+def quoted(given: object) -> str:
+    """What was given, as an error repeats it: in quotes where it is text, and never more than a part of a line."""
+    try:
+        said = repr(given[: _QUOTED + 1]) if isinstance(given, str) else repr(given)
+    except (ValueError, RecursionError):
+        # Python does not write integers of thousands of digits, nor what is nested as deep as its own stack.
+        said = f"such {type(given).__name__}"
+    return said if len(said) <= _QUOTED + 2 else f"{said[:_QUOTED]}…"
 
 
 class DsconvError(Exception):

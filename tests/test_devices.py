@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from dsconv_cli.errors import DsconvError
-from dsconv_cli.timing.worker import devices
-from dsconv_cli.timing.worker.devices import DEVICES, available_cores, busy_seconds, free_memory, parse_device
+from dsconv_cli.timing.worker import devices, system
+from dsconv_cli.timing.worker.devices import DEVICES, parse_device
+from dsconv_cli.timing.worker.system import available_cores, busy_seconds, free_memory
 
 
 class FakeCuda:
@@ -148,7 +149,7 @@ def test_what_the_system_tells(monkeypatch):
         "/sys/fs/cgroup/memory.current": "10000\n",
         "/sys/fs/cgroup/cpu.max": "150000 100000\n",
     }
-    monkeypatch.setattr(devices, "_read", lambda path: files.get(path, ""))
+    monkeypatch.setattr(system, "_read", lambda path: files.get(path, ""))
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
     monkeypatch.setattr("os.sysconf", lambda _: 100, raising=False)
     assert busy_seconds() == pytest.approx(1.70)

@@ -1,4 +1,4 @@
-"""What one process does, on a clock that only the workloads move."""
+"""What one process does, on a clock that only the calls move."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import statistics
 
 import pytest
 
-from dsconv_cli.timing.worker.sampling import Plan, calls_per_block, disturbed_fraction, sample, settle
+from dsconv_cli.timing.worker.sampling import Schedule, calls_per_block, disturbed_fraction, sample, settle
 
 
 class World:
-    """A clock, and workloads that take it forward; `log` holds every block as (name, calls)."""
+    """A clock, and runners that take it forward; `log` holds every block as (name, calls)."""
 
     def __init__(self, noise=0.0, first=1.0, drift=0.0, seed=1):
         self.now, self.noise, self.first, self.drift = 0.0, noise, first, drift
@@ -23,7 +23,7 @@ class World:
     def clock(self):
         return self.now
 
-    def workload(self, name, seconds):
+    def runner(self, name, seconds):
         def run(calls):
             took = 0.0
             for _ in range(calls):
@@ -39,14 +39,14 @@ class World:
 
     def works(self, ordinary=2e-4, separable=1e-4, depthwise=6e-5, pointwise=4e-5):
         seconds = {"ordinary": ordinary, "separable": separable, "depthwise": depthwise, "pointwise": pointwise}
-        return {name: self.workload(name, value) for name, value in seconds.items()}
+        return {name: self.runner(name, value) for name, value in seconds.items()}
 
 
-def measure(world, plan, **seconds):
+def measure(world, schedule, **seconds):
     works = world.works(**seconds)
-    settled = settle(works, plan, world.clock)
+    settled = settle(works, schedule, world.clock)
     world.log.clear()
-    return sample(works, settled, plan, world.clock)
+    return sample(works, settled, schedule, world.clock)
 
 
 def paired_log_ratio(rounds):
@@ -55,26 +55,26 @@ def paired_log_ratio(rounds):
 
 
 def test_a_ratio_of_two_is_recovered_from_noise():
-    rounds = measure(World(noise=0.1), Plan())
+    rounds = measure(World(noise=0.1), Schedule())
     assert paired_log_ratio(rounds) == pytest.approx(0.693, abs=0.02)
     assert statistics.median(rounds.per_call["depthwise"]) == pytest.approx(6e-5, rel=0.03)
     assert rounds.fastest("depthwise") == min(rounds.per_call["depthwise"])
 
 
 def test_slow_first_calls_are_left_out():
-    rounds = measure(World(first=20.0), Plan())
+    rounds = measure(World(first=20.0), Schedule())
     assert max(rounds.per_call["ordinary"]) == pytest.approx(2e-4)
 
 
 def test_a_machine_that_slows_down_does_so_for_both_sides():
     """Each second makes calls 40 % slower; AB then BA puts neither side always second."""
-    rounds = measure(World(drift=0.4), Plan(seconds=1.0))
+    rounds = measure(World(drift=0.4), Schedule(seconds=1.0))
     assert paired_log_ratio(rounds) == pytest.approx(0.6931, abs=0.002)
 
 
 def test_every_block_has_as_many_calls_and_the_order_turns():
     world = World()
-    rounds = measure(world, Plan(seconds=0.05))
+    rounds = measure(world, Schedule(seconds=0.05))
     timed = [entry for index, entry in enumerate(world.log) if index % 2]
     untimed = [entry for index, entry in enumerate(world.log) if not index % 2]
     assert {calls for _, calls in timed} == {rounds.calls}
@@ -86,17 +86,17 @@ def test_every_block_has_as_many_calls_and_the_order_turns():
 
 def test_a_slow_layer_is_called_once_a_round_and_not_warmed_for_long():
     world = World()
-    rounds = measure(world, Plan(seconds=0.25), ordinary=2.0, separable=0.5, depthwise=0.3, pointwise=0.2)
+    rounds = measure(world, Schedule(seconds=0.25), ordinary=2.0, separable=0.5, depthwise=0.3, pointwise=0.2)
     assert (rounds.number, rounds.calls) == (1, 1)
     assert world.calls == {"ordinary": 2, "separable": 2, "depthwise": 2, "pointwise": 2}
 
 
 def test_calls_per_block():
-    plan = Plan(seconds=0.25, block_s=0.5e-3)
-    assert calls_per_block({"a": 1e-5, "b": 2e-5}, plan) == 50
-    assert calls_per_block({"a": 1e-5, "b": 5e-3}, plan) == 5, "the slow one limits the fast one"
-    assert calls_per_block({"a": 1.0, "b": 5e-3}, plan) == 1
-    assert calls_per_block({"a": 0.0, "b": 0.0}, plan) >= 1
+    schedule = Schedule(seconds=0.25, block_s=0.5e-3)
+    assert calls_per_block({"a": 1e-5, "b": 2e-5}, schedule) == 50
+    assert calls_per_block({"a": 1e-5, "b": 5e-3}, schedule) == 5, "the slow one limits the fast one"
+    assert calls_per_block({"a": 1.0, "b": 5e-3}, schedule) == 1
+    assert calls_per_block({"a": 0.0, "b": 0.0}, schedule) >= 1
 
 
 def test_disturbed_fraction():

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import shlex
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dsconv_cli import Bias, ConvSpec, SpecError
+from dsconv_cli.layer.fields import FIELDS
+from dsconv_cli.layer.reading import command_of, layer
 
 
 @pytest.mark.parametrize(
@@ -83,3 +89,49 @@ def test_specs_are_values():
     assert {spec: 1}[ConvSpec(4, 4, padding=1)] == 1
     with pytest.raises(dataclasses.FrozenInstanceError):
         spec.k = 5
+
+
+def test_the_table_of_fields_is_the_signature_of_the_spec():
+    """The one fact that stands twice, for Python has to know the arguments too: names, order, defaults."""
+    arguments = {name: one.default for name, one in inspect.signature(ConvSpec).parameters.items()}
+    assert [name for name in FIELDS if not name.endswith("_bias")] == [
+        name for name in arguments if name != "padding_end"
+    ]
+    for name, field in FIELDS.items():
+        if field.kind != "flag":
+            assert field.default == ("" if arguments[name] is inspect.Parameter.empty else str(arguments[name]))
+    assert [f"{part}_bias" for part in Bias._fields] == [name for name in FIELDS if name.endswith("_bias")]
+
+
+sizes = st.integers(1, 300)
+pairs = st.tuples(st.integers(1, 4), st.integers(1, 4))
+
+
+@given(
+    st.fixed_dictionaries(
+        {"k": sizes, "c": sizes, "r": st.integers(1, 5), "s": st.integers(1, 5)},
+        optional={
+            "h": st.integers(20, 99),
+            "w": st.integers(20, 99),
+            "batch": st.integers(1, 9),
+            "stride": pairs,
+            "dilation": pairs,
+            "padding": st.sampled_from(["half", "valid", (1, 0), 3]),
+            "depth_multiplier": st.integers(1, 4),
+            "bias": st.builds(Bias, st.booleans(), st.booleans(), st.booleans()),
+            "dtype": st.sampled_from(["float32", "float16"]),
+        },
+    )
+)
+def test_the_command_of_a_layer_makes_that_layer(arguments):
+    spec = ConvSpec(**arguments)
+    words = shlex.split(command_of(spec))[2:]
+    texts, flags = {}, set()
+    while words:
+        name = words.pop(0).removeprefix("--").replace("-", "_")
+        if name.endswith("bias"):
+            flags.add(name)
+        else:
+            texts[name] = words.pop(0)
+    bias = Bias(*("bias" in flags or f"{part}_bias" in flags for part in Bias._fields))
+    assert layer(texts, bias=bias) == spec

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsconv_cli.timing.statistics import half_width, median, ratio_interval, student_t
-from dsconv_cli.timing.timer import FEWEST_KEPT_BEFORE_TARGET, TARGET, wants_more
+from dsconv_cli.timing.stopping import FEWEST_KEPT_BEFORE_TARGET, TARGET, wants_more
 
 #: Two-sided t, as printed in NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2.
 TABLE = [

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsconv_cli.errors import DsconvError
+from dsconv_cli.layer.reading import layer_name
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.sweep.axes import parse_axis
 from dsconv_cli.sweep.grid import make_grid
-from dsconv_cli.sweep.sources import GridSource, Misfit, Shard, layer_name, parse_shard, specs
+from dsconv_cli.sweep.sources import GridSource, Misfit, Shard, parse_shard, specs
 
 
 def values(name, text):
@@ -78,8 +79,8 @@ def test_values_and_ranges(name, text, expected):
         ("k", "12,4:16:4", "12 is there twice"),
         ("k", "1:1000000000000:2,2:1000000000000:3", "5 is there twice"),
         ("padding", "0:4:*2", "no factor leads away from 0"),
-        ("padding", "halb", "must be half, same, valid, P or PxQ"),
-        ("stride", "1x2x3", "one number or HEIGHTxWIDTH"),
+        ("padding", "halb", "must be half, same, valid, a number P or two numbers PxQ"),
+        ("stride", "1x2x3", "one number or two, HEIGHTxWIDTH"),
         ("stride", "0", "must be a positive integer"),
         ("dtype", "int8", "must be one of float32"),
         ("dtype", "float16:float32", "is no range"),

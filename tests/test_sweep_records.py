@@ -9,7 +9,7 @@ import pytest
 from dsconv_cli.comparison import KEYS, closed_forms, document
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.spec import Bias, ConvSpec
-from dsconv_cli.report.lines import csv_header, csv_line, json_line
+from dsconv_cli.report.rows import csv_header, csv_line, json_line
 from dsconv_cli.sweep.files import LayerFile
 
 SPECS = (

@@ -15,7 +15,7 @@ from dsconv_cli.comparison import KEYS, Comparison, closed_forms, document
 from dsconv_cli.counting.result import FormCounts, Measured
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.report.lines import json_line
+from dsconv_cli.report.rows import json_line
 from dsconv_cli.sweep.results import ResultsFile, comparison_of
 from dsconv_cli.timing.result import Interval, Timing
 

@@ -17,10 +17,11 @@ from dsconv_cli.comparison import KEYS, Comparison, closed_forms, document
 from dsconv_cli.counting.result import FormCounts, Measured
 from dsconv_cli.errors import CannotMeasureError
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.report.lines import json_line
+from dsconv_cli.report.rows import json_line
 from dsconv_cli.sweep.pacing import shuffled, time_layers
 from dsconv_cli.sweep.results import comparison_of
-from dsconv_cli.timing.timer import Timer, TimingSettings
+from dsconv_cli.timing.settings import TimingSettings
+from dsconv_cli.timing.timer import Timer
 
 LAYERS = [ConvSpec(k, 8) for k in range(1, 21)]
 

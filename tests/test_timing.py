@@ -10,17 +10,11 @@ from fakes import MACHINE, PEAKS, FakeLaboratory
 
 from dsconv_cli import ConvSpec
 from dsconv_cli.errors import CannotMeasureError, DsconvError
-from dsconv_cli.timing.jobs import MeasureLayer, MeasurePeaks, Probe
-from dsconv_cli.timing.result import Interval, Pages, Seconds
-from dsconv_cli.timing.timer import (
-    MOST_KEPT,
-    Timer,
-    TimingSettings,
-    bytes_needed,
-    process_plan,
-    refuse_hopeless,
-    refuse_too_large,
-)
+from dsconv_cli.timing.jobs import MeasureItself, MeasureLayer, MeasurePeaks, Probe
+from dsconv_cli.timing.result import Interval, PerOperator
+from dsconv_cli.timing.settings import TimingSettings
+from dsconv_cli.timing.stopping import MOST_KEPT, bytes_needed, refuse_hopeless, refuse_too_large, schedule
+from dsconv_cli.timing.timer import Timer
 from dsconv_cli.timing.verdict import Surroundings, findings, kept, verdict
 
 SPEC = ConvSpec(64, 32, h=32, w=32)
@@ -114,7 +108,7 @@ def test_a_wide_interval_names_the_budget_that_would_do():
     (caution,) = found.cautions
     half = found.speedup.half_width
     wanted = 10 * (half**2 - 0.0196**2) / (0.05**2 - 0.0196**2) * 1.2
-    assert f"--budget {wanted:.0f} " in caution.text
+    assert f"a budget of {wanted:.0f} s " in caution.text
 
 
 def test_the_least_disturbed_third_is_kept():
@@ -159,7 +153,7 @@ def test_a_quiet_machine_stops_early_and_a_noisy_one_does_not_go_on_for_ever():
 
 
 def test_too_few_processes_is_an_error_that_names_the_budget():
-    with pytest.raises(CannotMeasureError, match=r"holds 2 of the 3 .* one takes 5 s; --budget 20 will do"):
+    with pytest.raises(CannotMeasureError, match=r"holds 2 of the 3 .* one takes 5 s; a budget of 20 s will do"):
         timed(FakeLaboratory(job_s=5), budget_s=14)
 
 
@@ -209,7 +203,7 @@ def test_every_process_gets_the_same_conditions():
     timed(laboratory, device="cpu", threads=3, channels_last=True, spec=ConvSpec(8, 8, h=8, w=8, dtype="bfloat16"))
     (conditions,) = {job.conditions for job in laboratory.jobs}
     assert (conditions.threads, conditions.channels_last, conditions.dtype) == (3, True, "bfloat16")
-    assert len({job.plan for job in laboratory.jobs if isinstance(job, MeasureLayer)}) == 1
+    assert len({job.schedule for job in laboratory.jobs if isinstance(job, MeasureLayer)}) == 1
 
 
 def test_progress_is_told_after_every_process():
@@ -226,8 +220,8 @@ def test_a_layer_against_itself_reads_one():
     laboratory = FakeLaboratory(ratio=5.0)
     with Timer(laboratory=laboratory, clock=laboratory.clock) as timer:
         floor = timer.noise_floor(SPEC)
-    assert floor.findings.speedup.low < 1 < floor.findings.speedup.high
-    assert all(job.against_itself for job in laboratory.jobs if isinstance(job, MeasureLayer))
+    assert floor.speedup.low < 1 < floor.speedup.high
+    assert {type(job) for job in laboratory.jobs} == {Probe, MeasureItself}
 
 
 def test_an_exception_closes_the_laboratory():
@@ -258,16 +252,16 @@ def test_settings_that_make_no_sense(settings, words):
 
 
 def test_short_budgets_get_short_processes():
-    assert process_plan(15).seconds == 0.25
-    assert process_plan(3).seconds == 0.05
-    assert process_plan(0.1).seconds == 0.04
+    assert schedule(15).seconds == 0.25
+    assert schedule(3).seconds == 0.05
+    assert schedule(0.1).seconds == 0.04
 
 
 def test_unknown_surroundings_are_no_warning():
     result = timed(FakeLaboratory(stolen=None, others=None, pages=None, fixed_s=None, copy_bytes=None))
     assert result.reliable
     assert (result.pages, result.fixed_s, result.copy_bytes) == (None, None, None)
-    assert timed(FakeLaboratory(pages=Pages(10, 0, 0))).pages == Pages(10, 0, 0)
+    assert timed(FakeLaboratory(pages=PerOperator(10, 0, 0))).pages == PerOperator(10, 0, 0)
 
 
 def test_the_regime_is_told():
@@ -281,5 +275,5 @@ def test_the_regime_is_told():
 
 def test_a_call_that_costs_more_than_all_of_itself_was_not_measured():
     """Depthwise takes 60 µs: a call of 65 is within the noise of the two, one of 70 is not."""
-    assert timed(FakeLaboratory(fixed_s=Seconds(1e-6, 65e-6, 1e-6))).fixed_s is not None
-    assert timed(FakeLaboratory(fixed_s=Seconds(1e-6, 70e-6, 1e-6))).fixed_s is None
+    assert timed(FakeLaboratory(fixed_s=PerOperator(1e-6, 65e-6, 1e-6))).fixed_s is not None
+    assert timed(FakeLaboratory(fixed_s=PerOperator(1e-6, 70e-6, 1e-6))).fixed_s is None

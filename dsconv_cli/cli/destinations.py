@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import util
 from pathlib import Path
 from typing import Final
 
 from dsconv_cli import interrupts
+from dsconv_cli.cli.options import GateOptions
+from dsconv_cli.cli.stdout import results
 from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, terminal_width, write_out
+from dsconv_cli.comparison import Value
 from dsconv_cli.data import bare
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import check_targets, replace_file
 from dsconv_cli.gates import Gate, judge, parse_gates
 from dsconv_cli.report.formats import FORMATS, Command, Format, formats_of
-from dsconv_cli.report.page import Report, View
+from dsconv_cli.report.page import Page, Report, View
 from dsconv_cli.text import printable
 
 GATE_FAILED: Final = 1
@@ -35,11 +37,12 @@ class File:
 
     def write(self, report: Report) -> None:
         """Write it, whole or not at all."""
-        if self.format.text is not None:
-            replace_file(self.path, self.format.text(report, View()))
-            return
-        assert report.picture is not None
-        replace_file(self.path, report.picture(self.kind))
+        replace_file(self.path, self.format.content(report, kind=self.kind))
+
+    def show(self, page: Page) -> None:
+        """Write a page, in a format that shows pages."""
+        assert self.format.text is not None
+        replace_file(self.path, self.format.text(page, View()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,38 +67,51 @@ class Destinations:
     def view(self) -> View:
         """What stdout can show."""
         return View(
-            width=terminal_width() if is_terminal(sys.stdout) else None,
-            unicode=has_unicode(sys.stdout),
-            color=has_color(sys.stdout, self.streams.color),
+            width=terminal_width() if is_terminal(results()) else None,
+            unicode=has_unicode(results()),
+            color=has_color(results(), self.streams.color),
         )
 
-    def deliver(self, report: Report, *, shown: bool = False) -> int:
-        """Write the files, then stdout (unless it is `shown` already), then judge. Returns the exit code."""
+    @property
+    def formats(self) -> tuple[Format, ...]:
+        """All that is asked for."""
+        return (*([self.format] if self.format and self.key is None else []), *(file.format for file in self.files))
+
+    def deliver(self, report: Report, value_of: Callable[[str], Value], keys: Collection[str]) -> int:
+        """Write the files, then stdout, then judge. Returns the exit code. `value_of` reads the result at `keys`."""
         interrupts.check()
-        failures = tuple(one for gate in self.gates if (one := judge(gate, report.read, report.keys)) is not None)
+        failures = tuple(one for gate in self.gates if (one := judge(gate, value_of, keys)) is not None)
         report = replace(report, failures=failures)
         for file in self.files:
             file.write(report)
         if self.key is not None:
-            write_out(printable(bare(report.read(self.key))) + "\n")
-        elif not shown:
+            write_out(printable(bare(value_of(self.key))) + "\n")
+        else:
             self.write_out(report)
         for failure in failures:
             say("error", f"gate failed: {failure.message}", self.streams.color)
         return GATE_FAILED if failures else 0
 
     def write_out(self, report: Report) -> None:
-        """Write it to stdout, in the format of stdout."""
-        if self.format is not None and self.format.text is not None:
-            write_out(self.format.text(report, self.view))
+        """Write to stdout, in its format."""
+        if self.format is not None:
+            text = self.format.content(report, self.view)
+            assert isinstance(text, str)
+            write_out(text)
+
+    def show(self, page: Page) -> None:
+        """Write a page to stdout, in a format that shows pages."""
+        assert self.format is not None
+        assert self.format.text is not None
+        write_out(self.format.text(page, self.view))
 
 
 def choose(
     command: Command,
     streams: Streams,
-    *,
     format_name: str,
     files: Sequence[File],
+    *,
     key: str | None = None,
     gates: tuple[Gate, ...] = (),
     absent: Collection[str] = (),
@@ -106,13 +122,14 @@ def choose(
     Raises:
         DsconvError: a format that the command does not have, a path that cannot be written, a missing library.
     """
+    form = stdout_format(command, format_name)
     for file in files:
         if file.format.section in absent:
             raise DsconvError(f"a roofline picture ({file.path}) needs --time")
         if file.kind:
             check_installed("matplotlib", str(file.path))
     check_targets([*(file.path for file in files), *beside])
-    return Destinations(streams, stdout_format(command, format_name), tuple(files), key, gates)
+    return Destinations(streams, form, tuple(files), key, gates)
 
 
 def stdout_format(command: Command, name: str) -> Format | None:
@@ -131,23 +148,20 @@ def stdout_format(command: Command, name: str) -> Format | None:
 
 
 def asked(
-    find: Callable[[str], str],
-    check: Callable[[str], None],
-    *,
-    get: str | None,
-    fail_under: Sequence[str],
-    fail_over: Sequence[str],
+    find: Callable[[str], str], absent: Mapping[str, str], get: str | None, gates: GateOptions
 ) -> tuple[str | None, tuple[Gate, ...]]:
-    """`--get` and the gates. `find` finds keys, `check` refuses what this run does not measure.
+    """`--get` and the gates. `absent` are the sections that this run does not measure, and what would ask for them.
 
     Raises:
-        DsconvError: an unknown key, or a gate that is not KEY=NUMBER.
+        DsconvError: an unknown key, one that is not measured, or a gate that is not KEY=NUMBER.
     """
-    gates = parse_gates(fail_under, fail_over, find)
+    parsed = parse_gates(gates.fail_under or (), gates.fail_over or (), find)
     key = None if get is None else find(get)
-    for name in (*([key] if key else []), *(gate.key for gate in gates)):
-        check(name)
-    return key, gates
+    for name in (*([key] if key else []), *(gate.key for gate in parsed)):
+        section = next((one for one in absent if name.startswith(f"{one}.")), None)
+        if section is not None:
+            raise DsconvError(f"{name} is not measured in this run; it needs {absent[section]}")
+    return key, parsed
 
 
 def parse_file(command: Command, text: str) -> File:
@@ -173,7 +187,7 @@ def parse_file(command: Command, text: str) -> File:
     raise DsconvError(f"--output {text}: its ending names no format; use one of {endings}, or FORMAT:PATH")
 
 
-def parse_picture(command: Command, text: str, name: str = "") -> File:
+def parse_picture(command: Command, text: str) -> File:
     """`--plot PATH`: the picture that the ending means.
 
     Raises:

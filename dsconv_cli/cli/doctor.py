@@ -2,71 +2,66 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
+from dataclasses import replace
+from typing import Annotated
 
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import timed
-from dsconv_cli.cli.compare import choice, make_streams
-from dsconv_cli.cli.streams import has_unicode, is_terminal, terminal_width, write_out
-from dsconv_cli.errors import DsconvError
-from dsconv_cli.files import check_targets, replace_file
-from dsconv_cli.layer.spec import DTYPE_BYTES
-from dsconv_cli.report import View, format_of
-from dsconv_cli.report.csv_ import cell
+from dsconv_cli.cli.destinations import choose, parse_file
+from dsconv_cli.cli.groups import grouped
+from dsconv_cli.layer.fields import DTYPE_BYTES
 
-_ON_STDOUT = ("table", "json", "csv", "markdown")
-_FILES = (*_ON_STDOUT, "jsonl")
+PlainFormatName = Annotated[
+    str,
+    opt.option(
+        "--format",
+        text="What stdout gets.",
+        panel=opt.OUTPUT,
+        metavar="table|json|csv|markdown",
+        envvar="DSCONV_FORMAT",
+    ),
+]
+PlainOutputPath = Annotated[
+    list[str] | None,
+    opt.option(
+        "--output",
+        text="Also write a file; the format comes from its ending (.json .jsonl .csv .md .txt) or the prefix. "
+        "Repeatable.",
+        panel=opt.OUTPUT,
+        metavar="[FORMAT:]PATH",
+    ),
+]
+DoctorKey = Annotated[
+    str | None,
+    opt.option(
+        "--get", text="Print one bare value, such as noise.ratio, and nothing else.", panel=opt.OUTPUT, metavar="KEY"
+    ),
+]
 
 
+@grouped
 def doctor(
-    device: opt.Device = timed.DEVICE,
-    dtype: opt.Dtype = "float32",
-    threads: opt.Threads = None,
-    channels_last: opt.ChannelsLast = False,
-    budget: opt.Budget = timed.BUDGET,
-    format_name: opt.PlainFormatName = "table",
-    output: opt.PlainOutputPath = None,
-    get: opt.DoctorKey = None,
-    quiet: opt.Quiet = False,
-    verbose: opt.Verbose = False,
-    color: opt.Color = "auto",
+    *,
+    timing: opt.TimingOptions,
+    format_name: PlainFormatName = "table",
+    output: PlainOutputPath = None,
+    get: DoctorKey = None,
+    speech: opt.StreamOptions,
 ) -> None:
     """Tell what this machine can measure, and how far its timings can be trusted.
 
     Measures the machine's peaks, and its noise: a convolution timed against itself, whose ratio is 1 in truth.
     """
-    streams = make_streams(color, quiet=quiet, verbose=verbose)
-    choice("--dtype", dtype, DTYPE_BYTES)
-    if format_name == "github" == os.environ.get("DSCONV_FORMAT"):
-        # A job that sets it for its gates has none here.
-        format_name = "table"
-    choice("--format", format_name, _ON_STDOUT)
-    files = [_file(text) for text in output or ()]
-    check_targets([path for _, path in files])
-    settings = timed.settings(True, device=device, threads=threads, channels_last=channels_last, budget=budget)
+    streams = speech.streams()
+    dtype = opt.choice("--dtype", timing.dtype, DTYPE_BYTES)
+    files = [parse_file("doctor", text) for text in output or ()]
+    to = choose("doctor", streams, format_name, files)
+    settings = timing.settings(True)
     assert settings is not None
-    from dsconv_cli.report.doctor import KEYS, find_key, render
+    from dsconv_cli.report.doctor import KEYS, find_key, report
     from dsconv_cli.timing.doctor import examine
 
-    key = None if get is None else find_key(get)
+    to = replace(to, key=None if get is None else find_key(get))
     with timed.progress_line(streams) as watch:
         found = examine(settings, dtype, watch)
-    for name, path in files:
-        replace_file(path, render(name, found, View()))
-    if key is not None:
-        write_out(cell(KEYS[key](found)) + "\n")
-        return
-    width = terminal_width() if is_terminal(sys.stdout) else None
-    write_out(render(format_name, found, View(width=width, unicode=has_unicode(sys.stdout))))
-
-
-def _file(text: str) -> tuple[str, Path]:
-    prefix, colon, rest = text.partition(":")
-    if colon and prefix in _FILES and rest:
-        return prefix, Path(rest)
-    name = format_of(text)
-    if name not in _FILES:
-        raise DsconvError(f"--output {text}: its ending names no format of this command; they are {', '.join(_FILES)}")
-    return name, Path(text)
+    to.deliver(report(found), lambda key: KEYS[key](found), KEYS)

@@ -11,6 +11,7 @@ from typing import cast
 import typer
 
 from dsconv_cli import interrupts
+from dsconv_cli.cli import stdout
 from dsconv_cli.cli.compare import compare
 from dsconv_cli.cli.doctor import doctor
 from dsconv_cli.cli.help import PlainCommand, PlainGroup
@@ -58,6 +59,15 @@ def run(arguments: list[str] | None = None) -> int:
 
     An exit code of 1 means a failed gate and nothing else: whatever nobody foresaw is a 3.
     """
+    try:
+        return _run(arguments)
+    finally:
+        if arguments is not None:
+            # The process is not ours: whoever called goes on with it.
+            stdout.release()
+
+
+def _run(arguments: list[str] | None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     color = _color(words)
     try:
@@ -67,7 +77,10 @@ def run(arguments: list[str] | None = None) -> int:
         return 2
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
-    except Exception as error:  # noqa: BLE001
+    except SystemExit:
+        # How completion ends, and nothing else: a network's own is an error by now (`model.foreign`).
+        raise
+    except BaseException as error:  # noqa: BLE001  not even what is no Exception may choose the exit code
         if interrupts.seen():
             # What Ctrl-C broke off is not what failed.
             say("error", "interrupted", color)
@@ -78,7 +91,7 @@ def run(arguments: list[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _failed(error: Exception, color: ColorChoice, *, verbose: bool) -> int:
+def _failed(error: BaseException, color: ColorChoice, *, verbose: bool) -> int:
     if isinstance(error, OSError) and error.errno in {errno.EPIPE, errno.EIO}:
         error = closed(error)
     exit_code = error.exit_code if isinstance(error, DsconvError) else 3

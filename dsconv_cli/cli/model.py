@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from dataclasses import dataclass
+from functools import partial
+from inspect import Parameter
+from typing import Annotated
 
 import typer
 
 from dsconv_cli.cli import options as opt
-from dsconv_cli.cli import timed
-from dsconv_cli.cli.compare import choice, make_streams
-from dsconv_cli.cli.options import _option
-from dsconv_cli.layer.spec import DTYPE_BYTES
+from dsconv_cli.cli import stdout
+from dsconv_cli.cli.destinations import asked, choose, parse_file, parse_picture
+from dsconv_cli.cli.groups import grouped
+from dsconv_cli.files import replace_file
+from dsconv_cli.layer.fields import DTYPE_BYTES, FIELDS
 
 NETWORK = "The network"
 WHAT_IF = "What if"
-
-#: A network has many layers, and this is for all of them.
-BUDGET: Final = "60"
 
 Target = Annotated[
     str,
@@ -28,7 +29,7 @@ Target = Annotated[
 ]
 Arg = Annotated[
     list[str] | None,
-    _option(
+    opt.option(
         "--arg",
         text="An argument of the factory, as Python writes it. Repeatable.",
         panel=NETWORK,
@@ -37,7 +38,7 @@ Arg = Annotated[
 ]
 Input = Annotated[
     list[str] | None,
-    _option(
+    opt.option(
         "--input",
         text="Shape of an input, such as 1,3,224,224, with a name for a keyword. Repeatable, in the order of forward. "
         "A .pt2 file brings its own.",
@@ -47,7 +48,7 @@ Input = Annotated[
 ]
 InputDtype = Annotated[
     list[str] | None,
-    _option(
+    opt.option(
         "--input-dtype",
         text="Type of the inputs' elements, once for all or once for each; by default that of the weights.",
         panel=NETWORK,
@@ -56,27 +57,27 @@ InputDtype = Annotated[
 ]
 Keep = Annotated[
     list[str] | None,
-    _option("--keep", text="Do not replace these layers; * crosses dots. Repeatable.", panel=WHAT_IF, metavar="GLOB"),
+    opt.option(
+        "--keep", text="Do not replace these layers; * crosses dots. Repeatable.", panel=WHAT_IF, metavar="GLOB"
+    ),
 ]
 Only = Annotated[
     list[str] | None,
-    _option("--only", text="Replace these layers only. Repeatable.", panel=WHAT_IF, metavar="GLOB"),
+    opt.option("--only", text="Replace these layers only. Repeatable.", panel=WHAT_IF, metavar="GLOB"),
 ]
 MinRatio = Annotated[
     str | None,
-    _option(
+    opt.option(
         "--min-ratio",
         text="Do not replace a layer whose MACs (ordinary / separable) gain less than this.",
         panel=WHAT_IF,
         metavar="NUMBER",
     ),
 ]
-Multiplier = Annotated[
-    str, _option("--depth-multiplier", text="Depthwise filters an input channel M.", panel=WHAT_IF, metavar="INT")
-]
+Multiplier = Annotated[str, opt.field_option(FIELDS["depth_multiplier"], WHAT_IF)]
 TargetMacs = Annotated[
     str | None,
-    _option(
+    opt.option(
         "--target-macs",
         text="Replace as few layers as bring the network to at most so many MACs.",
         panel=WHAT_IF,
@@ -85,7 +86,7 @@ TargetMacs = Annotated[
 ]
 TargetParams = Annotated[
     str | None,
-    _option(
+    opt.option(
         "--target-params",
         text="The same for parameters; with both targets, as few layers as reach both.",
         panel=WHAT_IF,
@@ -94,15 +95,15 @@ TargetParams = Annotated[
 ]
 Time = Annotated[
     bool,
-    _option(
+    opt.option(
         "--time",
         text="Also measure time: of each eligible layer, the same shape once, and of the whole network.",
         panel=opt.MEASUREMENT,
     ),
 ]
 Dtype = Annotated[
-    str | None,
-    _option(
+    str,
+    opt.option(
         "--dtype",
         text="Convert the network's floating numbers to this type; by default they stay what they are.",
         panel=opt.MEASUREMENT,
@@ -111,7 +112,7 @@ Dtype = Annotated[
 ]
 Budget = Annotated[
     str,
-    _option(
+    opt.option(
         "--budget",
         text="Seconds that --time may take in all, divided among the shapes and the network.",
         panel=opt.MEASUREMENT,
@@ -120,7 +121,7 @@ Budget = Annotated[
 ]
 Depth = Annotated[
     str | None,
-    _option(
+    opt.option(
         "--depth",
         text="Levels of the tree of modules; what lies deeper is summed up. By default as many as fit one screen.",
         panel=opt.OUTPUT,
@@ -129,7 +130,7 @@ Depth = Annotated[
 ]
 Top = Annotated[
     str | None,
-    _option(
+    opt.option(
         "--top",
         text="Instead of the tree, the layers with the most MACs and the rest.",
         panel=opt.OUTPUT,
@@ -138,7 +139,7 @@ Top = Annotated[
 ]
 OutputPath = Annotated[
     list[str] | None,
-    _option(
+    opt.option(
         "--output",
         text="Also write a file; the format comes from its ending (.json .jsonl .csv .md .svg .txt, and the plot as "
         ".png .pdf) or the prefix. Repeatable.",
@@ -148,7 +149,7 @@ OutputPath = Annotated[
 ]
 GetKey = Annotated[
     str | None,
-    _option(
+    opt.option(
         "--get",
         text="Print one bare value, such as totals.macs.ratio, and nothing else.",
         panel=opt.OUTPUT,
@@ -157,7 +158,7 @@ GetKey = Annotated[
 ]
 Plot = Annotated[
     str | None,
-    _option(
+    opt.option(
         "--plot",
         text="Draw where the MACs are and where they would go (.svg .png .pdf; needs the extra 'plot').",
         panel=opt.OUTPUT,
@@ -166,7 +167,7 @@ Plot = Annotated[
 ]
 Layers = Annotated[
     str | None,
-    _option(
+    opt.option(
         "--layers",
         text="Write the eligible layers (.csv .jsonl) as 'dsconv sweep --from' reads them.",
         panel=opt.OUTPUT,
@@ -175,7 +176,30 @@ Layers = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class NetworkTimingOptions(opt.TimingOptions):
+    """How time is measured: one budget for the whole network, whose dtype is its own."""
+
+    dtype: Dtype = ""
+    budget: Budget = "60"
+
+    @classmethod
+    def parameters(cls) -> list[Parameter]:
+        """The dtype first: it changes the network whether or not that is timed."""
+        return sorted(super().parameters(), key=lambda one: one.name != "dtype")
+
+
+@dataclass(frozen=True)
+class NetworkOutputOptions(opt.OutputOptions):
+    """What is written, and where to."""
+
+    output: OutputPath = None
+    get: GetKey = None
+
+
+@grouped
 def model(
+    *,
     target: Target,
     arg: Arg = None,
     input_shape: Input = None,
@@ -191,19 +215,10 @@ def model(
     plot: Plot = None,
     layers: Layers = None,
     time: Time = False,
-    dtype: Dtype = None,
-    device: opt.Device = timed.DEVICE,
-    threads: opt.Threads = None,
-    channels_last: opt.ChannelsLast = False,
-    budget: Budget = BUDGET,
-    format_name: opt.FormatName = "table",
-    output: OutputPath = None,
-    get: GetKey = None,
-    fail_under: opt.FailUnder = None,
-    fail_over: opt.FailOver = None,
-    quiet: opt.Quiet = False,
-    verbose: opt.Verbose = False,
-    color: opt.Color = "auto",
+    timing: NetworkTimingOptions,
+    output: NetworkOutputOptions,
+    gates: opt.GateOptions,
+    speech: opt.StreamOptions,
 ) -> None:
     """Tell what replacing the convolutions of a whole network buys, layer by layer, before and after.
 
@@ -215,11 +230,12 @@ def model(
     """
     # What only this command needs is loaded only for it.
     from dsconv_cli.cli import model_run
+    from dsconv_cli.model.document import KEYS, TIME_SECTION, find_key, layers_file, read
+    from dsconv_cli.model.result import Recipe
+    from dsconv_cli.report.network import report
 
-    streams = make_streams(color, quiet=quiet, verbose=verbose)
-    if not time and budget == BUDGET:
-        budget = timed.BUDGET
-    settings = timed.settings(time, device=device, threads=threads, channels_last=channels_last, budget=budget)
+    streams = speech.streams()
+    settings = timing.settings(time)
     selection = model_run.selection(
         keep=keep or (),
         only=only or (),
@@ -229,21 +245,19 @@ def model(
         target_params=target_params,
     )
     inputs = model_run.parse_inputs(input_shape or (), input_dtype or ())
-    own = "" if dtype is None else choice("--dtype", dtype, DTYPE_BYTES)
-    recipe = model_run.Recipe(target, model_run.parse_arguments(arg or ()), inputs, own)
-    wishes = model_run.plan(
-        streams,
-        format_name=format_name,
-        outputs=output or (),
-        plot=plot,
-        layers=layers,
-        key=get,
-        fail_under=fail_under or (),
-        fail_over=fail_over or (),
-        with_time=time,
-        shown=model_run.levels(depth, top),
-    )
+    own = timing.dtype and opt.choice("--dtype", timing.dtype, DTYPE_BYTES)
+    recipe = Recipe(target, model_run.parse_arguments(arg or ()), inputs, own)
+    key, checks = asked(find_key, {} if time else {TIME_SECTION: "--time"}, output.get, gates)
+    files = [parse_file("model", text) for text in output.output or ()]
+    files += [] if plot is None else [parse_picture("model", plot)]
+    rest = model_run.layers_path(layers)
+    beside = [] if rest is None else [rest]
+    to = choose("model", streams, output.format_name, files, key=key, gates=checks, beside=beside)
+    levels = model_run.levels(depth, top)
+    stdout.reserve()
     result = model_run.measure(streams, recipe, selection, settings)
     for note in result.notes:
         streams.note(note)
-    raise typer.Exit(wishes.deliver(result))
+    if rest is not None:
+        replace_file(rest, layers_file(result, rest.suffix.lower()))
+    raise typer.Exit(to.deliver(report(result, levels), partial(read, result), KEYS))

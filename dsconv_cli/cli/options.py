@@ -1,18 +1,37 @@
-"""The options that commands share, declared once. The texts are parsed in `dsconv_cli.layer.reading`."""
+"""The options that commands share, each declared once; those that go together, as groups."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from inspect import Parameter
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self, cast
 
 import typer
 
-LAYER = "The layer"
-MEASUREMENT = "The measurement"
-OUTPUT = "The output"
+from dsconv_cli.cli.groups import Group, parameter
+from dsconv_cli.cli.streams import ColorChoice, Streams
+from dsconv_cli.errors import DsconvError, quoted
+from dsconv_cli.layer.fields import FIELDS, Field
+from dsconv_cli.layer.reading import integer, layer
+from dsconv_cli.layer.spec import Bias, ConvSpec
+
+if TYPE_CHECKING:
+    from dsconv_cli.timing.settings import TimingSettings
+    from dsconv_cli.timing.timer import Timer
+
+LAYER: Final = "The layer"
+MEASUREMENT: Final = "The measurement"
+OUTPUT: Final = "The output"
+
+#: Seconds that timing one layer may take.
+BUDGET: Final = "15"
 
 
-def _option(*names: str, text: str, panel: str, metavar: str | None = None, envvar: str | None = None) -> Any:
+def option(*names: str, text: str, panel: str, metavar: str | None = None, envvar: str | None = None) -> Any:
+    """An option as typer has it, with what a shell completes it to."""
     return typer.Option(
         *names,
         help=text,
@@ -39,49 +58,68 @@ def _keys(incomplete: str) -> list[str]:
     return [key for key in KEYS if key.startswith(incomplete)]
 
 
-K = Annotated[str, _option("--k", text="Output channels K.", panel=LAYER, metavar="INT")]
-C = Annotated[str, _option("--c", text="Input channels C.", panel=LAYER, metavar="INT")]
-R = Annotated[str, _option("--r", text="Kernel height R.", panel=LAYER, metavar="INT")]
-S = Annotated[str, _option("--s", text="Kernel width S.", panel=LAYER, metavar="INT")]
-H = Annotated[str, _option("--h", text="Input height.", panel=LAYER, metavar="INT")]
-W = Annotated[str, _option("--w", text="Input width.", panel=LAYER, metavar="INT")]
-Batch = Annotated[str, _option("--batch", text="Images in a batch N.", panel=LAYER, metavar="INT")]
-Stride = Annotated[str, _option("--stride", text="One number, or height,width.", panel=LAYER, metavar="INT[,INT]")]
-Dilation = Annotated[str, _option("--dilation", text="One number, or height,width.", panel=LAYER, metavar="INT[,INT]")]
-Padding = Annotated[
-    str,
-    _option(
-        "--padding",
-        text="half: d(R-1)/2 rounded down on each side, what most networks use; same: the output as large as the "
-        "input (stride 1); valid: none; or numbers.",
-        panel=LAYER,
-        metavar="half|same|valid|P[,Q]",
-    ),
-]
-DepthMultiplier = Annotated[
-    str, _option("--depth-multiplier", text="Depthwise filters an input channel M.", panel=LAYER, metavar="INT")
-]
-BiasAll = Annotated[bool, _option("--bias/--no-bias", text="Biases on all three convolutions.", panel=LAYER)]
-OrdinaryBias = Annotated[
-    bool | None,
-    _option("--ordinary-bias/--no-ordinary-bias", text="Overrides --bias for the ordinary convolution.", panel=LAYER),
-]
-DepthwiseBias = Annotated[
-    bool | None,
-    _option(
-        "--depthwise-bias/--no-depthwise-bias",
-        text="Overrides --bias for the depthwise half. (Keras' use_bias is --bias --no-depthwise-bias.)",
-        panel=LAYER,
-    ),
-]
-PointwiseBias = Annotated[
-    bool | None,
-    _option("--pointwise-bias/--no-pointwise-bias", text="Overrides --bias for the pointwise half.", panel=LAYER),
-]
+def choice(label: str, value: str, choices: Iterable[str]) -> str:
+    """`value` if it is one of `choices`.
+
+    Raises:
+        DsconvError: it is not.
+    """
+    known = tuple(choices)
+    if value not in known:
+        raise DsconvError(f"{label} must be one of {', '.join(known)}, not {quoted(value)}")
+    return value
+
+
+def field_option(field: Field, panel: str = LAYER) -> Any:
+    """The option that sets one field of a layer."""
+    if field.kind == "flag":
+        name = field.option.removeprefix("--")
+        return option(f"--{name}/--no-{name}", text=field.help, panel=panel)
+    numbers = {"number": ["INT"], "pair": ["P[,Q]"] if field.words else ["INT[,INT]"], "word": []}[field.kind]
+    return option(field.option, text=field.help, panel=panel, metavar="|".join([*field.words, *numbers]))
+
+
+@dataclass(frozen=True, slots=True)
+class LayerOptions(Group):
+    """One layer, but for its dtype: the text of each field that has a value, and the biases."""
+
+    texts: Mapping[str, str]
+    bias: Bias
+
+    @classmethod
+    def parameters(cls) -> list[Parameter]:
+        """From the table of the fields."""
+        return [cls.parameter_of(field) for name, field in FIELDS.items() if name != "dtype"]
+
+    @classmethod
+    def parameter_of(cls, field: Field) -> Parameter:
+        """The option of one field."""
+        if field.name == "bias":
+            return parameter("bias", Annotated[bool, field_option(field)], False)
+        if field.kind == "flag":
+            return parameter(field.name, Annotated[bool | None, field_option(field)], None)
+        return parameter(field.name, Annotated[str, field_option(field)], field.default or Parameter.empty)
+
+    @classmethod
+    def gathered(cls, values: Mapping[str, Any]) -> Self:
+        """Texts and flags apart."""
+        flags = {name: value for name, value in values.items() if FIELDS[name].kind == "flag"}
+        every = bool(flags["bias"])
+        bias = Bias(**{part: _either(flags[f"{part}_bias"], every) for part in Bias._fields})
+        return cls({name: value for name, value in values.items() if name not in flags}, bias)
+
+    def spec(self, dtype: str) -> ConvSpec:
+        """The layer. Raises as `reading.layer` does."""
+        return layer({**self.texts, "dtype": dtype}, bias=self.bias)
+
+
+def _either(own: bool | None, every: bool) -> bool:
+    return every if own is None else own
+
 
 Profiler = Annotated[
     str,
-    _option(
+    option(
         "--profiler",
         text="Who counts on the modules that are built: thop, torch (its flop counter), both, or none "
         "(closed forms alone, without loading torch).",
@@ -89,10 +127,12 @@ Profiler = Annotated[
         metavar="thop|torch|both|none",
     ),
 ]
-Time = Annotated[bool, _option("--time", text="Also measure time, with an honest interval.", panel=MEASUREMENT)]
+Time = Annotated[bool, option("--time", text="Also measure time, with an honest interval.", panel=MEASUREMENT)]
+Device = Annotated[str, option("--device", text="Where it is measured.", panel=MEASUREMENT, metavar="cpu|cuda[:I]|mps")]
+Dtype = Annotated[str, field_option(FIELDS["dtype"], MEASUREMENT)]
 Threads = Annotated[
     str | None,
-    _option(
+    option(
         "--threads",
         text="Threads that are timed (1, which is disturbed the least; torch's own default is all cores).",
         panel=MEASUREMENT,
@@ -100,28 +140,79 @@ Threads = Annotated[
     ),
 ]
 ChannelsLast = Annotated[
-    bool, _option("--channels-last", text="Time with the N,H,W,C memory layout.", panel=MEASUREMENT)
+    bool, option("--channels-last", text="Time with the N,H,W,C memory layout.", panel=MEASUREMENT)
 ]
 Budget = Annotated[
     str,
-    _option("--budget", text="Seconds that timing a layer may take, at most.", panel=MEASUREMENT, metavar="SECONDS"),
+    option("--budget", text="Seconds that timing a layer may take, at most.", panel=MEASUREMENT, metavar="SECONDS"),
 ]
-Device = Annotated[
-    str, _option("--device", text="Where it is measured.", panel=MEASUREMENT, metavar="cpu|cuda[:I]|mps")
-]
-Dtype = Annotated[
-    str,
-    _option(
-        "--dtype",
-        text="Type of the elements; sets the bytes of the traffic.",
-        panel=MEASUREMENT,
-        metavar="float32|float64|bfloat16|float16",
-    ),
-]
+
+
+@dataclass(frozen=True)
+class TimingOptions(Group):
+    """How time is measured, and the dtype, which stands between them."""
+
+    device: Device = "cpu"
+    dtype: Dtype = FIELDS["dtype"].default
+    threads: Threads = None
+    channels_last: ChannelsLast = False
+    budget: Budget = BUDGET
+
+    def settings(self, wanted: bool) -> TimingSettings | None:
+        """The options as `TimingSettings`, or None where no time is `wanted`.
+
+        Raises:
+            DsconvError: an option that is not what it should be, or that means nothing without --time.
+        """
+        if not wanted:
+            self._refuse_without_time()
+            return None
+        from dsconv_cli.timing.settings import DEFAULT_THREADS, TimingSettings
+
+        return TimingSettings(
+            device=self.device,
+            threads=DEFAULT_THREADS if self.threads is None else integer(self.threads, "--threads"),
+            channels_last=self.channels_last,
+            budget_s=seconds(self.budget or BUDGET, "--budget"),
+        )
+
+    def _refuse_without_time(self) -> None:
+        for one in fields(self):
+            if one.name != "dtype" and getattr(self, one.name) != one.default:
+                name = one.name.replace("_", "-")
+                raise DsconvError(f"--{name} is about measured time; it goes with --time")
+
+
+@contextmanager
+def timer_of(settings: TimingSettings | None) -> Iterator[Timer | None]:
+    """A timer whose processes end with the block, or None. What measures is loaded only if it is needed."""
+    if settings is None:
+        yield None
+        return
+    from dsconv_cli.timing.timer import Timer
+
+    with Timer(settings) as one:
+        yield one
+
+
+def seconds(text: str, label: str) -> float:
+    """A positive, finite number of seconds.
+
+    Raises:
+        DsconvError: the text is anything else.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise DsconvError(f"{label} must be a number of seconds above 0, not {quoted(text)}")
+    return value
+
 
 FormatName = Annotated[
     str,
-    _option(
+    option(
         "--format",
         text="What stdout gets. github writes workflow annotations for gates that fail.",
         panel=OUTPUT,
@@ -131,7 +222,7 @@ FormatName = Annotated[
 ]
 OutputPath = Annotated[
     list[str] | None,
-    _option(
+    option(
         "--output",
         text="Also write a file; the format comes from its ending (.json .jsonl .csv .md .svg .txt) or the prefix. "
         "With --time, roofline:PATH or a file called roofline.svg or .png is a roofline picture. Repeatable.",
@@ -139,43 +230,55 @@ OutputPath = Annotated[
         metavar="[FORMAT:]PATH",
     ),
 ]
-PlainFormatName = Annotated[
-    str,
-    _option(
-        "--format",
-        text="What stdout gets.",
-        panel=OUTPUT,
-        metavar="table|json|csv|markdown",
-        envvar="DSCONV_FORMAT",
-    ),
-]
-PlainOutputPath = Annotated[
-    list[str] | None,
-    _option(
-        "--output",
-        text="Also write a file; the format comes from its ending (.json .jsonl .csv .md .txt) or the prefix. "
-        "Repeatable.",
-        panel=OUTPUT,
-        metavar="[FORMAT:]PATH",
-    ),
-]
-DoctorKey = Annotated[
-    str | None,
-    _option("--get", text="Print one bare value, such as noise.ratio, and nothing else.", panel=OUTPUT, metavar="KEY"),
-]
 GetKey = Annotated[
     str | None,
-    _option("--get", text="Print one bare value, such as macs.ratio, and nothing else.", panel=OUTPUT, metavar="KEY"),
+    option("--get", text="Print one bare value, such as macs.ratio, and nothing else.", panel=OUTPUT, metavar="KEY"),
 ]
-Explain = Annotated[bool, _option("--explain", text="Derive R×S step by step with this layer's numbers.", panel=OUTPUT)]
 FailUnder = Annotated[
     list[str] | None,
-    _option("--fail-under", text="Exit with 1 if the value is lower. Repeatable.", panel=OUTPUT, metavar="KEY=NUMBER"),
+    option("--fail-under", text="Exit with 1 if the value is lower. Repeatable.", panel=OUTPUT, metavar="KEY=NUMBER"),
 ]
 FailOver = Annotated[
     list[str] | None,
-    _option("--fail-over", text="Exit with 1 if the value is higher. Repeatable.", panel=OUTPUT, metavar="KEY=NUMBER"),
+    option("--fail-over", text="Exit with 1 if the value is higher. Repeatable.", panel=OUTPUT, metavar="KEY=NUMBER"),
 ]
-Quiet = Annotated[bool, _option("--quiet", text="Nothing on stderr but errors and failed gates.", panel=OUTPUT)]
-Verbose = Annotated[bool, _option("--verbose", text="Also a traceback where the work could not be done.", panel=OUTPUT)]
-Color = Annotated[str, _option("--color", text="Colours, on both streams.", panel=OUTPUT, metavar="auto|always|never")]
+Quiet = Annotated[bool, option("--quiet", text="Nothing on stderr but errors and failed gates.", panel=OUTPUT)]
+Verbose = Annotated[bool, option("--verbose", text="Also a traceback where the work could not be done.", panel=OUTPUT)]
+Color = Annotated[str, option("--color", text="Colours, on both streams.", panel=OUTPUT, metavar="auto|always|never")]
+
+
+@dataclass(frozen=True)
+class OutputOptions(Group):
+    """What is written, and where to."""
+
+    format_name: FormatName = "table"
+    output: OutputPath = None
+    get: GetKey = None
+
+
+@dataclass(frozen=True)
+class GateOptions(Group):
+    """What a CI job fails on."""
+
+    fail_under: FailUnder = None
+    fail_over: FailOver = None
+
+
+@dataclass(frozen=True)
+class StreamOptions(Group):
+    """How a run speaks."""
+
+    quiet: Quiet = False
+    verbose: Verbose = False
+    color: Color = "auto"
+
+    def streams(self) -> Streams:
+        """The streams as the options want them.
+
+        Raises:
+            DsconvError: the options contradict each other, or --color is no choice of it.
+        """
+        if self.quiet and self.verbose:
+            raise DsconvError("--quiet and --verbose contradict each other")
+        choice("--color", self.color, ("auto", "always", "never"))
+        return Streams(cast("ColorChoice", self.color), self.quiet, self.verbose)

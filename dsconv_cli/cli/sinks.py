@@ -9,18 +9,18 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Final, Protocol
 
-from dsconv_cli.cli.destinations import Destinations, File
+from dsconv_cli.cli.destinations import File
 from dsconv_cli.cli.streams import PipeClosedError, Streams, closed, say, write_out
 from dsconv_cli.comparison import Comparison
 from dsconv_cli.files import replace_file, replacing
 from dsconv_cli.gates import Failure, Gate, check
+from dsconv_cli.layer.reading import layer_name
 from dsconv_cli.report import summary, sweep
 from dsconv_cli.report.compare import counted_by
 from dsconv_cli.report.github import annotation
-from dsconv_cli.report.page import Cell, Page, Report
+from dsconv_cli.report.page import Cell, Page, Report, View
 from dsconv_cli.report.pictures.drawing import Drawing, Picture
 from dsconv_cli.report.rows import STREAMED
-from dsconv_cli.sweep.sources import layer_name
 from dsconv_cli.sweep.summary import Summary
 
 #: Layers that are named one by one where a gate fails; the others are counted.
@@ -95,8 +95,8 @@ class FileLines:
 class Table:
     """Rows for people. Columns are as wide as their widest cell, and so all rows are kept, as text."""
 
-    def __init__(self, columns: tuple[sweep.Column, ...], title: str, write: Callable[[Page], None]) -> None:
-        self._columns, self._title, self._write = columns, title, write
+    def __init__(self, columns: tuple[sweep.Column, ...], title: str, show: Callable[[Page], None]) -> None:
+        self._columns, self._title, self._show = columns, title, show
         self._rows: list[tuple[Cell, ...]] = []
 
     def add(self, one: Comparison) -> None:
@@ -107,7 +107,7 @@ class Table:
 
     def finish(self) -> None:
         """As `Sink`."""
-        self._write(sweep.table(self._columns, self._rows, self._title))
+        self._show(sweep.table(self._columns, self._rows, self._title))
 
 
 class SummaryOf:
@@ -139,6 +139,20 @@ class Plot:
     def finish(self) -> None:
         """As `Sink`."""
         self._write(self._picture.draw())
+
+
+def draw_here(view: View, drawing: Drawing) -> None:
+    """The picture on stdout."""
+    from dsconv_cli.report.pictures.terminal import text
+
+    write_out(text(drawing, width=view.width or 100, color=view.color, unicode=view.unicode))
+
+
+def draw_to(file: File, drawing: Drawing) -> None:
+    """The picture in a file."""
+    from dsconv_cli.report.pictures.figure import draw
+
+    replace_file(file.path, draw(drawing, file.kind))
 
 
 class Gates:

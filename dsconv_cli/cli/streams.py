@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, TextIO
 
+from dsconv_cli.cli.stdout import results
 from dsconv_cli.errors import CannotMeasureError
 from dsconv_cli.numbers import ascii_text
 from dsconv_cli.text import one_line
@@ -50,7 +51,7 @@ class Streams:
     @property
     def live(self) -> bool:
         """Whether stdout is a terminal that can redraw what it shows."""
-        return is_terminal(sys.stdout) and os.environ.get("TERM") != "dumb"
+        return is_terminal(results()) and os.environ.get("TERM") != "dumb"
 
 
 def say(level: Level, text: str, color: ColorChoice = "auto") -> None:
@@ -63,7 +64,8 @@ def say(level: Level, text: str, color: ColorChoice = "auto") -> None:
     mark = f"{level}:"
     if has_color(sys.stderr, color):
         mark = f"{_LEVEL_COLORS[level]}{mark}{_RESET}"
-    with suppress(OSError):
+    # A network may have closed it: that is a ValueError.
+    with suppress(OSError, ValueError):
         sys.stderr.write(f"{mark} {text}\n")
         sys.stderr.flush()
 
@@ -74,14 +76,15 @@ def write_out(text: str) -> None:
     Raises:
         PipeClosedError: nobody reads it any more, or it cannot be written.
     """
-    if sys.stdout is None:
+    stdout = results()
+    if stdout is None:
         raise PipeClosedError
     try:
         try:
-            sys.stdout.write(text)
+            stdout.write(text)
         except UnicodeEncodeError:
-            sys.stdout.write(ascii_text(text))
-        sys.stdout.flush()
+            stdout.write(ascii_text(text))
+        stdout.flush()
     except OSError as error:
         raise closed(error) from None
 
@@ -94,7 +97,12 @@ def closed(error: OSError) -> PipeClosedError:
 
 
 def terminal_width() -> int:
-    """Columns of the terminal."""
+    """Columns of the terminal that results go to."""
+    stream = results()
+    if stream is not None and not os.environ.get("COLUMNS"):
+        with suppress(OSError, ValueError):
+            if columns := os.get_terminal_size(stream.fileno()).columns:
+                return columns
     return shutil.get_terminal_size().columns
 
 

@@ -3,31 +3,51 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from dsconv_cli.cli import timed
-from dsconv_cli.cli.compare import biases, choice, make_streams
+from dsconv_cli.cli.destinations import (
+    GATE_FAILED,
+    Destinations,
+    File,
+    check_installed,
+    choose,
+    parse_file,
+    parse_picture,
+)
+from dsconv_cli.cli.options import BUDGET, GateOptions, StreamOptions, choice, seconds, timer_of
 from dsconv_cli.cli.progress import Progress, clock_text
-from dsconv_cli.cli.report import GATE_FAILED, File, parse_file
-from dsconv_cli.cli.sinks import Counted, Doubts, FileLines, Gates, Plot, Sink, StdoutLines, SummaryOf, Table
+from dsconv_cli.cli.sinks import (
+    Counted,
+    Doubts,
+    FileLines,
+    Gates,
+    Plot,
+    Sink,
+    StdoutLines,
+    SummaryOf,
+    Table,
+    draw_here,
+    draw_to,
+)
 from dsconv_cli.cli.streams import Streams, is_terminal
-from dsconv_cli.cli.sweep import DEFAULTS
 from dsconv_cli.comparison import KEYS, Comparison, closed_forms
 from dsconv_cli.counting.result import PROFILER_CHOICES
 from dsconv_cli.errors import DsconvError
-from dsconv_cli.files import check_targets
 from dsconv_cli.gates import Gate, check_types, parse_gate
-from dsconv_cli.layer.reading import integer, option_label
+from dsconv_cli.layer.fields import FIELDS, VALUED
+from dsconv_cli.layer.reading import integer, layer_name
 from dsconv_cli.layer.spec import Bias, ConvSpec
-from dsconv_cli.report import FORMATS
-from dsconv_cli.report.lines import STREAMED
-from dsconv_cli.report.plots.picture import AXES, Axes, Picture, choose_axes
-from dsconv_cli.report.sweep_table import default_columns, key_columns
-from dsconv_cli.sweep.axes import parse_axis
+from dsconv_cli.report.formats import Format
+from dsconv_cli.report.page import Page
+from dsconv_cli.report.pictures.drawing import AXES, Axes, Picture, choose_axes
+from dsconv_cli.report.rows import STREAMED
+from dsconv_cli.report.sweep import default_columns, key_columns
+from dsconv_cli.sweep.axes import Axis, parse_axis
 from dsconv_cli.sweep.conditions import Condition, parse_where
 from dsconv_cli.sweep.files import LayerFile
 from dsconv_cli.sweep.grid import make_grid
@@ -42,55 +62,49 @@ from dsconv_cli.sweep.sources import (
     Misfit,
     Shard,
     Source,
-    layer_name,
     parse_shard,
     specs,
 )
 
 if TYPE_CHECKING:
-    from dsconv_cli.timing import timer as timing
-    from dsconv_cli.timing.timer import TimingSettings
+    from dsconv_cli.cli.sweep import (
+        ListOptions,
+        PlotOptions,
+        RowOptions,
+        RunOptions,
+        SourceOptions,
+        SweepOutputOptions,
+        SweepTimingOptions,
+    )
+    from dsconv_cli.timing.settings import TimingSettings
+    from dsconv_cli.timing.timer import TimingProgress
 
 #: Seconds that a layer's timing may take where no --budget is given.
-_EACH_S: Final = float(timed.BUDGET)
-_PICTURES: Final = (".svg", ".png")
+_EACH_S: Final = float(BUDGET)
 #: Skipped layers that are told one by one; --verbose tells all.
 _TOLD: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The options as they stood on the command line. `layer` has only those that were given."""
+    """The options as they stood on the command line."""
 
-    layer: Mapping[str, str]
-    biases: tuple[bool, bool | None, bool | None, bool | None]
-    from_file: str | None
-    zips: tuple[str, ...]
-    strict: bool
+    layers: ListOptions
+    source: SourceOptions
     profiler: str
     time: bool
-    device: str
-    threads: str | None
-    channels_last: bool
-    budget: str
-    format_name: str
-    outputs: tuple[str, ...]
-    get: str | None
-    where: str | None
-    sort: str | None
-    top: str | None
-    columns: str | None
-    summary: bool
-    fail_under: tuple[str, ...]
-    fail_over: tuple[str, ...]
-    plots: tuple[str, ...]
-    plot_axes: Mapping[str, str | None]
-    resume: bool
-    jobs: str
-    shard: str | None
-    quiet: bool
-    verbose: bool
-    color: str
+    timing: SweepTimingOptions
+    output: SweepOutputOptions
+    rows: RowOptions
+    gates: GateOptions
+    pictures: PlotOptions
+    run: RunOptions
+    speech: StreamOptions
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The lists of values that were given."""
+        return {**self.layers.texts, **({"dtype": self.timing.dtype} if self.timing.dtype else {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +112,31 @@ class Sweep:
     """A run that is known to be possible."""
 
     request: Request
-    streams: Streams
     source: Source
     shard: Shard
     condition: Condition | None
     order: Order | None
     keys: tuple[str, ...]
-    gates: tuple[Gate, ...]
+    to: Destinations
     axes: Axes | None
-    pictures: tuple[str, ...]
-    files: tuple[File, ...]
     results: Path | None
-    stdout: str
     jobs: int
     timing: TimingSettings | None
+
+    @property
+    def streams(self) -> Streams:
+        """How it speaks."""
+        return self.to.streams
+
+    @property
+    def drawn_here(self) -> bool:
+        """Whether stdout gets a picture."""
+        return "-" in (self.request.pictures.plot or ())
+
+    @property
+    def rows_on(self) -> Format | None:
+        """The format in which stdout gets rows, if any."""
+        return None if self.drawn_here or self.request.rows.summary or self.to.key else self.to.format
 
     @property
     def total(self) -> int:
@@ -124,15 +149,15 @@ def run(request: Request) -> int:
     """Do what was asked, and return the exit code."""
     sweep = prepare(request)
     announce(sweep)
-    if request.strict:
+    if request.source.strict:
         _refuse_misfits(sweep)
     skipped = Skipped(sweep)
-    gates = Gates(sweep.gates, github=request.format_name == "github", color=sweep.streams.color)
+    gates = Gates(sweep.to.gates, github=request.output.format_name == "github", color=sweep.streams.color)
     with ExitStack() as stack:
-        progress = stack.enter_context(Progress(sweep.total, quiet=request.quiet or _rows_on_terminal(sweep)))
+        progress = stack.enter_context(Progress(sweep.total, quiet=request.speech.quiet or _rows_on_terminal(sweep)))
         shown = list(_shown(sweep, stack))
         counted = Counted()
-        seen: list[Sink] = [counted, *_seen(sweep), *([gates] if sweep.gates else [])]
+        seen: list[Sink] = [counted, *_seen(sweep), *([gates] if sweep.to.gates else [])]
         rows = _tee(_rows(sweep, skipped, progress, stack, wanted=bool(shown or seen[1:])), seen)
         for row in rows if sweep.order is None else sweep.order.apply(rows):
             for sink in shown:
@@ -150,7 +175,7 @@ def _tell_of_nothing(sweep: Sweep, rows: int) -> None:
     if rows or not sweep.total:
         return
     reason = "no layer satisfies --where" if sweep.condition is not None else "no layer is left"
-    if sweep.gates:
+    if sweep.to.gates:
         raise DsconvError(f"{reason}, so that the gates judged nothing")
     sweep.streams.warn(reason)
 
@@ -161,48 +186,45 @@ def prepare(request: Request) -> Sweep:
     Raises:
         DsconvError: one of them cannot be met.
     """
-    streams = make_streams(request.color, quiet=request.quiet, verbose=request.verbose)
+    streams = request.speech.streams()
     choice("--profiler", request.profiler, PROFILER_CHOICES)
-    clocked = timed.settings(
-        request.time,
-        device=request.device,
-        threads=request.threads,
-        channels_last=request.channels_last,
-        budget=request.budget or timed.BUDGET,
-    )
+    clocked = request.timing.settings(request.time)
     absent = (*(["measured"] if request.profiler == "none" else []), *([] if request.time else ["time"]))
     source = make_source(request)
-    keys = tuple(KEYS) if request.columns is None else resolve_many(request.columns, "--columns")
-    condition = None if request.where is None else parse_where(request.where)
-    order = parse_order(request.sort, request.top, default="time.speedup" if request.time else "macs.ratio")
+    keys = tuple(KEYS) if request.rows.columns is None else resolve_many(request.rows.columns, "--columns")
+    condition = _condition(request.rows.where or ())
+    order = parse_order(request.rows.sort, request.rows.top, default="time.speedup" if request.time else "macs.ratio")
     gates = _gates(request)
     for option, wanted in (
         ("--where", condition.keys if condition else ()),
         ("--sort", (order.key,) if order else ()),
         ("--fail-under or --fail-over", [gate.key for gate in gates]),
-        ("--get", (resolve(request.get, "--get"),) if request.get else ()),
+        ("--get", (resolve(request.output.get, "--get"),) if request.output.get else ()),
     ):
         for key in wanted:
             check_present(key, absent, option)
     check_types(closed_forms(ConvSpec(k=1, c=1)), gates)
-    pictures, files = _targets(request)
-    axes = _axes(request, source, absent) if pictures else None
-    results, files = _results_file(request, files)
+    files = _files(request)
+    results, rest = _results_file(request, files)
     return Sweep(
         request,
-        streams,
         source,
-        parse_shard(request.shard),
+        parse_shard(request.run.shard),
         condition,
         order,
         keys,
-        gates,
-        axes,
-        pictures,
-        files,
+        choose(
+            "sweep",
+            streams,
+            _stdout(request, bool(files)),
+            rest,
+            key=resolve(request.output.get, "--get") if request.output.get else None,
+            gates=gates,
+            beside=[] if results is None else [results],
+        ),
+        _axes(request, source, absent) if request.pictures.plot or any(file.kind for file in files) else None,
         results,
-        _stdout(request, pictures, bool(files or results)),
-        integer(request.jobs, "--jobs"),
+        integer(request.run.jobs, "--jobs"),
         clocked,
     )
 
@@ -233,141 +255,139 @@ def make_source(request: Request) -> Source:
     Raises:
         DsconvError: a value is missing or malformed, or is given twice.
     """
-    given = set(request.layer)
-    bias = biases(*request.biases)
+    texts = request.texts
+    bias = request.layers.bias
     fixed = {"bias": bias} if bias != Bias() else {}
-    if request.from_file is None:
-        texts = {name: request.layer.get(name, default) for name, default in DEFAULTS.items()}
-        axes = {
-            name: parse_axis(name, text, option_label(name)) for name, text in texts.items() if name in given or text
-        }
-        grid = make_grid(axes, fixed, request.zips, given)
+    zips = request.source.zips or ()
+    file_name = _one_file(request.source.from_file or ())
+    if file_name is None:
+        usual = {name: field.default for name, field in FIELDS.items() if field.default}
+        axes = _axes_of({**usual, **texts})
+        grid = make_grid(axes, fixed, zips, texts)
         for name in ("k", "c"):
             if name not in {*axes, *(tie.target for tie in grid.ties)}:
                 raise DsconvError(f"--{name} is missing; give it, tie it with --zip, or read layers with --from")
         return GridSource(grid)
-    axes = {name: parse_axis(name, request.layer[name], option_label(name)) for name in DEFAULTS if name in given}
-    tied = [text.partition("=")[0].strip() for text in request.zips if "=" in text]
-    file = LayerFile(request.from_file, [name for name in ("k", "c") if name not in {*given, *tied}])
-    return FileSource(file, make_grid(axes, fixed, request.zips, given, file.names))
+    tied = [text.partition("=")[0].strip() for text in zips if "=" in text]
+    file = LayerFile(file_name, [name for name in ("k", "c") if name not in {*texts, *tied}])
+    return FileSource(file, make_grid(_axes_of(texts), fixed, zips, texts, file.names))
+
+
+def _axes_of(texts: Mapping[str, str]) -> dict[str, Axis]:
+    """In the order of the fields, which is that in which a grid nests."""
+    return {name: parse_axis(name, texts[name], FIELDS[name].option) for name in VALUED if name in texts}
+
+
+def _one_file(files: Sequence[str]) -> str | None:
+    if len(files) > 1:
+        raise DsconvError("--from takes one file; put several together with cat, or run once for each")
+    return files[0] if files else None
+
+
+def _condition(texts: Sequence[str]) -> Condition | None:
+    if not texts:
+        return None
+    return parse_where(texts[0] if len(texts) == 1 else " and ".join(f"({text})" for text in texts))
 
 
 def _gates(request: Request) -> tuple[Gate, ...]:
     return (
-        *(parse_gate("under", text, lambda name: resolve(name, "--fail-under")) for text in request.fail_under),
-        *(parse_gate("over", text, lambda name: resolve(name, "--fail-over")) for text in request.fail_over),
+        *(
+            parse_gate("under", text, lambda name: resolve(name, "--fail-under"))
+            for text in request.gates.fail_under or ()
+        ),
+        *(
+            parse_gate("over", text, lambda name: resolve(name, "--fail-over"))
+            for text in request.gates.fail_over or ()
+        ),
     )
 
 
-def _targets(request: Request) -> tuple[tuple[str, ...], tuple[File, ...]]:
-    """Pictures and other files; that each can be written is known when this returns."""
-    drawn = [text for text in request.outputs if _is_picture(text)]
-    files = tuple(parse_file(text) for text in request.outputs if text not in drawn)
-    pictures = (*request.plots, *(text.removeprefix("svg:") for text in drawn))
-    for target in pictures:
+def _files(request: Request) -> list[File]:
+    """All that is to be written, pictures among it."""
+    files = [parse_file("sweep", text) for text in request.output.output or ()]
+    for target in request.pictures.plot or ():
         if target == "-":
-            from dsconv_cli.report.plots.terminal import check_installed
-
-            check_installed()
-            continue
-        if Path(target).suffix.lower() not in _PICTURES:
-            raise DsconvError(f"--plot {target}: a picture ends in {' or '.join(_PICTURES)}, or is - for the terminal")
-        from dsconv_cli.report.plots.files import check_installed
-
-        check_installed()
-    every = (*files, *(File("svg", Path(target)) for target in pictures if target != "-"))
-    for file in every:
-        if file.format == "github":
-            raise DsconvError("--output github: annotations go to stdout; use --format github")
-    check_targets([file.path for file in every])
-    return pictures, files
+            check_installed("plotille", "--plot -")
+        else:
+            files.append(parse_picture("sweep", target))
+    return files
 
 
-def _is_picture(text: str) -> bool:
-    return Path(text).suffix.lower() in _PICTURES and text.partition(":")[0] not in {*FORMATS} - {"svg"}
-
-
-def _results_file(request: Request, files: tuple[File, ...]) -> tuple[Path | None, tuple[File, ...]]:
+def _results_file(request: Request, files: Sequence[File]) -> tuple[Path | None, list[File]]:
     """With --resume, the one file that is appended to, and the others."""
-    if not request.resume:
-        return None, files
-    lines = [file for file in files if file.format == "jsonl"]
+    if not request.run.resume:
+        return None, list(files)
+    lines = [file for file in files if file.format.name == "jsonl"]
     if len(lines) != 1:
         raise DsconvError("--resume goes on with the rows of a file; name it with --output FILE.jsonl")
-    return lines[0].path, tuple(file for file in files if file is not lines[0])
+    return lines[0].path, [file for file in files if file is not lines[0]]
 
 
 def _axes(request: Request, source: Source, absent: tuple[str, ...]) -> Axes:
     usual = "time.speedup" if request.time else "macs.ratio"
-    y = resolve(request.plot_axes["y"] or usual, "--plot-y")
+    y = resolve(request.pictures.plot_y or usual, "--plot-y")
     check_present(y, absent, "--plot-y")
     counts: dict[str, int] = {}
     if isinstance(source, GridSource | FileSource):
         counts = {axis.name: axis.count for dimension in source.grid.dimensions for axis in dimension.axes}
-    return choose_axes(source.varying, counts, request.plot_axes, y)
+    return choose_axes(source.varying, counts, request.pictures.axes(), y)
 
 
-def _stdout(request: Request, pictures: tuple[str, ...], other_files: bool) -> str:
-    """What stdout gets: a format, "bare" values, a "summary", a "picture", or nothing ("")."""
-    formats = [name for name, one in FORMATS.items() if one.on_stdout]
-    if request.format_name and request.format_name not in formats:
-        raise DsconvError(f"--format must be one of {', '.join(formats)}, not {request.format_name!r}")
-    wishes = [
-        option
-        for option, asked in (("--get", request.get), ("--summary", request.summary), ("--plot -", "-" in pictures))
-        if asked
-    ]
-    if len(wishes) > 1:
-        raise DsconvError(f"{' and '.join(wishes)} cannot share stdout; drop one")
-    if "-" in pictures:
-        return "picture"
-    if request.get:
-        return "bare"
-    if request.summary:
-        return "summary"
-    if request.format_name:
-        return request.format_name
-    return "" if other_files else "table"
+def _stdout(request: Request, other_files: bool) -> str:
+    """The name of the format that stdout gets; "" for none."""
+    wishes = {
+        "--get": request.output.get,
+        "--summary": request.rows.summary,
+        "--plot -": "-" in (request.pictures.plot or ()),
+    }
+    asked = [option for option, wanted in wishes.items() if wanted]
+    if len(asked) > 1:
+        raise DsconvError(f"{' and '.join(asked)} cannot share stdout; drop one")
+    return request.output.format_name or ("" if other_files and not request.rows.summary else "table")
 
 
 def _rows_on_terminal(sweep: Sweep) -> bool:
     """Whether rows go by on the screen, where a line that is redrawn would only be in their way."""
-    return sweep.stdout in STREAMED and is_terminal(sys.stdout)
+    streams = sweep.rows_on is not None and sweep.rows_on.name in STREAMED
+    return (streams or sweep.to.key is not None) and is_terminal(sys.stdout)
 
 
 def _shown(sweep: Sweep, stack: ExitStack) -> Iterator[Sink]:
     """What gets the rows that are left after --sort and --top."""
-    if sweep.stdout == "bare":
-        yield StdoutLines("bare", (resolve(sweep.request.get or ""),))
-    elif sweep.stdout in STREAMED:
-        yield StdoutLines(sweep.stdout, sweep.keys)
-    elif sweep.stdout in {"table", "markdown"}:
-        yield _table(sweep, sweep.stdout, None)
-    for file in sweep.files:
-        if file.format in STREAMED:
-            yield FileLines(file.format, sweep.keys, file.path, stack)
-        else:
-            yield _table(sweep, file.format, file.path)
+    if sweep.to.key is not None:
+        yield StdoutLines("bare", (sweep.to.key,))
+    elif sweep.rows_on is not None and sweep.rows_on.name in STREAMED:
+        yield StdoutLines(sweep.rows_on.name, sweep.keys)
+    elif sweep.rows_on is not None and sweep.rows_on.part == "page":
+        yield _table(sweep, sweep.to.show)
+    for file in sweep.to.files:
+        if file.format.name in STREAMED:
+            yield FileLines(file, sweep.keys, stack)
+        elif not file.kind:
+            yield _table(sweep, file.show)
 
 
 def _seen(sweep: Sweep) -> Iterator[Sink]:
     """What gets every row."""
-    color = sweep.streams.color
-    if sweep.stdout == "summary":
-        yield SummaryOf(sweep.request.format_name or "table", color)
-    for target in sweep.pictures:
-        assert sweep.axes is not None
-        yield Plot(Picture(sweep.axes), target, color)
+    if sweep.request.rows.summary:
+        yield SummaryOf(sweep.to.write_out)
+    if sweep.axes is not None:
+        if sweep.drawn_here:
+            yield Plot(Picture(sweep.axes), partial(draw_here, sweep.to.view))
+        for file in sweep.to.files:
+            if file.kind:
+                yield Plot(Picture(sweep.axes), partial(draw_to, file))
     if sweep.timing is not None:
         yield Doubts(sweep.streams)
 
 
-def _table(sweep: Sweep, format_name: str, path: Path | None) -> Table:
-    if sweep.request.columns is None:
+def _table(sweep: Sweep, show: Callable[[Page], None]) -> Table:
+    if sweep.request.rows.columns is None:
         columns = default_columns(_in_usual_order(sweep.source.varying), timed=sweep.timing is not None)
     else:
         columns = key_columns(sweep.keys)
-    return Table(columns, _title(sweep), format_name, path, sweep.streams.color)
+    return Table(columns, _title(sweep), show)
 
 
 def _in_usual_order(names: Iterable[str]) -> tuple[str, ...]:
@@ -389,7 +409,7 @@ class Skipped:
     """Tells of layers that cannot exist: the first ones by name, the others by number."""
 
     def __init__(self, sweep: Sweep) -> None:
-        self._streams, self._strict, self._total = sweep.streams, sweep.request.strict, sweep.total
+        self._streams, self._strict, self._total = sweep.streams, sweep.request.source.strict, sweep.total
         self.count = 0
 
     def add(self, misfit: Misfit) -> None:
@@ -470,16 +490,16 @@ def _timed(sweep: Sweep, layers: list[ConvSpec], progress: Progress) -> Iterator
     if not layers:
         return
     assert sweep.timing is not None
-    total = timed.seconds(sweep.request.budget, "--budget") if sweep.request.budget else _EACH_S * len(layers)
+    total = seconds(sweep.request.timing.budget, "--budget") if sweep.request.timing.budget else _EACH_S * len(layers)
     sweep.streams.note(f"timing {len(layers):,} layers takes at most {clock_text(total)}, split over them")
     progress.restart(len(layers))
 
-    def watch(spec: ConvSpec, left: float) -> Callable[[timing.Progress], None]:
+    def watch(spec: ConvSpec, left: float) -> Callable[[TimingProgress], None]:
         note = f"timing {layer_name(spec)}"
         progress.draw(note, left)
         return lambda one: progress.update(note, left - one.elapsed_s)
 
-    with timed.timer(sweep.timing) as timer:
+    with timer_of(sweep.timing) as timer:
         assert timer is not None
         profiler = sweep.request.profiler
         for one in time_layers(layers, lambda spec: count_one(closed_forms(spec), profiler), timer, total, watch=watch):

@@ -6,20 +6,13 @@ Pure integer arithmetic. Nothing here knows torch, a clock or a terminal.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from dsconv_cli.errors import SpecError
+from dsconv_cli.errors import SpecError, quoted
+from dsconv_cli.layer.fields import DTYPE_BYTES, MAX_DIMENSION, PADDING_WORDS
 
 Pair = tuple[int, int]
 Shape = tuple[int, int, int, int]
-
-#: Bytes per element. The key is torch's name for the dtype.
-DTYPE_BYTES: Final = {"float32": 4, "float64": 8, "bfloat16": 2, "float16": 2}
-
-#: No tensor library holds a dimension above a signed 64-bit integer.
-MAX_DIMENSION: Final = 2**63 - 1
-
-PADDING_WORDS: Final = ("half", "same", "valid")
 
 
 class Bias(NamedTuple):
@@ -110,7 +103,7 @@ class ConvSpec:
         put(self, "depth_multiplier", _positive("depth_multiplier", depth_multiplier))
         put(self, "bias", _bias(bias))
         if dtype not in DTYPE_BYTES:
-            raise SpecError(f"dtype must be one of {', '.join(DTYPE_BYTES)}, not {dtype!r}")
+            raise SpecError(f"dtype must be one of {', '.join(DTYPE_BYTES)}, not {quoted(dtype)}")
         put(self, "dtype", dtype)
         begin, end = _resolve_padding(padding, self)
         put(self, "padding", begin)
@@ -122,6 +115,12 @@ class ConvSpec:
     def dilated_kernel(self) -> Pair:
         """Extent of the kernel with its gaps: d·(R-1)+1, d·(S-1)+1."""
         return (self.dilation[0] * (self.r - 1) + 1, self.dilation[1] * (self.s - 1) + 1)
+
+    @property
+    def half_padding(self) -> Pair:
+        """What `half` means for this kernel: ⌊d·(R-1)/2⌋, ⌊d·(S-1)/2⌋."""
+        height, width = self.dilated_kernel
+        return ((height - 1) // 2, (width - 1) // 2)
 
     @property
     def input_shape(self) -> Shape:
@@ -165,7 +164,7 @@ def _positive(name: str, value: int) -> int:
 def _integer(name: str, value: object, *, least: int) -> int:
     want = "a positive integer" if least == 1 else "zero or a positive integer"
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise SpecError(f"{name} must be {want}, not {value!r}")
+        raise SpecError(f"{name} must be {want}, not {quoted(value)}")
     if value > MAX_DIMENSION:
         raise SpecError(f"{name} must be at most 2^63 - 1, the largest dimension a tensor can have")
     return value
@@ -174,7 +173,7 @@ def _integer(name: str, value: object, *, least: int) -> int:
 def _bias(bias: bool | Bias) -> Bias:
     parts = (bias,) * 3 if isinstance(bias, bool) else bias
     if not (isinstance(parts, tuple) and len(parts) == 3 and all(isinstance(part, bool) for part in parts)):
-        raise SpecError(f"bias must be True, False or Bias(ordinary, depthwise, pointwise), not {bias!r}")
+        raise SpecError(f"bias must be True, False or Bias(ordinary, depthwise, pointwise), not {quoted(bias)}")
     return Bias(*parts)
 
 
@@ -183,7 +182,7 @@ def _pair(name: str, value: int | Pair, *, least: int) -> Pair:
         return (1, 1)
     pair = value if isinstance(value, tuple | list) else (value, value)
     if len(pair) != 2:
-        raise SpecError(f"{name} must be one number or two (height, width), not {value!r}")
+        raise SpecError(f"{name} must be one number or two (height, width), not {quoted(value)}")
     return (_integer(name, pair[0], least=least), _integer(name, pair[1], least=least))
 
 
@@ -193,18 +192,18 @@ def _resolve_padding(padding: int | Pair | str, spec: ConvSpec) -> tuple[Pair, P
         pair = _pair("padding", padding, least=0)
         return pair, pair
     if padding not in PADDING_WORDS:
-        raise SpecError(f"padding must be {', '.join(PADDING_WORDS)}, one number or two, not {padding!r}")
+        raise SpecError(f"padding must be {', '.join(PADDING_WORDS)}, one number or two, not {quoted(padding)}")
     if padding == "valid":
         return (0, 0), (0, 0)
-    kh, kw = spec.dilated_kernel
-    half = ((kh - 1) // 2, (kw - 1) // 2)
+    half = spec.half_padding
     if padding == "half":
         return half, half
     if spec.stride != (1, 1):
         raise SpecError(
             "padding 'same' needs stride 1, for only then can the output be as large as the input; use 'half'"
         )
-    return half, (kh // 2, kw // 2)
+    height, width = spec.dilated_kernel
+    return half, (height // 2, width // 2)
 
 
 def _checked_end(padding_end: Pair, begin: Pair, spec: ConvSpec) -> Pair:

@@ -17,6 +17,7 @@ from dsconv_cli.errors import CannotMeasureError, DsconvError
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.model.choose import check_globs, decide, why_kept
 from dsconv_cli.model.copying import copy_module
+from dsconv_cli.model.foreign import describe, foreign
 from dsconv_cli.model.inputs import CPU, META, Call, Inputs, inputs_of, seeded, shapes_of
 from dsconv_cli.model.layers import (
     Conv,
@@ -29,7 +30,7 @@ from dsconv_cli.model.layers import (
     why_not_by_itself,
 )
 from dsconv_cli.model.result import BeforeAfter, InputShape, Layer, ModelResult, Selection
-from dsconv_cli.model.source import Source, a, check_call, describe, first_dtype, quiet, source_of
+from dsconv_cli.model.source import Source, a, check_call, first_dtype, source_of
 from dsconv_cli.model.walk import Walk, walk
 
 
@@ -118,7 +119,7 @@ def build_separated(source: Source, chosen: Mapping[str, ConvSpec | None]) -> nn
         assert conv is not None
         assert spec is not None
         swap[old] = pair_for(conv, spec, str(conv.device))
-    with source.untouched(), quiet():
+    with source.untouched(), foreign(source.name):
         return copy_module(base, None, swap)
 
 
@@ -134,7 +135,7 @@ def pair_for(conv: Conv, spec: ConvSpec, device: str) -> nn.Sequential:
 
 def analyse_source(source: Source, inputs: Inputs, selection: Selection) -> ModelResult:
     """`analyse` for a network that may still have to be built."""
-    with source.untouched(), quiet():
+    with source.untouched(), foreign(source.name):
         ran = _run_somewhere(source, inputs)
         layers = layers_of(ran.network, ran.walk, selection.depth_multiplier)
         params = total_params(ran.network.module)

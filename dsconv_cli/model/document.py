@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from operator import attrgetter
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -14,11 +10,10 @@ from dsconv_cli import comparison
 from dsconv_cli.comparison import KEYS as COMPARISON_KEYS
 from dsconv_cli.comparison import SCHEMA_VERSION, Comparison, Value
 from dsconv_cli.comparison import read as read_comparison
+from dsconv_cli.data import csv_text, json_line
+from dsconv_cli.layer import reading
 from dsconv_cli.layer.cost import cost
-from dsconv_cli.layer.reading import INTEGERS, PAIRS
-from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.model.result import BeforeAfter, Layer, ModelResult
-from dsconv_cli.report.csv_ import cell
 
 Getter = Callable[[ModelResult], Value]
 
@@ -185,33 +180,9 @@ def _selection(result: ModelResult) -> dict[str, Any]:
     }
 
 
-#: The columns of `--layers`, as the options of `compare` are called.
-_FILE_COLUMNS: Final[Mapping[str, Callable[[ConvSpec], Value]]] = MappingProxyType(
-    {
-        **{name: attrgetter(name) for name in (*INTEGERS, *PAIRS, "padding", "padding_end", "dtype")},
-        "ordinary_bias": lambda spec: spec.bias.ordinary,
-        "depthwise_bias": lambda spec: spec.bias.depthwise,
-        "pointwise_bias": lambda spec: spec.bias.pointwise,
-    }
-)
-
-
 def layers_file(result: ModelResult, ending: str) -> str:
     """The eligible layers in the form that `sweep --from` reads: CSV, or JSON Lines where `ending` is .jsonl."""
-    rows = [
-        {"name": layer.name, **{column: value(layer.spec) for column, value in _FILE_COLUMNS.items()}}
-        for layer in result.eligible
-        if layer.spec is not None
-    ]
+    rows = [{"name": layer.name, **reading.columns(layer.spec)} for layer in result.eligible if layer.spec is not None]
     if ending == ".jsonl":
-        return "".join(json.dumps(row) + "\n" for row in rows)
-    return csv_table(("name", *_FILE_COLUMNS), [row.values() for row in rows])
-
-
-def csv_table(header: Iterable[str], rows: Iterable[Iterable[Value]]) -> str:
-    """CSV with a header; missing values are empty cells."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([cell(value) for value in row] for row in rows)
-    return out.getvalue()
+        return "".join(map(json_line, rows))
+    return csv_text([("name", *reading.COLUMNS), *(row.values() for row in rows)])

@@ -14,7 +14,8 @@ from torch.nn.utils import parametrize
 
 from dsconv_cli.errors import SpecError
 from dsconv_cli.layer.cost import cost
-from dsconv_cli.layer.spec import DTYPE_BYTES, Bias, ConvSpec, Pair
+from dsconv_cli.layer.fields import DTYPE_BYTES
+from dsconv_cli.layer.spec import Bias, ConvSpec, Pair
 from dsconv_cli.model.result import Layer, Operator
 from dsconv_cli.model.walk import Seen, Walk
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import logging
 import os
-import sys
-import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +17,7 @@ from torch.utils._pytree import tree_structure
 
 from dsconv_cli.errors import CannotMeasureError, DsconvError
 from dsconv_cli.model.copying import copy_module, left_as_it_was
+from dsconv_cli.model.foreign import blaming, describe, foreign
 
 #: What in an exported archive is a pickle of any object, or compiled code, rather than numbers and a graph.
 _UNSAFE_ENTRIES: Final = ("/data/aotinductor/", "/constants/custom_obj_", "/constants/opaque_obj_")
@@ -63,7 +60,7 @@ class Source:
         """A copy on `device`, in evaluation mode, with the modules named in `swap` replaced."""
         base = self.original(device)
         by_module = {base.get_submodule(name): new for name, new in (swap or {}).items()}
-        with quiet():
+        with foreign(self.name):
             copied = copy_module(base, device, by_module)
             if self.dtype is not None:
                 copied.to(self.dtype)
@@ -92,11 +89,8 @@ class Source:
 
     def _make(self, device: str) -> nn.Module:
         assert self._build is not None
-        try:
-            with quiet(), torch.device(device):
-                made = self._build()
-        except (Exception, SystemExit) as error:
-            raise CannotMeasureError(f"{self.name} raised {describe(error)}") from error
+        with blaming(self.name), torch.device(device):
+            made = self._build()
         if isinstance(made, ExportedProgram):
             return from_exported(made, self.name).original(device)
         if not isinstance(made, nn.Module):
@@ -131,7 +125,7 @@ def from_exported(program: ExportedProgram, name: str) -> Source:
         CannotMeasureError: torch cannot do that.
     """
     try:
-        with quiet():
+        with foreign(name):
             module = torch.export.unflatten(program)
     except Exception as error:
         raise CannotMeasureError(f"{name} could not be taken apart into modules: {describe(error)}") from error
@@ -156,7 +150,7 @@ def load_exported(path: Path) -> Source:
     except zipfile.BadZipFile:
         raise DsconvError(f"{path} is no torch.export program; torch.export.save writes one") from None
     try:
-        with quiet(), _restricted_reader():
+        with foreign(str(path)), _restricted_reader():
             program = torch.export.load(path)
     except Exception as error:
         raise CannotMeasureError(f"torch could not read {path}: {describe(error)}") from error
@@ -192,19 +186,6 @@ def _restricted_reader() -> Iterator[None]:
             os.environ[switch] = before
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """What a network prints goes to stderr, for stdout holds the result; its warnings are not ours to show."""
-    disabled = logging.root.manager.disable
-    with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
-        warnings.simplefilter("ignore")
-        logging.disable(max(disabled, logging.WARNING))
-        try:
-            yield
-        finally:
-            logging.disable(disabled)
-
-
 def check_call(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
     """Find out whether `forward` takes that many inputs, before it runs.
 
@@ -236,12 +217,6 @@ def _check_exported_call(module: Any, args: tuple[Any, ...], kwargs: Mapping[str
             f"the program was exported with {count} input{'s' if count != 1 else ''}, not with these "
             f"{len(args) + len(kwargs)}; without --input it is run on inputs like those"
         )
-
-
-def describe(error: BaseException) -> str:
-    """The error as one line: its kind and the first line of what it says."""
-    said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def first_dtype(module: nn.Module) -> torch.dtype:

@@ -16,8 +16,9 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from dsconv_cli.counting.modules import torch_dtype
-from dsconv_cli.errors import CannotMeasureError, DsconvError
-from dsconv_cli.model.source import Source, describe, load_exported, quiet, source_of
+from dsconv_cli.errors import DsconvError
+from dsconv_cli.model.foreign import blaming
+from dsconv_cli.model.source import Source, load_exported, source_of
 
 
 def load_target(text: str, arguments: Mapping[str, Any] | None = None, *, dtype: str = "") -> Source:
@@ -47,30 +48,31 @@ def _find(text: str, arguments: dict[str, Any]) -> Source:
             f"TARGET must be package.module:factory, path/to/file.py:factory or a .pt2 file, not {text!r}"
         )
     module = _from_file(Path(place)) if place.endswith(".py") else _from_package(place)
-    found = _attribute(module, name, place)
-    if isinstance(found, nn.Module | ExportedProgram):
-        _refuse_arguments(text, arguments)
-        return source_of(found, text)
-    if not callable(found):
-        raise DsconvError(
-            f"{text} is of type {type(found).__name__}: neither a torch.nn.Module nor a function that makes one"
-        )
-    _check_arguments(text, found, arguments)
+    # A module may look its names up in a function of its own, and an object be a mock-up that answers to anything.
+    with blaming(f"looking for {name} in {place}"):
+        found = _attribute(module, name, place)
+        if isinstance(found, nn.Module | ExportedProgram):
+            _refuse_arguments(text, arguments)
+            return source_of(found, text)
+        if not callable(found):
+            raise DsconvError(
+                f"{text} is of type {type(found).__name__}: neither a torch.nn.Module nor a function that makes one"
+            )
+        _check_arguments(text, found, arguments)
     return Source(text, build=lambda: found(**arguments))
 
 
 def _from_package(name: str) -> ModuleType:
-    _look_in(Path.cwd())
-    with quiet():
+    here = Path.cwd()
+    _look_in(here)
+    with blaming(f"importing {name}"):
         try:
             return importlib.import_module(name)
         except ModuleNotFoundError as error:
             missing = error.name or name
             if name == missing or name.startswith(f"{missing}."):
-                raise DsconvError(f"no module named {missing!r}, in this environment or in {Path.cwd()}") from None
-            raise CannotMeasureError(f"importing {name} raised {describe(error)}") from error
-        except (Exception, SystemExit) as error:
-            raise CannotMeasureError(f"importing {name} raised {describe(error)}") from error
+                raise DsconvError(f"no module named {missing!r}, in this environment or in {here}") from None
+            raise
 
 
 def _from_file(path: Path) -> ModuleType:
@@ -84,11 +86,8 @@ def _from_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     _look_in(path.resolve().parent)
-    try:
-        with quiet():
-            spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise CannotMeasureError(f"running {path} raised {describe(error)}") from error
+    with blaming(f"running {path}"):
+        spec.loader.exec_module(module)
     return module
 
 

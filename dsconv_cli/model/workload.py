@@ -9,18 +9,19 @@ from torch import nn
 
 from dsconv_cli.errors import CannotMeasureError
 from dsconv_cli.model.analysis import call_of, pair_for
+from dsconv_cli.model.foreign import describe
 from dsconv_cli.model.inputs import CPU, Inputs, inputs_from
 from dsconv_cli.model.layers import conv_of
 from dsconv_cli.model.result import InputShape
-from dsconv_cli.model.source import Source, describe
+from dsconv_cli.model.source import Source
 from dsconv_cli.model.target import load_target
-from dsconv_cli.timing.jobs import Conditions, LayerSample, MeasureNetwork
-from dsconv_cli.timing.result import Backends, Seconds
-from dsconv_cli.timing.worker.devices import DEVICES, Work, parse_device
-from dsconv_cli.timing.worker.measure import ready, sample_watched, stopwatch
+from dsconv_cli.model.timing import MeasureNetwork
+from dsconv_cli.timing.worker.answers import Conditions, Sample
+from dsconv_cli.timing.worker.devices import Work
+from dsconv_cli.timing.worker.process import ready, sample_watched
 
 
-def measure_network(job: MeasureNetwork) -> LayerSample:
+def measure_network(job: MeasureNetwork) -> Sample:
     """One process's measurement: the network under "ordinary", the replaced one under "separable".
 
     Raises:
@@ -31,15 +32,12 @@ def measure_network(job: MeasureNetwork) -> LayerSample:
     torch.set_flush_denormal(True)
     try:
         works = _works(job)
-        with ready(job.conditions):
-            device = DEVICES[parse_device(job.conditions.device)[0]]
-            stopwatches = {name: stopwatch(device, work) for name, work in works.items()}
-            rounds, stolen, others = sample_watched(stopwatches, job.conditions, job.plan, on_cpu=device.on_cpu)
+        with ready(job.conditions) as device:
+            return Sample(*sample_watched(device, works, job.conditions, job.schedule))
     except (RuntimeError, MemoryError) as error:
         raise CannotMeasureError(
             f"torch could not run the network on {job.conditions.device}: {describe(error)}"
         ) from error
-    return LayerSample(rounds, Seconds(0.0, 0.0, 0.0), Backends(), stolen, others, None, None)
 
 
 def _works(job: MeasureNetwork) -> dict[str, Work]:

@@ -10,6 +10,7 @@ from typing import Final
 
 from dsconv_cli.comparison import KEYS, Comparison, document, flat
 from dsconv_cli.layer.cost import MUCH_LESS, Counts
+from dsconv_cli.layer.reading import command_of
 from dsconv_cli.numbers import exact, percent, scaled, significant, times
 from dsconv_cli.report import layer, timing
 from dsconv_cli.report.page import Block, Cell, Column, Item, Items, Layouts, Line, Page, Report, Table, Tone
@@ -93,7 +94,7 @@ def page(one: Comparison, *, explain: bool = False, pending: str = "", progress:
         from dsconv_cli.layer.derivation import explain as derive
 
         sections += ((Line(heading, "strong"), Items(tuple(map(Item, lines)), "")) for heading, lines in derive(one))
-    return Page(tuple(sections), layer.command(one.spec))
+    return Page(tuple(sections), command_of(one.spec))
 
 
 def _figures(one: Comparison) -> Layouts:

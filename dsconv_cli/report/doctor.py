@@ -104,16 +104,11 @@ def _facts(one: Examination) -> Iterator[tuple[str, str]]:
         yield "memory", f"{scaled(machine.free_bytes, 'B')} free"
     yield "devices", "; ".join(_device(found.device, found.usable, found.description) for found in one.devices)
     yield "measured on", ", ".join([one.settings.device, one.dtype, one.settings.layout, *machine.notes])
-    yield (
-        "peaks",
-        f"matrix product {significant(peaks.matmul_flops / 1e9)} GFLOP/s, convolution "
-        f"{significant(peaks.conv_flops / 1e9)} GFLOP/s, copy {significant(peaks.copy_bytes / 1e9)} GB/s",
-    )
-    yield (
-        "noise floor",
-        f"a layer against itself reads {gain.value:.3f}, {gain.level:.0%} interval {gain.low:.3f} to {gain.high:.3f} "
-        f"(±{gain.half_width:.1%}; {one.noise.processes} processes, {one.noise.pairs} pairs)",
-    )
+    matmul, conv, copy = (significant(rate / 1e9) for rate in (peaks.matmul_flops, peaks.conv_flops, peaks.copy_bytes))
+    yield "peaks", f"matrix product {matmul} GFLOP/s, convolution {conv} GFLOP/s, copy {copy} GB/s"
+    interval = f"{gain.level:.0%} interval {gain.low:.3f} to {gain.high:.3f}"
+    spread = f"(±{gain.half_width:.1%}; {one.noise.processes} processes, {one.noise.pairs} pairs)"
+    yield "noise floor", f"a layer against itself reads {gain.value:.3f}, {interval} {spread}"
 
 
 def _device(name: str, usable: bool, description: str) -> str:

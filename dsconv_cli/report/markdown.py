@@ -11,7 +11,7 @@ from dsconv_cli.report.page import Block, Cell, Column, Facts, Item, Items, Layo
 from dsconv_cli.text import printable
 
 #: What Markdown would take for its own. An underscore inside a word is none of it.
-_SPECIAL: Final = re.compile(r"[\\`*<\[\]|&~]|(?<!\w)_|_(?!\w)")
+_SPECIAL: Final = re.compile(r"[\\`*<\[\]|&~]|(?<![^\W_])_|_(?![^\W_])")
 _TICKS: Final = re.compile(r"`+")
 _FACTS: Final = (Column("", left=True), Column("", left=True))
 

@@ -19,7 +19,7 @@ def render(page: Page) -> str:
     from rich.console import Console
     from rich.text import Text
 
-    text = Text.from_ansi(table.render(page, View(color=True)))
+    text = Text.from_ansi(table.render(page, View(color=True)).rstrip("\n"))
     text.highlight_regex(_PIECE, style="none")
     width = max(page.reading_width, *(line.cell_len for line in text.split()))
     console = Console(

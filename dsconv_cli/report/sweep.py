@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from dsconv_cli.comparison import Comparison, Value, read
+from dsconv_cli.comparison import Comparison, read
 from dsconv_cli.data import bare
+from dsconv_cli.layer.reading import as_text
 from dsconv_cli.numbers import significant, times
 from dsconv_cli.report import page
 from dsconv_cli.report.compare import UNITS_NOTE, tone_of
@@ -56,7 +57,7 @@ def table(columns: Sequence[Column], rows: Sequence[tuple[Cell, ...]], title: st
 def _spec_column(name: str) -> Column:
     if name == "bias":
         return Column("bias", lambda one: Cell(biases(one.spec)))
-    return Column(name.replace("_", " "), lambda one: Cell(_short(getattr(one.spec, name))))
+    return Column(name.replace("_", " "), lambda one: Cell(as_text(getattr(one.spec, name))))
 
 
 def _value(key: str) -> Callable[[Comparison], Cell]:
@@ -92,9 +93,3 @@ _TIME: Final = (
     Column("interval", _interval),
     Column("separable is", lambda one: Cell("" if one.time is None else one.time.verdict)),
 )
-
-
-def _short(value: Value) -> str:
-    if isinstance(value, tuple):
-        return str(value[0]) if len(set(value)) == 1 else "x".join(map(str, value))
-    return str(value)

@@ -25,7 +25,7 @@ _RESET: Final = "\x1b[0m"
 #: Between two columns.
 _GAP: Final = "  "
 #: No column is folded to less than this, and no text wrapped to less.
-_NARROWEST: Final = 8
+_NARROWEST: Final = 6
 #: Stands after a sign that takes two columns, so that lengths are columns; dropped in the end.
 _FILLER: Final = "\0"
 

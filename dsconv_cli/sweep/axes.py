@@ -13,13 +13,12 @@ from math import gcd, lcm
 from typing import Final
 
 from dsconv_cli.errors import DsconvError
-from dsconv_cli.layer.reading import INTEGERS, PAIRS, integer
-from dsconv_cli.layer.spec import DTYPE_BYTES, MAX_DIMENSION, PADDING_WORDS, Pair
+from dsconv_cli.layer.fields import FIELDS, MAX_DIMENSION, Field
+from dsconv_cli.layer.reading import as_text, field_value, integer
+from dsconv_cli.layer.spec import Pair
 
 #: One value of an option.
 Scalar = int | Pair | str
-
-_WORDS: Final = {"padding": PADDING_WORDS, "dtype": tuple(DTYPE_BYTES)}
 
 #: Values up to here are listed once, which makes reading one a single step.
 _LISTED: Final = 4096
@@ -90,11 +89,12 @@ def parse_axis(name: str, text: str, label: str) -> Axis:
     Raises:
         DsconvError: an item is empty or no value, a range is reversed or never ends, or a value is there twice.
     """
+    field = FIELDS[name]
     pieces: list[Piece] = []
     for item in text.split(","):
         if not item.strip():
             raise DsconvError(f"{label} {text!r}: a value is missing; it takes values and ranges such as 16,32:128:*2")
-        piece = _range(name, item, label) if ":" in item else (_value(name, item.strip(), label),)
+        piece = _range(field, item, label) if ":" in item else (field_value(field, item, label, between="x"),)
         _refuse_repeats(piece, pieces, label)
         if isinstance(piece, tuple) and pieces and isinstance(pieces[-1], tuple):
             pieces[-1] += piece
@@ -103,36 +103,11 @@ def parse_axis(name: str, text: str, label: str) -> Axis:
     return Axis(name, pieces)
 
 
-def _value(name: str, item: str, label: str) -> Scalar:
-    words = _WORDS.get(name, ())
-    if item in words:
-        return item
-    try:
-        if name in INTEGERS:
-            return integer(item, label)
-        if name in PAIRS or name == "padding":
-            return _pair(name, item, label)
-    except DsconvError as error:
-        if words:
-            raise DsconvError(f"{label} must be {', '.join(words)}, P or PxQ (height x width), not {item!r}") from error
-        raise
-    raise DsconvError(f"{label} must be one of {', '.join(words)}, not {item!r}")
-
-
-def _pair(name: str, item: str, label: str) -> Pair:
-    least = 0 if name == "padding" else 1
-    parts = [integer(part, label, least=least) for part in item.lower().split("x")]
-    if len(parts) > 2:
-        raise DsconvError(f"{label} takes one number or HEIGHTxWIDTH, not {item!r}")
-    return (parts[0], parts[-1])
-
-
-def _range(name: str, item: str, label: str) -> Piece:
+def _range(field: Field, item: str, label: str) -> Piece:
     parts = [part.strip() for part in item.split(":")]
-    if name == "dtype" or len(parts) > 3 or not all(parts):
+    if field.kind == "word" or len(parts) > 3 or not all(parts):
         raise DsconvError(f"{label} {item!r} is no range; it takes START:STOP, START:STOP:STEP or START:STOP:*FACTOR")
-    least = 0 if name == "padding" else 1
-    start, stop = (integer(part, label, least=least) for part in parts[:2])
+    start, stop = (integer(part, label, least=field.least) for part in parts[:2])
     if stop < start:
         raise DsconvError(f"{label} {item!r} runs backwards and is empty; did you mean {_reversed(parts)!r}?")
     step = parts[2] if len(parts) == 3 else "1"
@@ -140,9 +115,9 @@ def _range(name: str, item: str, label: str) -> Piece:
         piece: Piece = _geometric(item, start, stop, step[1:].strip(), label)
     else:
         piece = range(start, stop + 1, _step(item, step, label))
-    if name in INTEGERS:
+    if field.kind == "number":
         return piece
-    return tuple((value, value) for value in piece if isinstance(value, int))
+    return tuple((both, both) for both in piece if isinstance(both, int))
 
 
 def _reversed(parts: Sequence[str]) -> str:
@@ -170,9 +145,9 @@ def _geometric(item: str, start: int, stop: int, text: str, label: str) -> Geome
 def _refuse_repeats(piece: Piece, earlier: Sequence[Piece], label: str) -> None:
     """A value that is there twice would make the same layer twice."""
     for other in earlier:
-        value = _first_common(piece, other)
-        if value is not None:
-            raise DsconvError(f"{label}: {as_text(value)} is there twice")
+        common = _first_common(piece, other)
+        if common is not None:
+            raise DsconvError(f"{label}: {as_text(common)} is there twice")
 
 
 def _first_common(one: Piece, other: Piece) -> Scalar | None:
@@ -193,10 +168,3 @@ def _first_common_number(one: range, other: range) -> int | None:
     distance = lcm(one.step, other.step)
     value += max(0, -((value - max(one.start, other.start)) // distance)) * distance
     return value if value in one and value in other else None
-
-
-def as_text(value: object) -> str:
-    """A value as the options read it: `64`, `half`, `2x1`."""
-    if isinstance(value, tuple):
-        return str(value[0]) if len(set(value)) == 1 else "x".join(map(str, value))
-    return str(value)

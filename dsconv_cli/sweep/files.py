@@ -12,22 +12,21 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import fields
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any, Final, NamedTuple
 
 from dsconv_cli.comparison import KEYS
-from dsconv_cli.errors import DsconvError
-from dsconv_cli.layer.reading import INTEGERS, PAIRS, integer, padding, pair
-from dsconv_cli.layer.spec import DTYPE_BYTES, PADDING_WORDS, Bias, ConvSpec
+from dsconv_cli.errors import DsconvError, quoted
+from dsconv_cli.layer.fields import FIELDS, Field
+from dsconv_cli.layer.reading import field_value
+from dsconv_cli.layer.spec import Bias
 from dsconv_cli.model.document import LAYER_COLUMNS
 from dsconv_cli.sweep.grid import Fields
-
-Reader = Callable[[Any, str], Any]
 
 #: A pipe is kept in memory up to here, and on disk beyond.
 _IN_MEMORY: Final = 2**24
@@ -194,7 +193,7 @@ def _layers_of(document: Any) -> list[Any]:
 
 def _json_record(document: Any, line: int, where: str) -> Record | None:
     if not isinstance(document, dict):
-        raise DsconvError(f'{where}: a layer is an object such as {{"k": 64, "c": 32}}, not {document!r:.40}')
+        raise DsconvError(f'{where}: a layer is an object such as {{"k": 64, "c": 32}}, not {quoted(document)}')
     flat: dict[str, Any] = {}
     for key, value in document.items():
         if key == "spec" and isinstance(value, dict):
@@ -234,11 +233,11 @@ def _column(text: str, where: str, *, sections: bool = False) -> str:
     if column.startswith("spec.bias."):
         column = f"{column.removeprefix('spec.bias.')}_bias"
     name = column.removeprefix("spec.")
-    if name in _READERS or name == "eligible":
+    if name in _COLUMNS or name == "eligible":
         return name
     if column in _RESULTS or (sections and column in _SECTIONS):
         return ""
-    raise DsconvError(f"{where}: unknown column {text.strip()!r}; columns are {', '.join(_READERS)}")
+    raise DsconvError(f"{where}: unknown column {quoted(text.strip())}; columns are {', '.join(_COLUMNS)}")
 
 
 def _record(cells: Mapping[str, Any], line: int, where: str) -> Record | None:
@@ -247,9 +246,9 @@ def _record(cells: Mapping[str, Any], line: int, where: str) -> Record | None:
     if eligible is not None and not _truth(eligible, f"{where}, eligible"):
         return None
     fields: Fields = {}
-    for column, value in cells.items():
+    for column, cell in cells.items():
         if column != "eligible":
-            fields[column] = _READERS[column](value, f"{where}, {column}:")
+            fields[column] = _read(_COLUMNS[column], cell, f"{where}, {column}:")
     if "k" not in fields and "c" not in fields and eligible is not None:
         return None
     return Record(line, _with_bias(fields))
@@ -264,61 +263,41 @@ def _with_bias(fields: Fields) -> Fields:
     return {**merged, "bias": Bias(*(bool(fields.get(name, every)) for name in _BIASES))}
 
 
-def _whole(value: Any, label: str) -> int:
-    """A whole number; also as a spreadsheet writes one in a column that has gaps, `16.0`."""
-    text = _text(value).strip()
-    whole, point, rest = text.partition(".")
-    return integer(whole if point and rest.strip("0") == "" and whole else text, label)
+def _read(field: Field, cell: Any, label: str) -> Any:
+    """A cell of CSV or a value of JSON, as `ConvSpec` takes it."""
+    if field.kind == "flag":
+        return _truth(cell, label)
+    if field.kind == "number":
+        return field_value(field, _whole(_text(cell)), label)
+    return field_value(field, _joined(cell), label)
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        return repr(value) if not isinstance(value, bool) else str(value).lower()
-    return str(value)
+def _whole(text: str) -> str:
+    """`16.0` is 16: so a spreadsheet writes a whole number in a column that has gaps."""
+    whole, point, rest = text.strip().partition(".")
+    return whole if point and rest.strip("0") == "" and whole else text
 
 
-def _two(value: Any, label: str) -> Any:
-    return pair(_joined(value), label)
+def _text(cell: Any) -> str:
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    return str(cell) if isinstance(cell, int | str) else repr(cell)
 
 
-def _joined(value: Any) -> str:
-    return ",".join(map(_text, value)) if isinstance(value, list) else _text(value).replace("x", ",")
+def _joined(cell: Any) -> str:
+    return ",".join(map(_text, cell)) if isinstance(cell, list) else _text(cell).replace("x", ",")
 
 
-def _padding(value: Any, label: str) -> Any:
-    text = _text(value) if not isinstance(value, list) else ""
-    return padding(text if text.strip() in PADDING_WORDS else _joined(value), label)
-
-
-def _end(value: Any, label: str) -> Any:
-    return pair(_joined(value), label, least=0)
-
-
-def _truth(value: Any, label: str) -> bool:
-    word = _text(value).strip().lower()
+def _truth(cell: Any, label: str) -> bool:
+    word = _text(cell).strip().lower()
     if word in _TRUE:
         return True
     if word in _FALSE:
         return False
-    raise DsconvError(f"{label} must be true or false, not {value!r}")
+    raise DsconvError(f"{label} must be true or false, not {quoted(cell)}")
 
 
-def _dtype(value: Any, label: str) -> str:
-    if value not in DTYPE_BYTES:
-        raise DsconvError(f"{label} must be one of {', '.join(DTYPE_BYTES)}, not {value!r}")
-    return str(value)
-
-
-#: Every column and how its cells are read.
-_READERS: Final[Mapping[str, Reader]] = MappingProxyType(
-    {
-        **dict.fromkeys(INTEGERS, _whole),
-        **dict.fromkeys(PAIRS, _two),
-        "padding": _padding,
-        "padding_end": _end,
-        **dict.fromkeys(("bias", *_BIASES), _truth),
-        "dtype": _dtype,
-    }
+#: Every column. `padding_end` is no option: only dsconv itself writes it.
+_COLUMNS: Final[Mapping[str, Field]] = MappingProxyType(
+    {**FIELDS, "padding_end": replace(FIELDS["padding"], name="padding_end", words=())}
 )
-
-assert {one.name for one in fields(ConvSpec) if one.init} <= set(_READERS)

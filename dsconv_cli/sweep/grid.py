@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from dsconv_cli.errors import DsconvError
-from dsconv_cli.layer.reading import INTEGERS
+from dsconv_cli.layer.fields import NUMBERS
 from dsconv_cli.sweep.axes import Axis
 
 #: Keyword arguments of `ConvSpec`.
@@ -151,8 +151,8 @@ def _parse_tie(squeezed: str, text: str) -> Tie:
 
 
 def _check_name(name: str, text: str) -> None:
-    if name not in INTEGERS:
-        raise DsconvError(f"--zip {text!r}: {name!r} cannot be tied; names are {', '.join(INTEGERS)}")
+    if name not in NUMBERS:
+        raise DsconvError(f"--zip {text!r}: {name!r} cannot be tied; names are {', '.join(NUMBERS)}")
 
 
 def _check_ties(ties: Sequence[Tie], steps: Sequence[tuple[str, ...]], given: Collection[str]) -> None:

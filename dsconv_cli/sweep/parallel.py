@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 from dsconv_cli.comparison import Comparison, closed_forms, profile
 from dsconv_cli.counting.result import INSTEAD
 from dsconv_cli.errors import CannotMeasureError, need
+from dsconv_cli.layer.reading import layer_name
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.sweep.sources import layer_name
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from dsconv_cli.errors import DsconvError, SpecError
+from dsconv_cli.layer.reading import layer_name
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.sweep.axes import as_text
 from dsconv_cli.sweep.files import LayerFile
 from dsconv_cli.sweep.grid import Fields, Grid
-
-#: Left out of a layer's name where they are what they usually are.
-_USUAL = {"batch": 1, "stride": (1, 1), "dilation": (1, 1), "depth_multiplier": 1, "dtype": "float32"}
 
 
 class Source(Protocol):
@@ -136,22 +133,3 @@ def _spec(origin: str, fields: Fields) -> ConvSpec | Misfit:
         return ConvSpec(**fields)
     except SpecError as error:
         return Misfit(f"{origin}{layer_name(fields)}", str(error))
-
-
-def layer_name(fields: Mapping[str, Any] | ConvSpec) -> str:
-    """`k=64 c=32 r=3 s=3 h=56 w=56`, and whatever else is out of the ordinary."""
-    if isinstance(fields, ConvSpec):
-        names = ("k", "c", "r", "s", "h", "w", *_USUAL)
-        padding = () if fields.padding == fields.padding_end == _half(fields) else (("padding", fields.padding),)
-        items = [*((name, getattr(fields, name)) for name in names), *padding]
-    else:
-        items = [(name, value) for name, value in fields.items() if name not in {"bias", "padding_end"}]
-        items = [item for item in items if item != ("padding", "half")]
-    order = {name: place for place, name in enumerate(("k", "c", "r", "s", "h", "w"))}
-    items.sort(key=lambda item: order.get(item[0], len(order)))
-    return " ".join(f"{name}={as_text(value)}" for name, value in items if _USUAL.get(name) != value)
-
-
-def _half(spec: ConvSpec) -> tuple[int, int]:
-    height, width = spec.dilated_kernel
-    return ((height - 1) // 2, (width - 1) // 2)

@@ -11,11 +11,12 @@ from statistics import median
 from typing import Any, Final
 
 from dsconv_cli.comparison import SCHEMA_VERSION, Comparison, Value, read
-from dsconv_cli.sweep.axes import as_text
+from dsconv_cli.layer.fields import FIELDS, VALUED
+from dsconv_cli.layer.reading import as_text
 from dsconv_cli.sweep.keys import RATIOS
 
 #: What can set losing layers apart, as `spec.` keys without the prefix.
-_TRAITS: Final = ("k", "c", "r", "s", "h", "w", "batch", "stride", "dilation", "depth_multiplier")
+_TRAITS: Final = tuple(name for name in VALUED if not FIELDS[name].words)
 #: So many values of a trait are listed; more are shown as a range.
 _LISTED: Final = 4
 #: Of so many values of a trait it is known how many layers have them.

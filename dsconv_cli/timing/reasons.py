@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from dsconv_cli.layer.cost import FLOPS_PER_MAC, Cost
-from dsconv_cli.layer.spec import DTYPE_BYTES
+from dsconv_cli.layer.fields import DTYPE_BYTES
 from dsconv_cli.numbers import seconds as _time
 from dsconv_cli.numbers import significant as _figure
 from dsconv_cli.timing.result import Peaks, Timing

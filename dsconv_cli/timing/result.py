@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
+Figure = TypeVar("Figure")
 Verdict = Literal["faster", "slower", "no detectable difference"]
 
 
@@ -26,31 +27,16 @@ class Interval:
         return self.high / self.value - 1
 
 
-class Seconds(NamedTuple):
-    """One duration for each operator, in seconds."""
+class PerOperator(NamedTuple, Generic[Figure]):
+    """One figure for each operator that is timed alone."""
 
-    ordinary: float
-    depthwise: float
-    pointwise: float
-
-
-class Pages(NamedTuple):
-    """Pages of memory that the system maps anew in one call of each operator."""
-
-    ordinary: float
-    depthwise: float
-    pointwise: float
+    ordinary: Figure
+    depthwise: Figure
+    pointwise: Figure
 
 
-class Backends(NamedTuple):
-    """Which of torch's convolution backends each operator ran on; None where torch does not tell."""
-
-    ordinary: str | None = None
-    depthwise: str | None = None
-    pointwise: str | None = None
-
-
-NO_BACKENDS: Final = Backends()
+#: torch does not tell which of its backends an operator ran on.
+NO_BACKENDS: Final = PerOperator[str | None](None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +67,7 @@ class Regime:
     default_threads: int = 0
     clock: str = ""
     batch: int = 1
-    backends: Backends = NO_BACKENDS
+    backends: PerOperator[str | None] = NO_BACKENDS
     notes: tuple[str, ...] = ()
 
 
@@ -93,7 +79,7 @@ class Timing:
     """Median seconds of each operator, and the speed-up (ordinary ÷ separable) with its interval.
 
     The median is over the processes that were disturbed least, a third of `processes`, and of each one's fastest block
-    of calls (`judge.kept`). The speed-up is the mean, in the logarithm, of their ratios, not the quotient of the
+    of calls (`verdict.kept`). The speed-up is the mean, in the logarithm, of their ratios, not the quotient of the
     medians shown beside it.
 
     `fixed_s` is what a call costs however little it computes, `pages` the memory a call maps anew (None where the
@@ -117,8 +103,8 @@ class Timing:
     dtype: str
     processes: int
     pairs: int
-    fixed_s: Seconds | None = None
-    pages: Pages | None = None
+    fixed_s: PerOperator[float] | None = None
+    pages: PerOperator[float] | None = None
     copy_bytes: float | None = None
     peaks: Peaks | None = None
     regime: Regime = NO_REGIME

@@ -1,8 +1,8 @@
 """Samples → an estimate with an interval. Pure arithmetic: no clock, no torch, no numpy.
 
 The unit of repetition is the process. What one process measures is the ratio of its fastest blocks, which nothing
-disturbed, and only the least disturbed processes count (`judge.kept`); the interval is Student's, on the logarithms of
-their ratios.
+disturbed, and only the least disturbed processes count (`verdict.kept`); the interval is Student's, on the logarithms
+of their ratios.
 It is a plain mean on purpose: where processes fall into two groups (a lucky and an unlucky placement in memory)
 a trimmed mean or a median covers its own long-run value in as few as 78 % of runs, the plain one in 92 % or more,
 and a process far off widens the interval instead of being thrown away. `tests/test_stats.py` holds the simulation.

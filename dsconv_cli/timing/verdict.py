@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from dsconv_cli.timing.jobs import LayerSample
 from dsconv_cli.timing.result import Interval, Verdict
 from dsconv_cli.timing.statistics import LEVEL, median, ratio_interval
+from dsconv_cli.timing.worker.answers import Sample
 from dsconv_cli.timing.worker.sampling import disturbed_fraction
 
 #: The widest interval that is still called reliable, and how many processes it should rest on.
@@ -51,7 +51,7 @@ def _wide(half: float, budget: float) -> str:
     drifting = 1.96 * DRIFT
     needed = 1.2 * budget * (half**2 - drifting**2) / (WIDEST**2 - drifting**2)
     if needed <= _LONGEST_BUDGET_S:
-        return f"{said}; --budget {needed:.0f} should do, or a quieter machine"
+        return f"{said}; a budget of {needed:.0f} s should do, or a quieter machine"
     return f"{said}: the machine is too noisy for this layer"
 
 
@@ -59,7 +59,7 @@ _WORDING: Final[Mapping[str, Callable[..., str]]] = MappingProxyType(
     {
         "few": lambda processes, budget: (
             f"only {processes} processes fit into {budget:g} s, fewer than {ENOUGH_PROCESSES}; "
-            "a longer --budget measures more"
+            "a longer budget measures more"
         ),
         "wide": _wide,
         "threads": lambda threads, cores: f"more threads ({threads}) than cores ({cores}): they wait for each other",
@@ -113,7 +113,7 @@ def verdict(speedup: Interval) -> Verdict:
     return "slower" if speedup.high < 1 else "no detectable difference"
 
 
-def kept(samples: Sequence[LayerSample]) -> list[LayerSample]:
+def kept(samples: Sequence[Sample]) -> list[Sample]:
     """The processes that were disturbed least, in the order in which they ran: a third, and at least five.
 
     Whatever disturbs a process (programs beside it, neighbours of a virtual machine that cannot be seen from inside,
@@ -126,30 +126,30 @@ def kept(samples: Sequence[LayerSample]) -> list[LayerSample]:
     return [samples[index] for index in sorted(chosen)]
 
 
-def _slowness(sample: LayerSample) -> float:
+def _slowness(sample: Sample) -> float:
     return sum(math.log(sample.rounds.fastest(name)) for name in ("ordinary", "separable"))
 
 
-def log_ratios(samples: Sequence[LayerSample]) -> list[float]:
+def log_ratios(samples: Sequence[Sample]) -> list[float]:
     """One logarithm of ordinary ÷ separable for each process: of the fastest blocks, which nothing disturbed."""
     return [math.log(one.rounds.fastest("ordinary") / one.rounds.fastest("separable")) for one in samples]
 
 
-def quiet(samples: Sequence[LayerSample]) -> bool:
+def quiet(samples: Sequence[Sample]) -> bool:
     """Whether the machine has next to nothing else to do, so that waiting would show nothing new."""
     return _others(samples) < _CORE_SLACK
 
 
-def _others(samples: Sequence[LayerSample]) -> float:
+def _others(samples: Sequence[Sample]) -> float:
     return _mean([sample.others for sample in samples]) or 0.0
 
 
-def median_s(samples: Sequence[LayerSample], name: str) -> float:
+def median_s(samples: Sequence[Sample], name: str) -> float:
     """Seconds a call, undisturbed: the median, over the kept processes, of the fastest block of each."""
     return median([sample.rounds.fastest(name) for sample in kept(samples)])
 
 
-def findings(samples: Sequence[LayerSample], around: Surroundings, level: float = LEVEL) -> Findings:
+def findings(samples: Sequence[Sample], around: Surroundings, level: float = LEVEL) -> Findings:
     """Everything the samples say, cautions included.
 
     Raises:
@@ -168,9 +168,7 @@ def findings(samples: Sequence[LayerSample], around: Surroundings, level: float 
     )
 
 
-def _cautions(
-    samples: Sequence[LayerSample], around: Surroundings, speedup: Interval, disturbed: float
-) -> list[Caution]:
+def _cautions(samples: Sequence[Sample], around: Surroundings, speedup: Interval, disturbed: float) -> list[Caution]:
     others = _mean([sample.others for sample in samples])
     threads, cores = around.threads, around.machine_cores
     crowded = (

@@ -10,26 +10,12 @@ from typing import Any, Final, NamedTuple
 
 from dsconv_cli.comparison import Comparison, read
 from dsconv_cli.errors import DsconvError
-from dsconv_cli.sweep.axes import as_text
+from dsconv_cli.layer.fields import FIELDS, VALUED
+from dsconv_cli.layer.reading import as_text
 from dsconv_cli.sweep.keys import RATIOS
 
 #: What an axis can be, with its label and unit.
-AXES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "k": "output channels K",
-        "c": "input channels C",
-        "r": "kernel height R (pixels)",
-        "s": "kernel width S (pixels)",
-        "h": "input height H (pixels)",
-        "w": "input width W (pixels)",
-        "batch": "batch N (images)",
-        "depth_multiplier": "depth multiplier M (filters per channel)",
-        "stride": "stride (pixels)",
-        "dilation": "dilation (pixels)",
-        "padding": "padding (pixels)",
-        "dtype": "dtype",
-    }
-)
+AXES: Final[Mapping[str, str]] = MappingProxyType({name: FIELDS[name].label for name in VALUED})
 
 _Y_LABELS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -271,7 +257,7 @@ def _trait(one: Comparison, name: str) -> Any:
 
 
 def _short(name: str) -> str:
-    return {"depth_multiplier": "M", "batch": "N"}.get(name, name.upper() if len(name) == 1 else name)
+    return FIELDS[name].short
 
 
 def _value(name: str, value: Any) -> str:
