@@ -66,7 +66,7 @@ class _Layout:
                 names = [self._sign(name) for name, _ in block.facts]
                 widest = max(map(len, names), default=0)
                 for name, (_, text) in zip(names, block.facts, strict=True):
-                    yield from self._hanging(f"{name:<{widest}}{_GAP}", text)
+                    yield from self._hanging(f"{name:<{widest}} ", text)
             case Table():
                 yield from self._table([block], block)
             case Layouts():
