@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dsconv_cli._version import __version__
 
 if TYPE_CHECKING:
-    from dsconv_cli.comparison import Comparison, compare
+    from dsconv_cli.comparison.result import Comparison, compare
     from dsconv_cli.counting.modules import ordinary_conv2d, separable_conv2d
     from dsconv_cli.errors import CannotMeasureError, DsconvError, SpecError
     from dsconv_cli.layer.spec import Bias, ConvSpec
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Bias": "layer.spec",
     "CannotMeasureError": "errors",
-    "Comparison": "comparison",
+    "Comparison": "comparison.result",
     "ConvSpec": "layer.spec",
     "DsconvError": "errors",
     "ModelResult": "model.result",
@@ -37,7 +37,7 @@ _HOME = {
     "Timing": "timing.result",
     "TimingSettings": "timing.settings",
     "analyse": "model.analysis",
-    "compare": "comparison",
+    "compare": "comparison.result",
     "ordinary_conv2d": "counting.modules",
     "separable_conv2d": "counting.modules",
     "separate": "model.analysis",

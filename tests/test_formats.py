@@ -10,7 +10,7 @@ import re
 import pytest
 
 from dsconv_cli.cli.destinations import parse_file, parse_picture, stdout_format
-from dsconv_cli.comparison import closed_forms
+from dsconv_cli.comparison.result import closed_forms
 from dsconv_cli.data import bare, csv_text
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.spec import ConvSpec

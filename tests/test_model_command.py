@@ -182,7 +182,7 @@ def test_sweep_reads_them(here, tmp_path, option, ending):
     path = tmp_path / f"layers.{ending}"
     assert here(f"{ODD}:Everything", "--input", "2,3,8,8", option, path)[0] == 0
     layers = LayerFile(str(path))
-    same = next(record.fields for record in layers.records() if record.fields["r"] == 4)
+    same = next(record.arguments for record in layers.records() if record.arguments["r"] == 4)
     assert layers.count == 6
     assert (same["dilation"], same["padding_end"], tuple(same["bias"])) == ((1, 2), (2, 1), (True, False, True))
 

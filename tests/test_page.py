@@ -84,9 +84,9 @@ def test_marks_and_names_hang():
     answers = Items((Item("it holds", Cell("yes", "good")), Item("it does not", Cell("no"), ("more", "and more"))))
     assert shown(answers) == ["  yes  it holds", "  no   it does not", "         more", "         and more"]
     assert shown(Facts((("CPU", "a fast one"), ("cores", "4"))), width=14) == [
-        "CPU    a fast",
-        "       one",
-        "cores  4",
+        "CPU   a fast",
+        "      one",
+        "cores 4",
     ]
 
 

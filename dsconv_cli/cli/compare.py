@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dsconv_cli.cli import options as opt
-from dsconv_cli.cli import timed
 from dsconv_cli.cli.destinations import Destinations, asked, choose, parse_file
 from dsconv_cli.cli.groups import grouped
-from dsconv_cli.comparison import KEYS, Comparison, closed_forms, find_key, profile, read, refuse_uncountable
-from dsconv_cli.counting.result import INSTEAD, PROFILER_CHOICES
-from dsconv_cli.errors import DsconvError, loading
-from dsconv_cli.gates import check_types
+from dsconv_cli.cli.progress import timing_line, timing_text
+from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.result import Comparison, closed_forms, profile
+from dsconv_cli.counting.profilers import choices, load, refuse_uncountable
+from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.report.compare import report
 
@@ -48,26 +47,24 @@ def compare(
     """
     streams = speech.streams()
     spec = layer.spec(timing.dtype)
-    opt.choice("--profiler", profiler, PROFILER_CHOICES)
+    opt.choice("--profiler", profiler, choices())
     settings = timing.settings(time)
-    absent = {} if profiler != "none" else {"measured": "--profiler thop, torch or both"}
-    absent |= {} if time else {"time": "--time"}
-    key, checks = asked(find_key, absent, output.get, gates)
+    absent = (*(["measured"] if profiler == "none" else []), *([] if time else ["time"]))
+    key, checks = asked(KEYS, absent, output.get, gates)
     files = [parse_file("compare", text) for text in output.output or ()]
     to = choose("compare", streams, output.format_name, files, key=key, gates=checks, absent=absent)
     if explain and not any(one.part == "page" for one in to.formats):
         raise DsconvError("--explain is text for people: it goes with --format table or markdown, or such an --output")
     result = _measure(spec, profiler, to, settings)
-    if result.measured is not None and not result.measured.exact:
+    if result.counted is not None and not result.counted.exact:
         streams.note("thop counts in doubles, which are not exact above 2^53; the figures are the closed forms")
-    raise typer.Exit(to.deliver(report(result, explain=explain), partial(read, result), KEYS))
+    raise typer.Exit(to.deliver(report(result, explain=explain), KEYS, result))
 
 
 def _measure(spec: ConvSpec, profiler: str, to: Destinations, settings: TimingSettings | None) -> Comparison:
     """The result, of which the first figures are shown where somebody looks on."""
     closed = closed_forms(spec)
-    check_types(closed, to.gates)
-    refuse_uncountable(closed, profiler)
+    refuse_uncountable(spec, closed.cost, profiler)
     # The measuring process loads torch while this one does: both together take hardly longer than one.
     with opt.timer_of(settings) as timer:
         if not to.live or (profiler == "none" and timer is None):
@@ -79,7 +76,7 @@ def _measure(spec: ConvSpec, profiler: str, to: Destinations, settings: TimingSe
             if timer is None:
                 return counted
             show(counted, "", "timing: loading torch")
-            return replace(counted, time=timer.time(spec, lambda one: show(counted, "", timed.progress_text(one))))
+            return replace(counted, time=timer.time(spec, lambda one: show(counted, "", timing_text(one))))
 
         return show_while(closed, work, profiler, to.view)
 
@@ -88,7 +85,7 @@ def _without_screen(closed: Comparison, profiler: str, timer: Timer | None, stre
     counted = _counted(closed, profiler, timer)
     if timer is None:
         return counted
-    with timed.progress_line(streams) as watch:
+    with timing_line(quiet=streams.quiet) as watch:
         return replace(counted, time=timer.time(closed.spec, watch))
 
 
@@ -97,7 +94,6 @@ def _counted(closed: Comparison, profiler: str, timer: Timer | None) -> Comparis
     if timer is not None:
         if profiler != "none":
             # Loads torch here while the measuring process loads it there.
-            with loading("torch", instead=INSTEAD):
-                import dsconv_cli.counting.profilers  # noqa: F401
+            load()
         timer.check(closed.spec)
     return profile(closed, profiler)

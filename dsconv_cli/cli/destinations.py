@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from importlib import util
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from dsconv_cli import interrupts
 from dsconv_cli.cli.options import GateOptions
 from dsconv_cli.cli.stdout import results
 from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, terminal_width, write_out
-from dsconv_cli.comparison import Value
 from dsconv_cli.data import bare
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import check_targets, replace_file
-from dsconv_cli.gates import Gate, judge, parse_gates
+from dsconv_cli.gates import Gate, check, check_types, parse_gates
+from dsconv_cli.keys import Keys, Result
 from dsconv_cli.report.formats import FORMATS, Command, Format, formats_of
 from dsconv_cli.report.page import Page, Report, View
 from dsconv_cli.text import printable
@@ -77,15 +76,14 @@ class Destinations:
         """All that is asked for."""
         return (*([self.format] if self.format and self.key is None else []), *(file.format for file in self.files))
 
-    def deliver(self, report: Report, value_of: Callable[[str], Value], keys: Collection[str]) -> int:
-        """Write the files, then stdout, then judge. Returns the exit code. `value_of` reads the result at `keys`."""
-        interrupts.check()
-        failures = tuple(one for gate in self.gates if (one := judge(gate, value_of, keys)) is not None)
+    def deliver(self, report: Report, keys: Keys[Result], result: Result) -> int:
+        """Write the files, then stdout, then judge `result` by its `keys`. Returns the exit code."""
+        failures = check(keys, result, self.gates)
         report = replace(report, failures=failures)
         for file in self.files:
             file.write(report)
         if self.key is not None:
-            write_out(printable(bare(value_of(self.key))) + "\n")
+            write_out(printable(bare(keys.read(result, self.key))) + "\n")
         else:
             self.write_out(report)
         for failure in failures:
@@ -148,19 +146,18 @@ def stdout_format(command: Command, name: str) -> Format | None:
 
 
 def asked(
-    find: Callable[[str], str], absent: Mapping[str, str], get: str | None, gates: GateOptions
+    keys: Keys[Any], absent: Collection[str], get: str | None, gates: GateOptions
 ) -> tuple[str | None, tuple[Gate, ...]]:
-    """`--get` and the gates. `absent` are the sections that this run does not measure, and what would ask for them.
+    """`--get` and the gates. `absent` are the sections that this run does not measure.
 
     Raises:
         DsconvError: an unknown key, one that is not measured, or a gate that is not KEY=NUMBER.
     """
-    parsed = parse_gates(gates.fail_under or (), gates.fail_over or (), find)
-    key = None if get is None else find(get)
+    parsed = parse_gates(gates.fail_under or (), gates.fail_over or (), keys.find)
+    check_types(keys, parsed)
+    key = None if get is None else keys.find(get)
     for name in (*([key] if key else []), *(gate.key for gate in parsed)):
-        section = next((one for one in absent if name.startswith(f"{one}.")), None)
-        if section is not None:
-            raise DsconvError(f"{name} is not measured in this run; it needs {absent[section]}")
+        keys.check_asked(name, absent)
     return key, parsed
 
 

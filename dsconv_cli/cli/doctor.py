@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Annotated
 
 from dsconv_cli.cli import options as opt
-from dsconv_cli.cli import timed
 from dsconv_cli.cli.destinations import choose, parse_file
 from dsconv_cli.cli.groups import grouped
+from dsconv_cli.cli.progress import timing_line
 from dsconv_cli.layer.fields import DTYPE_BYTES
 
 PlainFormatName = Annotated[
@@ -58,10 +58,11 @@ def doctor(
     to = choose("doctor", streams, format_name, files)
     settings = timing.settings(True)
     assert settings is not None
-    from dsconv_cli.report.doctor import KEYS, find_key, report
+    from dsconv_cli.report.doctor import report
     from dsconv_cli.timing.doctor import examine
+    from dsconv_cli.timing.doctor_keys import KEYS
 
-    to = replace(to, key=None if get is None else find_key(get))
-    with timed.progress_line(streams) as watch:
+    to = replace(to, key=None if get is None else KEYS.find(get))
+    with timing_line(quiet=streams.quiet) as watch:
         found = examine(settings, dtype, watch)
-    to.deliver(report(found), lambda key: KEYS[key](found), KEYS)
+    to.deliver(report(found), KEYS, found)

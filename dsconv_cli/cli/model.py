@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from inspect import Parameter
 from typing import Annotated
 
@@ -230,9 +229,9 @@ def model(
     """
     # What only this command needs is loaded only for it.
     from dsconv_cli.cli import model_run
-    from dsconv_cli.model.document import KEYS, TIME_SECTION, find_key, layers_file, read
+    from dsconv_cli.model.keys import KEYS
     from dsconv_cli.model.result import Recipe
-    from dsconv_cli.report.network import report
+    from dsconv_cli.report.network import layers_file, report
 
     streams = speech.streams()
     settings = timing.settings(time)
@@ -247,7 +246,7 @@ def model(
     inputs = model_run.parse_inputs(input_shape or (), input_dtype or ())
     own = timing.dtype and opt.choice("--dtype", timing.dtype, DTYPE_BYTES)
     recipe = Recipe(target, model_run.parse_arguments(arg or ()), inputs, own)
-    key, checks = asked(find_key, {} if time else {TIME_SECTION: "--time"}, output.get, gates)
+    key, checks = asked(KEYS, [] if time else ["totals.time"], output.get, gates)
     files = [parse_file("model", text) for text in output.output or ()]
     files += [] if plot is None else [parse_picture("model", plot)]
     rest = model_run.layers_path(layers)
@@ -260,4 +259,4 @@ def model(
         streams.note(note)
     if rest is not None:
         replace_file(rest, layers_file(result, rest.suffix.lower()))
-    raise typer.Exit(to.deliver(report(result, levels), partial(read, result), KEYS))
+    raise typer.Exit(to.deliver(report(result, levels), KEYS, result))

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from dsconv_cli.cli import timed
 from dsconv_cli.cli.options import choice
+from dsconv_cli.cli.progress import timing_line
 from dsconv_cli.cli.streams import Streams
 from dsconv_cli.errors import DsconvError, loading, need
 from dsconv_cli.layer import reading
@@ -40,7 +40,7 @@ def measure(streams: Streams, recipe: Recipe, chosen: Selection, settings: Timin
     # The measuring process loads torch while this one does.
     with NetworkTimer(settings) as timer:
         result = _analyse(recipe, chosen)
-        return timer.time(result, recipe, lambda what: timed.progress_line(streams, what))
+        return timer.time(result, recipe, lambda what: timing_line(quiet=streams.quiet, prefix=what))
 
 
 def _analyse(recipe: Recipe, chosen: Selection) -> ModelResult:

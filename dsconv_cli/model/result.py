@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from dsconv_cli.environment import Environment, environment
 from dsconv_cli.layer.cost import Cost, cost
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.timing.result import Timing
+from dsconv_cli.timing.result import Fastest, Interval, Timing
 
 Operator = Literal["convolution", "linear", "matmul"]
 
@@ -135,14 +135,12 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class NetworkTime:
-    """Median seconds of one forward pass before and after, and the speed-up with its 95 % interval."""
+    """Typical seconds of one forward pass before and after, and the speed-up with its interval, as in `Timing`."""
 
     before_s: float
     after_s: float
-    value: float
-    low: float
-    high: float
-    level: float
+    speedup: Interval
+    fastest: Fastest
     verdict: str
     reliable: bool
     warnings: tuple[str, ...]
@@ -199,9 +197,9 @@ class ModelResult:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document, schema version 1."""
-        from dsconv_cli.model.document import document
+        from dsconv_cli.model.keys import KEYS
 
-        return document(self)
+        return KEYS.document(self)
 
     def get(self, key: str) -> Any:
         """The value at a dotted key, such as `totals.macs.ratio`.
@@ -209,6 +207,6 @@ class ModelResult:
         Raises:
             DsconvError: there is no such key; the message lists them all, the nearest first.
         """
-        from dsconv_cli.model.document import find_key, read
+        from dsconv_cli.model.keys import KEYS
 
-        return read(self, find_key(key))
+        return KEYS.read(self, KEYS.find(key))

@@ -8,12 +8,13 @@ from fractions import Fraction
 from functools import partial
 from typing import Final
 
-from dsconv_cli.comparison import KEYS, Comparison, document, flat
+from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.layer.cost import MUCH_LESS, Counts
 from dsconv_cli.layer.reading import command_of
 from dsconv_cli.numbers import exact, percent, scaled, significant, times
 from dsconv_cli.report import layer, timing
-from dsconv_cli.report.page import Block, Cell, Column, Item, Items, Layouts, Line, Page, Report, Table, Tone
+from dsconv_cli.report.page import Block, Cell, Column, Item, Items, Layouts, Line, Page, Report, Table, Tone, report_of
 
 OPERATORS: Final = ("ordinary", "separable", "depthwise", "pointwise")
 #: Where figures stand side by side, it is seen that two of them make up the third.
@@ -50,7 +51,7 @@ class Metric:
     def row(self, one: Comparison) -> Row:
         """This metric of `one`. Bytes are always scaled: their last digits help nobody."""
         counts = self.counts(one)
-        values = [getattr(counts, name) for name in OPERATORS]
+        values = [counts[name] for name in OPERATORS]
         short = tuple(scaled(value, self.unit) for value in values)
         approximation = f"{one.approximation.ratio}×" if self.approximated else ""
         full = short if self.unit else tuple(map(exact, values))
@@ -66,12 +67,7 @@ METRICS: Final = (
 
 def report(one: Comparison, *, explain: bool = False) -> Report:
     """The result for every format."""
-    return Report(
-        page=partial(page, one, explain=explain),
-        document=partial(document, one),
-        rows=lambda: (KEYS, (value for _, value in flat(one))),
-        picture=partial(_picture, one),
-    )
+    return report_of(KEYS, one, partial(page, one, explain=explain), partial(_picture, one))
 
 
 def page(one: Comparison, *, explain: bool = False, pending: str = "", progress: str = "") -> Page:
@@ -93,7 +89,8 @@ def page(one: Comparison, *, explain: bool = False, pending: str = "", progress:
     if explain:
         from dsconv_cli.layer.derivation import explain as derive
 
-        sections += ((Line(heading, "strong"), Items(tuple(map(Item, lines)), "")) for heading, lines in derive(one))
+        derived = derive(one.spec, one.cost)
+        sections += ((Line(heading, "strong"), Items(tuple(map(Item, lines)), "")) for heading, lines in derived)
     return Page(tuple(sections), command_of(one.spec))
 
 
@@ -107,7 +104,7 @@ def _figures(one: Comparison) -> Layouts:
 
 def _rows(one: Comparison) -> list[Row]:
     """The metrics, intensity, which is a quotient of two of them, and the time if it was measured."""
-    intensity = tuple(significant(getattr(one.intensity, name)) for name in OPERATORS)
+    intensity = tuple(significant(one.cost.intensity[name]) for name in OPERATORS)
     return [
         *(metric.row(one) for metric in METRICS),
         Row("FLOPs per byte", "FLOPs/B", intensity, intensity, None),
@@ -153,10 +150,10 @@ def counted_by(one: Comparison, pending: str = "") -> str:
     """Who counted, and whether that agrees."""
     if pending:
         return f"closed forms; {pending} {'are' if ' and ' in pending else 'is'} counting…"
-    if one.measured is None:
+    if one.counted is None:
         return "closed forms, not measured"
-    names = " and ".join(one.measured.counters)
-    if one.measured.exact:
+    names = " and ".join(one.counted.counters)
+    if one.counted.exact:
         return f"counted by {names}; equal to the closed forms"
     return f"counted by {names}; equal to the closed forms as far as thop's doubles are exact (up to 2^53)"
 
@@ -164,7 +161,7 @@ def counted_by(one: Comparison, pending: str = "") -> str:
 def _approximation(one: Comparison) -> str:
     """R×S, how far off it is, and whether it may be used."""
     approximation = one.approximation
-    params, macs = approximation.params_error, approximation.macs_error
+    params, macs = approximation.errors["params"], approximation.errors["macs"]
     off = _off(params) if params == macs else f"{_off(params)} for parameters, {_off(macs)} for MACs"
     holds = "Its assumptions hold" if approximation.holds else "Its assumptions do not hold"
     return f"The approximation R×S = {approximation.ratio} is {off}. {holds}:"

@@ -1,84 +1,22 @@
-"""`dsconv doctor`: its keys, and its answer as a page of one screen."""
+"""`dsconv doctor`: its answer as a page of one screen."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
-from types import MappingProxyType
-from typing import Any, Final
 
-from dsconv_cli import comparison
 from dsconv_cli._version import __version__
-from dsconv_cli.comparison import SCHEMA_VERSION, Value
 from dsconv_cli.numbers import scaled, significant
-from dsconv_cli.report.page import Facts, Item, Items, Line, Page, Report
+from dsconv_cli.report.page import Facts, Item, Items, Line, Page, Report, report_of
 from dsconv_cli.timing.doctor import Examination
-
-Getter = Callable[[Examination], Value]
-
-#: The keys of `dsconv doctor`, in their order; lists of devices are added by `document`.
-KEYS: Final[Mapping[str, Getter]] = MappingProxyType(
-    {
-        "schema_version": lambda _: SCHEMA_VERSION,
-        "command": lambda _: "doctor",
-        "versions.dsconv": lambda _: __version__,
-        "versions.python": lambda _: platform.python_version(),
-        "versions.torch": lambda one: one.machine.torch,
-        "versions.thop": lambda one: one.survey.thop,
-        "platform": lambda one: one.survey.platform,
-        "cpu": lambda one: one.survey.cpu,
-        "cores.machine": lambda one: one.survey.cores,
-        "cores.available": lambda one: one.machine.cores,
-        "threads.torch": lambda one: one.machine.default_threads,
-        "threads.timed": lambda one: one.settings.threads,
-        "clock": lambda one: one.machine.clock,
-        "load": lambda one: one.survey.load,
-        "memory_free": lambda one: one.machine.free_bytes,
-        "device": lambda one: one.settings.device,
-        "dtype": lambda one: one.dtype,
-        "layout": lambda one: one.settings.layout,
-        "notes": lambda one: one.machine.notes,
-        "devices": lambda one: tuple(found.device for found in one.devices if found.usable),
-        "peaks.matmul_flops_per_s": lambda one: one.peaks.matmul_flops,
-        "peaks.copy_bytes_per_s": lambda one: one.peaks.copy_bytes,
-        "peaks.conv_flops_per_s": lambda one: one.peaks.conv_flops,
-        "noise.ratio.value": lambda one: one.noise.speedup.value,
-        "noise.ratio.low": lambda one: one.noise.speedup.low,
-        "noise.ratio.high": lambda one: one.noise.speedup.high,
-        "noise.ratio.level": lambda one: one.noise.speedup.level,
-        "noise.half_width": lambda one: one.noise.speedup.half_width,
-        "noise.processes": lambda one: one.noise.processes,
-        "noise.pairs": lambda one: one.noise.pairs,
-        "noise.disturbed": lambda one: one.noise.disturbed,
-        "noise.stolen": lambda one: one.noise.stolen,
-        "warnings": lambda one: tuple(caution.text for caution in one.noise.cautions),
-        "advice": lambda one: one.advice,
-        "trusted": lambda one: one.trusted,
-    }
-)
-
-
-def find_key(key: str) -> str:
-    """The key of `KEYS` that the user's `key` means. Raises as `comparison.find_key` does."""
-    return comparison.find_key(key, KEYS)
-
-
-def document(one: Examination) -> dict[str, Any]:
-    """The JSON document, schema version 1."""
-    nested: dict[str, Any] = {}
-    for key, getter in KEYS.items():
-        comparison.put(nested, key, getter(one))
-    return nested
+from dsconv_cli.timing.doctor_keys import KEYS
+from dsconv_cli.timing.result import Interval
 
 
 def report(one: Examination) -> Report:
     """The result for every format."""
-    return Report(
-        page=partial(page, one),
-        document=partial(document, one),
-        rows=lambda: (KEYS, (getter(one) for getter in KEYS.values())),
-    )
+    return report_of(KEYS, one, partial(page, one))
 
 
 def page(one: Examination) -> Page:
@@ -90,7 +28,7 @@ def page(one: Examination) -> Page:
 
 def _facts(one: Examination) -> Iterator[tuple[str, str]]:
     """What was found, in the order in which a person asks."""
-    seen, machine, peaks, gain = one.survey, one.machine, one.peaks, one.noise.speedup
+    seen, machine, peaks = one.survey, one.machine, one.peaks
     python = platform.python_version()
     yield "versions", f"dsconv {__version__}, Python {python}, torch {machine.torch}, {seen.thop}"
     yield "system", seen.platform + (", virtual machine" if seen.virtual else "")
@@ -106,9 +44,13 @@ def _facts(one: Examination) -> Iterator[tuple[str, str]]:
     yield "measured on", ", ".join([one.settings.device, one.dtype, one.settings.layout, *machine.notes])
     matmul, conv, copy = (significant(rate / 1e9) for rate in (peaks.matmul_flops, peaks.conv_flops, peaks.copy_bytes))
     yield "peaks", f"matrix product {matmul} GFLOP/s, convolution {conv} GFLOP/s, copy {copy} GB/s"
-    interval = f"{gain.level:.0%} interval {gain.low:.3f} to {gain.high:.3f}"
-    spread = f"(±{gain.half_width:.1%}; {one.noise.processes} processes, {one.noise.pairs} pairs)"
-    yield "noise floor", f"a layer against itself reads {gain.value:.3f}, {interval} {spread}"
+    counts = f"{one.noise.processes} processes, {one.noise.pairs} pairs"
+    yield "noise floor", f"a layer against itself reads {_floor(one.noise.speedup)}; {counts}"
+    yield "", f"in its fastest times {_floor(one.noise.fastest.speedup)}"
+
+
+def _floor(gain: Interval) -> str:
+    return f"{gain.value:.3f}, {gain.level:.0%} interval {gain.low:.3f} to {gain.high:.3f} (±{gain.half_width:.1%})"
 
 
 def _device(name: str, usable: bool, description: str) -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final, Literal
 
-from dsconv_cli.comparison import Value
 from dsconv_cli.data import csv_text, json_line
 from dsconv_cli.gates import Failure
+from dsconv_cli.keys import Value
 from dsconv_cli.report.github import annotation
 from dsconv_cli.report.page import Page, Report, View
 

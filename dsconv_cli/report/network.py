@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final, NamedTuple
 
-from dsconv_cli.model.document import LAYER_COLUMNS, SPEC_COLUMNS, document, layer_cells
+from dsconv_cli.data import csv_text, json_line
+from dsconv_cli.keys import Value
+from dsconv_cli.layer.reading import COLUMNS, columns
+from dsconv_cli.model.keys import KEYS, LAYER_KEYS, layers_of
 from dsconv_cli.model.result import BeforeAfter, Layer, ModelResult
 from dsconv_cli.model.tree import Line as TreeLine
 from dsconv_cli.model.tree import hidden, top_lines, tree_lines
 from dsconv_cli.numbers import by, exact, percent, scaled, seconds, times
-from dsconv_cli.report.page import Cell, Column, Item, Items, Layouts, Line, Page, Report, Table, Tone
+from dsconv_cli.report.page import Cell, Column, Item, Items, Layouts, Line, Page, Report, Table, Tone, report_of
 
 UNITS_NOTE: Final = "MACs leave out bias additions; 1 MAC = 2 FLOPs. A ratio is before / after."
 
@@ -52,20 +56,29 @@ class Levels(NamedTuple):
     top: int | None = None
 
 
-def report(result: ModelResult, levels: Levels = Levels()) -> Report:  # noqa: B008
+SCREENFUL: Final = Levels()
+
+
+def report(result: ModelResult, levels: Levels = SCREENFUL) -> Report:
     """The result for every format. JSON and CSV have every layer, however much the page shows."""
-    return Report(
-        page=partial(page, result, levels),
-        document=partial(document, result),
-        rows=lambda: (
-            (*LAYER_COLUMNS, *SPEC_COLUMNS),
-            *([value for _, value in layer_cells(result, layer)] for layer in result.layers),
-        ),
-        picture=partial(_picture, result, levels),
-    )
+    one = report_of(KEYS, result, partial(page, result, levels), partial(_picture, result, levels))
+    return replace(one, rows=partial(_rows, result))
 
 
-def page(result: ModelResult, levels: Levels = Levels()) -> Page:  # noqa: B008
+def _rows(result: ModelResult) -> Iterator[Iterable[Value]]:
+    yield LAYER_KEYS
+    yield from (LAYER_KEYS.read_all(layer, tuple(LAYER_KEYS)) for layer in layers_of(result))
+
+
+def layers_file(result: ModelResult, ending: str) -> str:
+    """The eligible layers in the form that `sweep --from` reads: CSV, or JSON Lines where `ending` is .jsonl."""
+    rows = [{"name": layer.name, **columns(layer.spec)} for layer in result.eligible if layer.spec is not None]
+    if ending == ".jsonl":
+        return "".join(map(json_line, rows))
+    return csv_text([("name", *COLUMNS), *(row.values() for row in rows)])
+
+
+def page(result: ModelResult, levels: Levels = SCREENFUL) -> Page:
     """Title, layers, totals, and what was replaced."""
     lines = top_lines(result, levels.top) if levels.top is not None else tree_lines(result, levels.depth)
     note = "" if levels.top is not None else _hidden_note(result, lines)
@@ -168,7 +181,9 @@ def _totals(result: ModelResult) -> Table:
     rows = [("parameters", *_told(result.params)), ("MACs", *_told(result.macs))]
     if result.time is not None:
         one = result.time
-        rows.append(("time", seconds(one.before_s), seconds(one.after_s), times(one.value)))
+        swift = one.fastest
+        rows.append(("time", seconds(one.before_s), seconds(one.after_s), times(one.speedup.value)))
+        rows.append(("fastest time", seconds(swift.ordinary_s), seconds(swift.separable_s), times(swift.speedup.value)))
     tone: Tone = "good" if result.replaced else "plain"
     columns = (Column("total", left=True), *map(Column, ("before", "after", "ratio")))
     return Table(columns, [(*map(Cell, row[:-1]), Cell(row[-1], tone)) for row in rows])
@@ -207,7 +222,8 @@ def _time(result: ModelResult) -> tuple[Line | Items, ...]:
     one = result.time
     if one is None:
         return ()
-    speedup = f"{times(one.value)} ({times(one.low)} to {times(one.high)} at {one.level:.0%})"
+    gain = one.speedup
+    speedup = f"{times(gain.value)} ({times(gain.low)} to {times(gain.high)} at {gain.level:.0%})"
     where = f"{one.device}, {_many(one.threads, 'thread')}, {one.dtype}, {one.pairs} pairs"
     said = f"One pass: {one.verdict}, {speedup}, {where}"
     return (

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from dsconv_cli.comparison import Value
 from dsconv_cli.gates import Failure
+from dsconv_cli.keys import Keys, Result, Value
 
 #: How a text is meant. "lead" introduces the list below it; "doubt" is neither good nor bad.
 Tone = Literal["plain", "strong", "lead", "good", "bad", "doubt", "dim"]
@@ -129,3 +129,14 @@ class Report:
     rows: Callable[[], Iterable[Iterable[Value]]]
     picture: Callable[[str], bytes] | None = None
     failures: tuple[Failure, ...] = ()
+
+
+def report_of(
+    keys: Keys[Result], result: Result, page: Callable[[], Page], picture: Callable[[str], bytes] | None = None
+) -> Report:
+    """The report of a result that has keys: one document, and one row."""
+
+    def rows() -> Iterable[Iterable[Value]]:
+        return (tuple(keys), keys.read_all(result, tuple(keys)))
+
+    return Report(page, lambda: keys.document(result), rows, picture)

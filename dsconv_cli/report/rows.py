@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from dsconv_cli import data
-from dsconv_cli.comparison import KEYS, OPTIONAL_SECTIONS, Comparison, document, put, values
+from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.environment import Environment
 from dsconv_cli.text import printable
 
@@ -15,7 +16,7 @@ Keys = tuple[str, ...]
 ToLine = Callable[[Comparison], str]
 
 #: What comes after the layer itself, and is the same in every row where nothing is measured.
-_AFTERMATH: Final = frozenset({*OPTIONAL_SECTIONS, "environment"})
+_AFTERMATH: Final = frozenset({*(section.name for section in KEYS.optional), "environment"})
 
 
 def csv_header(keys: Keys) -> str:
@@ -34,12 +35,12 @@ def csv_line(keys: Keys) -> ToLine:
 
     def line(one: Comparison) -> str:
         nonlocal ending
-        if not tail or one.measured is not None or one.time is not None or one.recorded is not None:
-            return write(values(one, keys))
+        if not tail or one.counted is not None or one.time is not None or one.recorded is not None:
+            return write(KEYS.read_all(one, keys))
         machine = one.environment
         if ending[0] is not machine:
-            ending = (machine, write(values(one, tail)))
-        return f"{write(values(one, head))[:-1]},{ending[1]}"
+            ending = (machine, write(KEYS.read_all(one, tail)))
+        return f"{write(KEYS.read_all(one, head))[:-1]},{ending[1]}"
 
     return line
 
@@ -47,12 +48,16 @@ def csv_line(keys: Keys) -> ToLine:
 def json_line(keys: Keys) -> ToLine:
     """A writer of documents on one line; with fewer than all keys, of documents with just those."""
     if keys == tuple(KEYS):
-        return lambda one: data.json_line(document(one))
+        return lambda one: data.json_line(KEYS.document(one))
 
     def line(one: Comparison) -> str:
         nested: dict[str, Any] = {}
-        for key, value in zip(keys, values(one, keys), strict=True):
-            put(nested, key, value)
+        for key, value in zip(keys, KEYS.read_all(one, keys), strict=True):
+            *outer, last = key.split(".")
+            inner = nested
+            for part in outer:
+                inner = inner.setdefault(part, {})
+            inner[last] = value
         return data.json_line(nested)
 
     return line
@@ -60,7 +65,7 @@ def json_line(keys: Keys) -> ToLine:
 
 def bare_line(keys: Keys) -> ToLine:
     """A writer of one bare value a line, for `--get`."""
-    return lambda one: printable(data.bare(values(one, keys)[0])) + "\n"
+    return lambda one: printable(data.bare(KEYS.read_all(one, keys)[0])) + "\n"
 
 
 def _no_header(_: Keys) -> str:

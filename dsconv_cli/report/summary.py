@@ -7,7 +7,7 @@ from functools import partial
 from statistics import median
 from typing import Final
 
-from dsconv_cli.comparison import Value
+from dsconv_cli.keys import Value
 from dsconv_cli.numbers import times
 from dsconv_cli.report.page import Cell, Column, Item, Items, Line, Page, Report, Table
 from dsconv_cli.sweep.summary import Spread, Summary

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from dsconv_cli.comparison import Comparison, read
+from dsconv_cli.comparison.keys import KEYS, RATIOS
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.data import bare
 from dsconv_cli.layer.reading import as_text
 from dsconv_cli.numbers import significant, times
@@ -13,7 +14,6 @@ from dsconv_cli.report import page
 from dsconv_cli.report.compare import UNITS_NOTE, tone_of
 from dsconv_cli.report.layer import biases
 from dsconv_cli.report.page import Cell, Line, Page, Table
-from dsconv_cli.sweep.keys import RATIOS
 
 #: Ratios are told from each other by one word, for a table is narrow.
 _RATIO_TITLES: Final = {"params.ratio": "params", "macs.ratio": "MACs", "traffic.ratio": "traffic"}
@@ -61,12 +61,12 @@ def _spec_column(name: str) -> Column:
 
 
 def _value(key: str) -> Callable[[Comparison], Cell]:
-    return lambda one: Cell(bare(read(one, key)))
+    return lambda one: Cell(bare(KEYS.read(one, key)))
 
 
 def _ratio(key: str, text: Callable[[float], str]) -> Callable[[Comparison], Cell]:
     def cell(one: Comparison) -> Cell:
-        value = read(one, key)
+        value = KEYS.read(one, key)
         return Cell(text(value), tone_of(value)) if isinstance(value, float) else Cell("")
 
     return cell

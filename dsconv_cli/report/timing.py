@@ -6,11 +6,11 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from dsconv_cli.comparison import Comparison
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.numbers import seconds, significant, times
 from dsconv_cli.report.page import Item, Items, Line, Tone
 from dsconv_cli.timing.reasons import Operator, Operators, explain_time, operators
-from dsconv_cli.timing.result import Timing
+from dsconv_cli.timing.result import Fastest, Timing
 
 Cells = tuple[str, str, str, str]
 
@@ -36,6 +36,7 @@ def rows(one: Comparison) -> tuple[TimeRow, ...]:
     macs, time = three.depthwise_mac_share, three.depthwise_time_share
     found = [
         TimeRow("median time", "time", _medians(timing), Fraction(timing.speedup.value)),
+        _fastest(timing.fastest),
         TimeRow("GFLOP/s", "GFLOP/s", _rates(one, timing, three, lambda each: each.flop_rate)),
         TimeRow("GB/s", "GB/s", _rates(one, timing, three, lambda each: each.byte_rate)),
         TimeRow("share of MACs", "of MACs", ("", "", f"{macs:.0%}", f"{1 - macs:.0%}")),
@@ -56,6 +57,11 @@ def _medians(timing: Timing) -> Cells:
         seconds(timing.depthwise_s),
         seconds(timing.pointwise_s),
     )
+
+
+def _fastest(swift: Fastest) -> TimeRow:
+    cells = (seconds(swift.ordinary_s), seconds(swift.separable_s), "", "")
+    return TimeRow("fastest time", "fastest", cells, Fraction(swift.speedup.value))
 
 
 def _rates(one: Comparison, timing: Timing, three: Operators, rate: Callable[[Operator], float]) -> Cells:
@@ -113,10 +119,7 @@ def regime_line(timing: Timing) -> str:
         *_backends(timing),
         *regime.notes,
     ]
-    return (
-        f"Holds for {', '.join(parts)}. {timing.processes} processes, of which the least disturbed third counts, "
-        f"{timing.pairs} pairs, {timing.seconds:.1f} s."
-    )
+    return f"Holds for {', '.join(parts)}. {timing.processes} processes, {timing.pairs} pairs, {timing.seconds:.1f} s."
 
 
 def short_regime(timing: Timing) -> str:

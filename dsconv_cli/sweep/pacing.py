@@ -8,7 +8,7 @@ from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from dsconv_cli.comparison import Comparison
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import CannotMeasureError
 from dsconv_cli.layer.reading import layer_name
 from dsconv_cli.layer.spec import ConvSpec

@@ -12,8 +12,8 @@ from importlib import import_module
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from dsconv_cli.comparison import Comparison, closed_forms, profile
-from dsconv_cli.counting.result import INSTEAD
+from dsconv_cli.comparison.result import Comparison, closed_forms, profile
+from dsconv_cli.counting.profilers import INSTEAD
 from dsconv_cli.errors import CannotMeasureError, need
 from dsconv_cli.layer.reading import layer_name
 from dsconv_cli.layer.spec import ConvSpec

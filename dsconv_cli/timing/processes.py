@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol, TypeVar, cast
 
+from dsconv_cli import interrupts
 from dsconv_cli.errors import CannotMeasureError, DsconvError, need
 from dsconv_cli.timing.forkserver import READY, can_fork, died, receive, send
 from dsconv_cli.timing.jobs import Job
@@ -105,14 +106,16 @@ class _Process:
             f"import sys; sys.path[:] = {_import_path()!r}; "
             f"from dsconv_cli.timing.forkserver import main; main(fork={fork})"
         )
-        self._popen = subprocess.Popen(  # noqa: S603  this interpreter, on a program written above
-            [sys.executable, "-P", "-c", program],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            # A group of its own: Ctrl-C reaches only the process that asked, which then ends the whole group.
-            start_new_session=True,
-        )
+        with interrupts.held():
+            self._popen = subprocess.Popen(  # noqa: S603  this interpreter, on a program written above
+                [sys.executable, "-P", "-c", program],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                # A group of its own: Ctrl-C reaches only the process that asked, which then ends the whole group.
+                start_new_session=True,
+            )
+            interrupts.at_end(self._strike)
         assert self._popen.stdin is not None
         assert self._popen.stdout is not None
         self._jobs: BinaryIO = self._popen.stdin  # type: ignore[assignment]
@@ -145,15 +148,19 @@ class _Process:
         """End the process, and its children, at once; then collect it."""
         with contextlib.suppress(OSError):
             self._jobs.close()
+        self._strike()
+        self._popen.wait()
+        interrupts.forget(self._strike)
+        self._listener.join(_JOIN_TIMEOUT_S)
+        self._answers.close()
+        self._errors.close()
+
+    def _strike(self) -> None:
         if hasattr(os, "killpg"):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._popen.pid, signal.SIGKILL)
         else:
             self._popen.kill()
-        self._popen.wait()
-        self._listener.join(_JOIN_TIMEOUT_S)
-        self._answers.close()
-        self._errors.close()
 
     def _listen(self) -> None:
         with contextlib.suppress(EOFError, OSError, ValueError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from dsconv_cli.comparison import Comparison
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.numbers import seconds, significant
 from dsconv_cli.report import layer
 from dsconv_cli.report.pictures.image import image
