@@ -162,7 +162,7 @@ def prepare(request: Request) -> Sweep:
         file=_one_file(request.source.from_file or ()),
     )
     keys = tuple(KEYS) if request.rows.columns is None else resolve_many(request.rows.columns, "--columns")
-    condition = _condition(request.rows.where or ())
+    condition = parse_where(*request.rows.where) if request.rows.where else None
     order = parse_order(request.rows.sort, request.rows.top, default="time.speedup" if request.time else "macs.ratio")
     gates = _gates(request)
     for option, wanted in (
@@ -224,12 +224,6 @@ def _one_file(files: Sequence[str]) -> str | None:
     if len(files) > 1:
         raise DsconvError("--from takes one file; put several together with cat, or run once for each")
     return files[0] if files else None
-
-
-def _condition(texts: Sequence[str]) -> Condition | None:
-    if not texts:
-        return None
-    return parse_where(texts[0] if len(texts) == 1 else " and ".join(f"({text})" for text in texts))
 
 
 def _gates(request: Request) -> tuple[Gate, ...]:
