@@ -125,6 +125,9 @@ class Selection:
 
     `keep` and `only` are globs on layer names, in which `*` crosses dots. `min_ratio` is the least ratio of MACs,
     ordinary ÷ separable. With a target the smallest number of layers that reaches it is replaced.
+
+    >>> Selection(keep=("features.0.*",), target_macs=300_000_000).depth_multiplier
+    1
     """
 
     keep: tuple[str, ...] = ()

@@ -8,15 +8,13 @@ from typing import Final, NamedTuple
 from dsconv_cli.comparison.keys import KEYS, RATIOS
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.data import bare
+from dsconv_cli.layer.metrics import METRICS
 from dsconv_cli.layer.reading import as_text
 from dsconv_cli.numbers import significant, times
 from dsconv_cli.report import page
 from dsconv_cli.report.compare import UNITS_NOTE, tone_of
 from dsconv_cli.report.layer import biases
 from dsconv_cli.report.page import Cell, Line, Page, Table
-
-#: Ratios are told from each other by one word, for a table is narrow.
-_RATIO_TITLES: Final = {"params.ratio": "params", "macs.ratio": "MACs", "traffic.ratio": "traffic"}
 
 _NOTE: Final = f"Ratios are ordinary ÷ separable. {UNITS_NOTE}"
 
@@ -34,7 +32,7 @@ def default_columns(varying: Sequence[str], *, timed: bool) -> tuple[Column, ...
     if _PARTS_OF_BIAS & set(varying):
         spec.append(_spec_column("bias"))
     unique = {column.heading: column for column in spec}
-    ratios = (Column(title, _ratio(key, times)) for key, title in _RATIO_TITLES.items())
+    ratios = (Column(one.narrow_label, _ratio(f"{one.name}.ratio", times)) for one in METRICS.values())
     return (*unique.values(), *ratios, _KERNEL, *(_TIME if timed else ()))
 
 
