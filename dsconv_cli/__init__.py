@@ -9,19 +9,19 @@ Names are imported when they are first used, so that `import dsconv_cli` is free
 until a module is built or profiled.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
 from dsconv_cli._version import __version__
 
+#: Not from `typing`: under `python -m dsconv_cli` that would come from the current directory (see `__main__`).
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from dsconv_cli.comparison.result import Comparison, compare
     from dsconv_cli.counting.modules import ordinary_conv2d, separable_conv2d
     from dsconv_cli.errors import CannotMeasureError, DsconvError, SpecError
     from dsconv_cli.layer.spec import Bias, ConvSpec
     from dsconv_cli.model.analysis import analyse, separate
-    from dsconv_cli.model.result import ModelResult
+    from dsconv_cli.model.result import ModelResult, Selection
     from dsconv_cli.timing.result import Timing
     from dsconv_cli.timing.settings import TimingSettings
     from dsconv_cli.timing.timer import time_layer
@@ -33,6 +33,7 @@ _HOME = {
     "ConvSpec": "layer.spec",
     "DsconvError": "errors",
     "ModelResult": "model.result",
+    "Selection": "model.result",
     "SpecError": "errors",
     "Timing": "timing.result",
     "TimingSettings": "timing.settings",
@@ -51,6 +52,7 @@ __all__ = [
     "ConvSpec",
     "DsconvError",
     "ModelResult",
+    "Selection",
     "SpecError",
     "Timing",
     "TimingSettings",
@@ -64,7 +66,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
