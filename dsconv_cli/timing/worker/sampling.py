@@ -40,10 +40,10 @@ class Schedule(NamedTuple):
     """How long one process measures and how it divides the time. Seconds.
 
     It ends after `seconds` if there were `rounds` by then, for a median of fewer leaps on a busy machine, and after
-    `longest` times as much at the latest. `round_s` is how long one block of each side should take together, as anyone would choose it who measures by hand:
-    on a busy machine the typical time depends on it, for a short block is seldom interrupted. `part_s` is how long the
-    fastest one's part of a block should take: far above the clock's resolution, far below a scheduler's slice. A call
-    longer than `long_call_s` needs no untimed one before it, and one warm-up.
+    `longest` times as much at the latest. `round_s` is how long one block of each side should take together, as anyone
+    would choose it who measures by hand: on a busy machine the typical time depends on it, for a short block is seldom
+    interrupted. `part_s` is how long the fastest one's part of a block should take: far above the clock's resolution,
+    far below a scheduler's slice. A call longer than `long_call_s` needs no untimed one before it, and one warm-up.
     """
 
     seconds: float = 0.25
