@@ -12,11 +12,9 @@ from importlib import import_module
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from dsconv_cli.comparison.result import Comparison, closed_forms, profile
+from dsconv_cli.comparison.result import Comparison, profile
 from dsconv_cli.counting.profilers import INSTEAD
 from dsconv_cli.errors import CannotMeasureError, need
-from dsconv_cli.layer.reading import layer_name
-from dsconv_cli.layer.spec import ConvSpec
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
@@ -50,11 +48,11 @@ def count_one(one: Comparison, profiler: str) -> Comparison:
     try:
         return profile(one, profiler)
     except CannotMeasureError as error:
-        raise CannotMeasureError(f"{layer_name(one.spec)}: {error}") from error
+        raise CannotMeasureError(f"{one.label}: {error}") from error
 
 
-def _count_chunk(chunk: list[ConvSpec], profiler: str) -> list[Comparison]:
-    return [count_one(closed_forms(spec), profiler) for spec in chunk]
+def _count_chunk(chunk: list[Comparison], profiler: str) -> list[Comparison]:
+    return [count_one(one, profiler) for one in chunk]
 
 
 def _count_in_processes(layers: Iterable[Comparison], profiler: str, jobs: int) -> Iterator[Comparison]:
@@ -69,7 +67,7 @@ def _count_in_processes(layers: Iterable[Comparison], profiler: str, jobs: int) 
     done = False
     try:
         while True:
-            while len(waiting) < jobs * _AHEAD and (chunk := [one.spec for one in islice(rest, _CHUNK)]):
+            while len(waiting) < jobs * _AHEAD and (chunk := list(islice(rest, _CHUNK))):
                 with _interrupts_held():
                     waiting.append(pool.submit(_count_chunk, chunk, profiler))
             if not waiting:
