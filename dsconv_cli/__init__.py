@@ -9,13 +9,13 @@ Names are imported when they are first used, so that `import dsconv_cli` is free
 until a module is built or profiled.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
 from dsconv_cli._version import __version__
 
+#: Not from `typing`: under `python -m dsconv_cli` that would come from the current directory (see `__main__`).
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from dsconv_cli.comparison.result import Comparison, compare
     from dsconv_cli.counting.modules import ordinary_conv2d, separable_conv2d
     from dsconv_cli.errors import CannotMeasureError, DsconvError, SpecError
@@ -64,7 +64,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -1,7 +1,5 @@
 """The command `dsconv`, also as `python -m dsconv_cli`."""
 
-from __future__ import annotations
-
 import os
 import sys
 
@@ -25,7 +23,8 @@ def main() -> None:
 def _import_nothing_from_here() -> None:
     """Take the current directory off the import path, where `python -m` puts it: a json.py there is not ours to run.
 
-    What Python itself imports for `-m` has been imported by then; `python -P -m dsconv_cli` is safe from the start.
+    What Python itself imports for `-m` has been imported by then, and nothing by us; `python -P -m dsconv_cli` is safe
+    from the start.
     """
     try:
         here = {"", ".", os.getcwd()}  # noqa: PTH109  pathlib is not imported for --version
@@ -71,7 +70,7 @@ def leave(code: int) -> None:
     os._exit(code)
 
 
-def _told(failure: sys.UnraisableHookArgs) -> None:
+def _told(failure: "sys.UnraisableHookArgs") -> None:
     from dsconv_cli.cli.streams import say
 
     say("warning", f"an exit handler raised {failure.exc_type.__name__}: {failure.exc_value}")

@@ -10,6 +10,7 @@ import time
 
 import pytest
 from conftest import SCRIPT, clean_environment
+from fakes import timing
 
 from dsconv_cli.comparison.keys import KEYS
 from dsconv_cli.comparison.result import Comparison, closed_forms
@@ -19,14 +20,11 @@ from dsconv_cli.layer.cost import Counts
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.report.lines import json_line
 from dsconv_cli.sweep.results import ResultsFile, comparison_of
-from dsconv_cli.timing.result import Interval, Timing
 
 LINE = json_line(tuple(KEYS))
 SETTINGS = {"--profiler": "none", "--time": "off"}
 SPECS = [ConvSpec(k, 4) for k in (8, 16, 32, 16)]
-TIMING = Timing(
-    4e-3, 2e-3, 1.5e-3, 5e-4, Interval(2.0, 1.9, 2.1, 0.95), "faster", True, ("a", "b"), "cpu", 1, "channels first", "float32", 8, 80
-)  # fmt: skip
+TIMING = timing(warnings=("a", "b"))
 
 
 def grid(path, *more):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dsconv_cli.cli.display import Display
 from dsconv_cli.cli.streams import has_unicode, is_terminal, terminal_width
-from dsconv_cli.numbers import ascii_text
+from dsconv_cli.numbers import ascii_text, times
 
 if TYPE_CHECKING:
     from dsconv_cli.timing.timer import TimingProgress, Watcher
@@ -78,7 +78,8 @@ def clock_text(seconds: float) -> str:
 def timing_text(progress: TimingProgress) -> str:
     """How far a timing is."""
     said = f"timing: {progress.processes} processes, {progress.elapsed_s:.0f} of at most {progress.budget_s:g} s"
-    return said if progress.half_width is None else f"{said}, ±{progress.half_width:.1%}"
+    gain = progress.speedup
+    return said if gain is None else f"{said}, {times(gain.value)} ±{gain.half_width:.1%}"
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from dsconv_cli.sweep.conditions import Condition, parse_where
 from dsconv_cli.sweep.keys import check_present, is_measured, resolve, resolve_many
 from dsconv_cli.sweep.order import Order, parse_order
 from dsconv_cli.sweep.pacing import Timed, time_layers
-from dsconv_cli.sweep.parallel import count, count_one
+from dsconv_cli.sweep.parallel import MOST_JOBS, count, count_one
 from dsconv_cli.sweep.results import ResultsFile
 from dsconv_cli.sweep.sources import (
     Misfit,
@@ -191,9 +191,16 @@ def prepare(request: Request) -> Sweep:
         files,
         results,
         _stdout(request, pictures, bool(files or results)),
-        integer(request.run.jobs, "--jobs"),
+        _jobs(request.run.jobs),
         clocked,
     )
+
+
+def _jobs(text: str) -> int:
+    jobs = integer(text, "--jobs")
+    if jobs > MOST_JOBS:
+        raise DsconvError(f"--jobs must be at most {MOST_JOBS}: each is a process that loads torch")
+    return jobs
 
 
 def announce(sweep: Sweep) -> None:

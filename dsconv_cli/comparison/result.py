@@ -14,6 +14,7 @@ from dsconv_cli.layer.cost import Approximation, Cost, approximate, cost
 from dsconv_cli.layer.reading import layer_name
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.timing.result import Timing
+from dsconv_cli.timing.settings import TimingSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +69,24 @@ class Comparison:
         return KEYS.read(self, KEYS.find(key))
 
 
-def compare(spec: ConvSpec, *, profiler: str = "thop") -> Comparison:
+def compare(spec: ConvSpec, *, profiler: str = "thop", time: TimingSettings | None = None) -> Comparison:
     """Compare both forms of `spec` without printing anything.
 
     Args:
         spec: the layer.
         profiler: "thop", "torch", "both", or "none" for the closed forms alone, without importing torch.
+        time: how both forms are timed as well; None: they are not.
 
     Raises:
-        DsconvError: an unknown profiler.
-        CannotMeasureError: a profiler cannot hold the layer, or disagrees with the closed forms.
+        DsconvError: an unknown profiler, or a device that is not there.
+        CannotMeasureError: a profiler cannot hold the layer, or disagrees with the closed forms; or it cannot be timed.
     """
-    return profile(closed_forms(spec), profiler)
+    one = profile(closed_forms(spec), profiler)
+    if time is None:
+        return one
+    from dsconv_cli.timing.timer import time_layer
+
+    return replace(one, time=time_layer(spec, time))
 
 
 def closed_forms(spec: ConvSpec, name: str = "") -> Comparison:

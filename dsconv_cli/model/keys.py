@@ -32,7 +32,7 @@ from dsconv_cli.keys import (
 )
 from dsconv_cli.layer.cost import cost
 from dsconv_cli.model.result import BeforeAfter, InputShape, Layer, ModelResult, NetworkTime, Selection
-from dsconv_cli.timing.keys import INTERVAL, VERDICT
+from dsconv_cli.timing.keys import FASTEST, INTERVAL, VERDICT, fastest
 
 
 class LayerOf(NamedTuple):
@@ -122,6 +122,7 @@ _TIME: Final[tuple[Key[NetworkTime], ...]] = (
     Key("before.median_s", ABOVE_ZERO, lambda one: one.before_s, "seconds of one forward pass"),
     Key("after.median_s", ABOVE_ZERO, lambda one: one.after_s, "seconds of one forward pass"),
     *lifted(INTERVAL, lambda one: one.speedup, "speedup."),
+    *lifted(fastest("before_s", "after_s"), lambda one: one.fastest, "fastest."),
     Key("verdict", VERDICT, lambda one: one.verdict),
     Key("reliable", TRUTH, lambda one: one.reliable),
     Key("warnings", TEXTS, lambda one: one.warnings),
@@ -187,6 +188,7 @@ KEYS: Final[Keys[ModelResult]] = Keys(
     (
         Section("totals", "The whole network as it is and with the layers replaced that are marked so."),
         Section("totals.time", "One forward pass of the whole network.", lambda one: one.time is not None, "--time"),
+        Section("totals.time.fastest", FASTEST),
         *(one.of(lambda one: one.environment, "environment.") for one in environment.SECTIONS),
     ),
     "What dsconv model prints.",

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from dsconv_cli.environment import Environment, environment
 from dsconv_cli.layer.cost import Cost, cost
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.timing.result import Interval, Timing
+from dsconv_cli.timing.result import Fastest, Interval, Timing
 
 Operator = Literal["convolution", "linear", "matmul"]
 
@@ -135,14 +135,12 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class NetworkTime:
-    """Median seconds of one forward pass before and after, and the speed-up with its 95 % interval."""
+    """Typical seconds of one forward pass before and after, and the speed-up with its interval, as in `Timing`."""
 
     before_s: float
     after_s: float
-    value: float
-    low: float
-    high: float
-    level: float
+    speedup: Interval
+    fastest: Fastest
     verdict: str
     reliable: bool
     warnings: tuple[str, ...]
@@ -152,11 +150,6 @@ class NetworkTime:
     dtype: str
     processes: int
     pairs: int
-
-    @property
-    def speedup(self) -> Interval:
-        """Before ÷ after, with its interval."""
-        return Interval(self.value, self.low, self.high, self.level)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from dsconv_cli.timing.result import Timing
 from dsconv_cli.timing.settings import TimingSettings
 from dsconv_cli.timing.stopping import OverBudgetError
 from dsconv_cli.timing.timer import Timer, Watcher
-from dsconv_cli.timing.verdict import Findings, findings, median_s
+from dsconv_cli.timing.verdict import Findings, findings, typical_s
 from dsconv_cli.timing.worker.answers import Conditions, Sample
 from dsconv_cli.timing.worker.sampling import Schedule
 
@@ -132,12 +132,10 @@ class NetworkTimer:
 
 def _network_time(samples: Sequence[Sample], found: Findings, settings: TimingSettings, dtype: str) -> NetworkTime:
     return NetworkTime(
-        before_s=median_s(samples, "ordinary"),
-        after_s=median_s(samples, "separable"),
-        value=found.speedup.value,
-        low=found.speedup.low,
-        high=found.speedup.high,
-        level=found.speedup.level,
+        before_s=typical_s(samples, "ordinary"),
+        after_s=typical_s(samples, "separable"),
+        speedup=found.speedup,
+        fastest=found.fastest,
         verdict=found.verdict,
         reliable=found.reliable,
         warnings=tuple(caution.text for caution in found.cautions),

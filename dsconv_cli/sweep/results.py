@@ -25,7 +25,7 @@ from dsconv_cli.layer.forms import FORMS
 from dsconv_cli.layer.spec import Bias, ConvSpec
 from dsconv_cli.report.lines import json_line
 from dsconv_cli.sweep.keys import is_measured
-from dsconv_cli.timing.result import Interval, Timing
+from dsconv_cli.timing.result import Fastest, Interval, Timing
 
 Settings = Mapping[str, Any]
 
@@ -255,6 +255,7 @@ def _timing(section: Mapping[str, Any] | None) -> Timing | None:
         depthwise_s=section["depthwise"]["median_s"],
         pointwise_s=section["pointwise"]["median_s"],
         speedup=Interval(**section["speedup"]),
+        fastest=Fastest(**{**section["fastest"], "speedup": Interval(**section["fastest"]["speedup"])}),
         verdict=section["verdict"],
         reliable=section["reliable"],
         warnings=tuple(section["warnings"]),

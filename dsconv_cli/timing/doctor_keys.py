@@ -22,7 +22,13 @@ from dsconv_cli.keys import (
     lifted,
 )
 from dsconv_cli.timing.doctor import Examination
-from dsconv_cli.timing.keys import INTERVAL, PEAKS
+from dsconv_cli.timing.keys import FASTEST, INTERVAL, PEAKS
+from dsconv_cli.timing.result import Interval
+
+_FLOOR: Final[tuple[Key[Interval], ...]] = (
+    *lifted(INTERVAL, lambda one: one, "ratio."),
+    Key("half_width", FROM_ZERO, lambda one: one.half_width),
+)
 
 KEYS: Final[Keys[Examination]] = Keys(
     (
@@ -57,8 +63,8 @@ KEYS: Final[Keys[Examination]] = Keys(
             says="Those that can be used.",
         ),
         *lifted(PEAKS, lambda one: one.peaks, "peaks."),
-        *lifted(INTERVAL, lambda one: one.noise.speedup, "noise.ratio."),
-        Key("noise.half_width", FROM_ZERO, lambda one: one.noise.speedup.half_width),
+        *lifted(_FLOOR, lambda one: one.noise.speedup, "noise."),
+        *lifted(_FLOOR, lambda one: one.noise.fastest.speedup, "noise.fastest."),
         Key("noise.processes", POSITIVE, lambda one: one.noise.processes),
         Key("noise.pairs", POSITIVE, lambda one: one.noise.pairs),
         Key("noise.disturbed", SHARE, lambda one: one.noise.disturbed),
@@ -69,6 +75,7 @@ KEYS: Final[Keys[Examination]] = Keys(
     ),
     (
         Section("noise.ratio", "A convolution timed against itself: 1 in truth."),
+        Section("noise.fastest", FASTEST),
         Section("peaks", "What this machine reaches."),
     ),
     "What dsconv doctor prints.",

@@ -23,7 +23,7 @@ from dsconv_cli.keys import (
 from dsconv_cli.layer.cost import Cost
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.timing.reasons import Operator, Operators, explain_time, operators
-from dsconv_cli.timing.result import Interval, Peaks, Timing, Verdict
+from dsconv_cli.timing.result import Fastest, Interval, Peaks, Timing, Verdict
 
 #: The operators that are timed alone.
 ALONE: Final = ("ordinary", "depthwise", "pointwise")
@@ -82,6 +82,22 @@ INTERVAL: Final[tuple[Key[Interval], ...]] = (
     Key("level", ABOVE_ZERO, lambda one: one.level),
 )
 
+
+def fastest(ordinary: str = "ordinary_s", separable: str = "separable_s") -> tuple[Key[Fastest], ...]:
+    """The keys of the fastest times, by the names that the two forms have where they are."""
+    return (
+        Key(ordinary, ABOVE_ZERO, lambda one: one.ordinary_s, "seconds of one forward pass"),
+        Key(separable, ABOVE_ZERO, lambda one: one.separable_s, "seconds of one forward pass"),
+        *lifted(INTERVAL, lambda one: one.speedup, "speedup."),
+    )
+
+
+#: What every section of fastest times says of itself.
+FASTEST: Final = (
+    "Not what is met but what is possible: the fastest parts of blocks of calls, in the third of the processes that "
+    "were disturbed least. Repeats better than the typical time, and flatters the shorter form."
+)
+
 PEAKS: Final[tuple[Key[Peaks], ...]] = (
     Key("matmul_flops_per_s", ABOVE_ZERO, lambda one: one.matmul_flops, "FLOPs per second", "A large matrix product"),
     Key(
@@ -115,6 +131,7 @@ KEYS: Final[tuple[Key[TimedLayer], ...]] = (
     *_rates("depthwise"),
     *_rates("pointwise"),
     *lifted(INTERVAL, lambda one: one.timing.speedup, "speedup."),
+    *lifted(fastest(), lambda one: one.timing.fastest, "fastest."),
     Key("verdict", VERDICT, lambda one: one.timing.verdict),
     Key("reliable", TRUTH, lambda one: one.timing.reliable),
     Key("warnings", TEXTS, lambda one: one.timing.warnings, says="Why it is not reliable."),
@@ -134,7 +151,7 @@ KEYS: Final[tuple[Key[TimedLayer], ...]] = (
         "regime.clock",
         TEXT,
         lambda one: one.timing.regime.clock,
-        says="What was read: processor time (of the one thread), wall clock, or CUDA events.",
+        says="What was read: wall clock, or CUDA events; for the fastest times of one thread its own processor time.",
     ),
     Key("regime.cores", WHOLE, lambda one: one.timing.regime.cores),
     Key("regime.batch", POSITIVE, lambda one: one.spec.batch),
@@ -155,7 +172,12 @@ KEYS: Final[tuple[Key[TimedLayer], ...]] = (
 SECTIONS: Final[tuple[Section[TimedLayer], ...]] = (
     *(Section(name, "One forward pass of this operator alone.") for name in ALONE),
     Section("separable", "One forward pass of the pair."),
-    Section("speedup", "Ordinary / separable, with its interval."),
+    Section(
+        "speedup",
+        "Ordinary / separable, typical: the mean, over all processes, of the ratios of their medians; with an interval "
+        "for what another measurement on this machine finds.",
+    ),
+    Section("fastest", FASTEST),
     Section("depthwise_share", "Depthwise's part of the separable form's MACs, and of the time of the two halves."),
     Section("peaks", "What this machine reaches under the same conditions."),
 )

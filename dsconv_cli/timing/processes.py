@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import queue
 import signal
@@ -58,7 +59,7 @@ class ProcessLaboratory:
         """
         need("torch")
         self._forks = can_fork() if forks is None else forks
-        self._process: _Process | None = _Process(fork=self._forks)
+        self._process: JobProcess | None = JobProcess(fork=self._forks)
 
     def wait_until_ready(self) -> None:
         """Wait for the import of torch.
@@ -73,7 +74,8 @@ class ProcessLaboratory:
         process = self._current()
         process.wait_until_ready()
         try:
-            answer = process.ask(job, timeout_s)
+            process.send(job)
+            answer = process.answer(timeout_s)
         except BaseException:
             self.close()
             raise
@@ -89,13 +91,13 @@ class ProcessLaboratory:
             self._process.kill()
             self._process = None
 
-    def _current(self) -> _Process:
+    def _current(self) -> JobProcess:
         if self._process is None:
-            self._process = _Process(fork=self._forks)
+            self._process = JobProcess(fork=self._forks)
         return self._process
 
 
-class _Process:
+class JobProcess:
     """One started interpreter, its pipes, and a thread that reads what it says."""
 
     def __init__(self, *, fork: bool) -> None:
@@ -136,12 +138,16 @@ class _Process:
         assert greeting == READY
         self._ready = True
 
-    def ask(self, job: Job[object], timeout_s: float) -> object:
-        """Send a job and wait for its answer."""
+    def send(self, job: Job[object]) -> None:
+        """Hand over a job. Several may wait; they are answered in this order."""
         try:
             send(self._jobs, job)
         except OSError as error:
             raise self._death() from error
+
+    def answer(self, timeout_s: float = math.inf) -> object:
+        """The next answer, which may be the error that the job raised. Raises TimeoutExceededError."""
+        self.wait_until_ready()
         return self._next(timeout_s)
 
     def kill(self) -> None:

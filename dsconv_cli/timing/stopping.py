@@ -10,16 +10,17 @@ from dsconv_cli.errors import CannotMeasureError
 from dsconv_cli.layer.cost import FLOPS_PER_MAC, cost
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.timing.result import Peaks
-from dsconv_cli.timing.statistics import LEVEL, MIN_PROCESSES, half_width, median
+from dsconv_cli.timing.settings import TimingSettings
+from dsconv_cli.timing.statistics import LEVEL, MIN_PROCESSES, half_width, median, normal
+from dsconv_cli.timing.verdict import ENOUGH_PROCESSES, typical_ratios, wander
+from dsconv_cli.timing.worker.answers import Sample
 from dsconv_cli.timing.worker.sampling import Schedule
 
-#: On a quiet machine measuring stops at this half-width; beside other programs it uses its budget. Stopping as soon
-#: as a target is met makes intervals a little too narrow, so that it may not be met before this many processes are
-#: kept (`verdict.kept`); in simulations the coverage then stays above 93 %.
-TARGET: Final = 0.025
-FEWEST_KEPT_BEFORE_TARGET: Final = 10
-#: More kept processes than this narrow nothing: what they then disagree about is the machine's drift.
-MOST_KEPT: Final = 60
+#: Where what is left of an interval that more processes would narrow is no more than this part of what they would
+#: not, the machine's wander from minute to minute, measuring ends: twice the time would make it 6 % narrower.
+WORTHWHILE: Final = 0.5
+#: More processes than this narrow nothing: what they then disagree about is the machine's drift.
+MOST_PROCESSES: Final = 180
 #: Torch keeps this much for itself; a layer may not have it.
 _RESERVE_BYTES: Final = 256 * 2**20
 #: Winograd's F(4x4, 3x3) does a convolution with a quarter of its multiplications (Lavin and Gray,
@@ -34,15 +35,17 @@ def schedule(budget_s: float) -> Schedule:
 
 
 def wants_more(
-    ratios: Sequence[float], durations: Sequence[float], elapsed_s: float, budget_s: float, *, may_stop: bool = True
+    samples: Sequence[Sample], durations: Sequence[float], elapsed_s: float, settings: TimingSettings
 ) -> bool:
-    """Whether to start another process, given the log ratios of those kept, how long each took, and the time used."""
-    count = len(ratios)
-    if not count:
+    """Whether to start another process, given what there is, how long each took, and the time used."""
+    if not samples:
         return True
-    if count >= MOST_KEPT or elapsed_s + median(durations) > budget_s:
+    if elapsed_s + median(durations) > settings.budget_s or len(samples) >= MOST_PROCESSES:
         return False
-    return not may_stop or count < FEWEST_KEPT_BEFORE_TARGET or half_width(ratios, LEVEL) > TARGET
+    if len(samples) < ENOUGH_PROCESSES:
+        return True
+    scatter, drift = half_width(typical_ratios(samples)), normal(LEVEL) * wander(samples)
+    return math.expm1(math.hypot(scatter, drift)) > settings.precision and scatter > WORTHWHILE * drift
 
 
 def bytes_needed(spec: ConvSpec) -> int:

@@ -10,7 +10,6 @@ the caller's own use of torch (profiling, an open thread pool, a notebook) canno
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -21,18 +20,17 @@ from typing import Final, Self
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.timing.jobs import Job, ListDevices, MeasureItself, MeasureLayer, MeasurePeaks, Probe
 from dsconv_cli.timing.processes import Laboratory, ProcessLaboratory, TimeoutExceededError
-from dsconv_cli.timing.result import Peaks, PerOperator, Regime, Timing
+from dsconv_cli.timing.result import Interval, Peaks, PerOperator, Regime, Timing
 from dsconv_cli.timing.settings import TimingSettings
-from dsconv_cli.timing.statistics import MIN_PROCESSES, half_width, median
+from dsconv_cli.timing.statistics import MIN_PROCESSES, median
 from dsconv_cli.timing.stopping import over_budget, refuse_hopeless, refuse_too_large, schedule, wants_more
-from dsconv_cli.timing.verdict import Findings, Surroundings, findings, kept, log_ratios, median_s, quiet
+from dsconv_cli.timing.verdict import Findings, Surroundings, findings, kept, typical, typical_s
 from dsconv_cli.timing.worker.answers import Conditions, Found, Machine, Sample
-from dsconv_cli.timing.worker.devices import PROCESSOR_TIME
 from dsconv_cli.timing.worker.sampling import Schedule
 from dsconv_cli.timing.worker.system import free_memory
 
 #: Seconds for the three peaks together: a share of the budget between two bounds.
-_PEAKS_SHARE: Final = 0.06
+_PEAKS_SHARE: Final = 0.03
 _PEAKS_SECONDS: Final = (0.3, 0.9)
 #: A probe or a peak that has not answered by then never will.
 _PATIENCE_S: Final = 120.0
@@ -44,12 +42,12 @@ _IMPOSSIBLE: Final = 1.1
 
 @dataclass(frozen=True, slots=True)
 class TimingProgress:
-    """How far one layer's timing is. `half_width` is None until there is an interval."""
+    """How far one layer's timing is. `speedup` is what it reads so far, None until there is an interval."""
 
     processes: int
     elapsed_s: float
     budget_s: float
-    half_width: float | None
+    speedup: Interval | None
 
 
 Watcher = Callable[[TimingProgress], None]
@@ -168,9 +166,7 @@ class Timer:
         job = make(self.settings.conditions(dtype), schedule(budget))
         samples: list[Sample] = []
         durations: list[float] = []
-        while wants_more(
-            log_ratios(kept(samples)), durations, self._clock() - started, budget, may_stop=quiet(samples)
-        ):
+        while wants_more(samples, durations, self._clock() - started, self.settings):
             begun = self._clock()
             try:
                 samples.append(self._laboratory.run(job, max(budget - (begun - started), 0.0) + _GRACE_S))
@@ -184,12 +180,11 @@ class Timer:
         return samples
 
     def _progress(self, samples: Sequence[Sample], started: float) -> TimingProgress:
-        half = half_width(log_ratios(kept(samples)))
         return TimingProgress(
             processes=len(samples),
             elapsed_s=self._clock() - started,
             budget_s=self.settings.budget_s,
-            half_width=None if math.isinf(half) else half,
+            speedup=typical(samples) if len(samples) > 1 else None,
         )
 
     def surroundings(self, dtype: str) -> Surroundings:
@@ -200,7 +195,7 @@ class Timer:
             cores=machine.cores,
             machine_cores=os.cpu_count() or machine.cores,
             budget_s=self.settings.budget_s,
-            preempted=self.settings.on_cpu and machine.clock != PROCESSOR_TIME,
+            preempted=self.settings.on_cpu,
         )
 
     def _timing(
@@ -208,11 +203,12 @@ class Timer:
     ) -> Timing:
         found = findings(samples, self.surroundings(spec.dtype))
         return Timing(
-            ordinary_s=median_s(samples, "ordinary"),
-            separable_s=median_s(samples, "separable"),
-            depthwise_s=median_s(samples, "depthwise"),
-            pointwise_s=median_s(samples, "pointwise"),
+            ordinary_s=typical_s(samples, "ordinary"),
+            separable_s=typical_s(samples, "separable"),
+            depthwise_s=typical_s(samples, "depthwise"),
+            pointwise_s=typical_s(samples, "pointwise"),
             speedup=found.speedup,
+            fastest=found.fastest,
             verdict=found.verdict,
             reliable=found.reliable,
             warnings=tuple(caution.text for caution in found.cautions),
@@ -280,5 +276,5 @@ def _fixed(samples: Sequence[Sample]) -> PerOperator[float] | None:
     fixed = _medians([one.fixed_s for one in samples if one.fixed_s is not None])
     if fixed is None:
         return None
-    whole = (median([one.rounds.fastest(name) for one in samples]) for name in fixed._fields)
+    whole = (median([one.rounds.fastest[name] for one in samples]) for name in fixed._fields)
     return fixed if all(one <= _IMPOSSIBLE * all_of_it for one, all_of_it in zip(fixed, whole, strict=True)) else None

@@ -125,7 +125,9 @@ def total_rows(result: ModelResult) -> list[tuple[str, str, str, str]]:
     rows = [_total("parameters", result.params), _total("MACs", result.macs)]
     if result.time is not None:
         one = result.time
-        rows.append(("time", seconds(one.before_s), seconds(one.after_s), times(one.value)))
+        swift = one.fastest
+        rows.append(("time", seconds(one.before_s), seconds(one.after_s), times(one.speedup.value)))
+        rows.append(("fastest time", seconds(swift.ordinary_s), seconds(swift.separable_s), times(swift.speedup.value)))
     return rows
 
 
@@ -162,7 +164,8 @@ def time_lines(result: ModelResult) -> list[str]:
     one = result.time
     if one is None:
         return []
-    speedup = f"{times(one.value)} ({times(one.low)} to {times(one.high)} at {one.level:.0%})"
+    gain = one.speedup
+    speedup = f"{times(gain.value)} ({times(gain.low)} to {times(gain.high)} at {gain.level:.0%})"
     where = f"{one.device}, {_many(one.threads, 'thread')}, {one.dtype}, {one.pairs} pairs"
     said = f"One pass: {one.verdict}, {speedup}, {where}"
     return [

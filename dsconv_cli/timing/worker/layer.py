@@ -97,7 +97,7 @@ def _fixed(
         image = image_for(small, conditions, 2)
         run = runner(device, lambda module=module, image=image: module(image))  # type: ignore[misc]
         warm_up(run, Schedule(warm_s=0.002), time.perf_counter)
-        found.append(min(run(5) / 5 for _ in range(_FIXED_ROUNDS)))
+        found.append(min(run(5).own / 5 for _ in range(_FIXED_ROUNDS)))
     return PerOperator(*found)
 
 
@@ -145,7 +145,7 @@ def _copy_rate(moved: int, device: Device, conditions: Conditions) -> float:
     run = runner(device, lambda: target.copy_(source))
     took = warm_up(run, Schedule(warm_s=0.001), time.perf_counter)
     calls = max(1, int(_COPY_BLOCK_S / max(took, 1e-9)))
-    return 2 * size * calls / min(run(calls) for _ in range(5))
+    return 2 * size * calls / min(run(calls).own for _ in range(5))
 
 
 def _pages(works: Mapping[str, Work]) -> PerOperator[float] | None:

@@ -32,7 +32,7 @@ def probe(conditions: Conditions) -> Machine:
         device_name=device.name(torch, index),
         cores=available_cores(),
         default_threads=default_threads,
-        clock=device.clock(conditions.threads),
+        clock=device.clock,
         free_bytes=device.free_bytes(torch, index),
         notes=device.notes(torch, conditions.dtype),
     )
