@@ -120,7 +120,10 @@ KEYS: Final[Keys[Comparison]] = Keys(
 
 #: The same where a file gives layers their names, which then come first.
 NAMED_KEYS: Final[Keys[Comparison]] = Keys(
-    (Key("name", TEXT, lambda one: one.name, says="What the file of layers calls it, where it gives names."), *KEYS.entries),
+    (
+        Key("name", TEXT, lambda one: one.name, says="What the file of layers calls it, where it gives names."),
+        *KEYS.entries,
+    ),
     KEYS.sections.values(),
     KEYS.says,
     recorded=lambda one: one.recorded,

@@ -18,12 +18,12 @@ from typing import Any, Final, Self
 from dsconv_cli.comparison.keys import KEYS
 from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.counting.result import Counted
+from dsconv_cli.data import json_line
 from dsconv_cli.errors import DsconvError, SpecError
 from dsconv_cli.keys import SCHEMA_VERSION, Keys, Value
 from dsconv_cli.layer.cost import Counts
 from dsconv_cli.layer.forms import FORMS
 from dsconv_cli.layer.spec import Bias, ConvSpec
-from dsconv_cli.report.lines import json_line
 from dsconv_cli.sweep.keys import is_measured
 from dsconv_cli.timing.result import Fastest, Interval, Timing
 
@@ -32,6 +32,7 @@ Settings = Mapping[str, Any]
 _BEGINNINGS: Final = (b'{"schema_version": ', b'{"name": ')
 #: What must be equal in all rows that hold timings, beside what a user sets.
 _SAME_MACHINE: Final = ("platform", "cpu")
+
 
 class Recorded(Comparison):
     """A comparison read back: what was measured, and the machine that did it, are as they were written."""
@@ -63,7 +64,7 @@ class ResultsFile:
         self.path = path
         self.torn = 0
         self._wanted = dict(wanted)
-        self._line = json_line(keys)
+        self._keys = keys
         self._places: dict[bytes, list[int]] = {}
         self._settled = False
         try:
@@ -122,7 +123,7 @@ class ResultsFile:
         Raises:
             DsconvError: what was measured does not belong beside the rows that are there.
         """
-        line = self._line(one)
+        line = json_line(self._keys.document(one))
         if not self._settled:
             self._check(settings_of(json.loads(line)), f"{self.path} line 1", mine=True)
             self._settled = True
