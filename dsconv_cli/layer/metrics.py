@@ -43,8 +43,8 @@ class Metric:
     """One metric.
 
     `of` is the closed form of one operator; `in_bytes` where that counts elements, which are shown as bytes at the
-    layer's dtype. `combine` makes a form's figure of its operators': their sum, or the largest. `approximated` where
-    R×S is about its ratio.
+    layer's dtype. `combine` makes a form's figure of its operators': their sum, or the largest; `over_calls` one figure
+    of those of several calls of the same layer. `approximated` where R×S is about its ratio.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Metric:
     of: Callable[[ConvLayer], int]
     in_bytes: bool = False
     combine: Callable[[Iterable[int]], int] = sum
+    over_calls: Callable[[Iterable[int]], int] = sum
     approximated: bool = False
 
 
@@ -70,6 +71,7 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
                 "parameters",
                 "Weights and biases, by the closed forms.",
                 params,
+                over_calls=max,
                 approximated=True,
             ),
             Metric(
