@@ -17,8 +17,9 @@ from torch import nn
 from dsconv_cli import CannotMeasureError, analyse
 from dsconv_cli.model.result import InputShape, Recipe
 from dsconv_cli.model.timing import NETWORK_SHARES, MeasureNetwork, NetworkTimer
-from dsconv_cli.report import View
-from dsconv_cli.report.model import Shown, render
+from dsconv_cli.report.network import Levels, page
+from dsconv_cli.report.page import View
+from dsconv_cli.report.table import render
 from dsconv_cli.timing.jobs import MeasureLayer
 from dsconv_cli.timing.settings import TimingSettings
 from dsconv_cli.timing.stopping import OverBudgetError
@@ -112,10 +113,10 @@ def test_nothing_replaced_nothing_compared():
 
 def test_times_are_shown_and_in_the_document():
     result = _timed(FakeLaboratory())
-    lines = render("table", result, Shown(View())).splitlines()
+    lines = render(page(result), View()).splitlines()
     first = next(line for line in lines if line.startswith("0 "))
     assert "3.00×" in first
-    assert "3.00×" in render("table", result, Shown(View(), top=1)).splitlines()[7]
+    assert "3.00×" in render(page(result, Levels(top=1)), View()).splitlines()[7]
     assert any(line.split()[:1] == ["time"] and "2.00×" in line for line in lines)
     assert result.get("totals.time.speedup") == result.time.speedup.value
     schema = json.loads(files("dsconv_cli").joinpath("schema/dsconv-1.schema.json").read_text(encoding="utf-8"))

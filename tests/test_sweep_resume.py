@@ -18,7 +18,7 @@ from dsconv_cli.counting.result import Counted
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.cost import Counts
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.report.lines import json_line
+from dsconv_cli.report.rows import json_line
 from dsconv_cli.sweep.results import ResultsFile, comparison_of
 
 LINE = json_line(tuple(KEYS))

@@ -19,7 +19,7 @@ from dsconv_cli.counting.result import Counted
 from dsconv_cli.errors import CannotMeasureError
 from dsconv_cli.layer.cost import Counts
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.report.lines import json_line
+from dsconv_cli.report.rows import json_line
 from dsconv_cli.sweep.pacing import shuffled, time_layers
 from dsconv_cli.sweep.results import comparison_of
 from dsconv_cli.timing.settings import TimingSettings

@@ -10,7 +10,9 @@ import typer
 
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import stdout
+from dsconv_cli.cli.destinations import asked, choose, parse_file, parse_picture
 from dsconv_cli.cli.groups import grouped
+from dsconv_cli.files import replace_file
 from dsconv_cli.layer.fields import DTYPE_BYTES, FIELDS
 
 NETWORK = "The network"
@@ -227,6 +229,9 @@ def model(
     """
     # What only this command needs is loaded only for it.
     from dsconv_cli.cli import model_run
+    from dsconv_cli.model.keys import KEYS
+    from dsconv_cli.model.result import Recipe
+    from dsconv_cli.report.network import layers_file, report
 
     streams = speech.streams()
     settings = timing.settings(time)
@@ -240,21 +245,18 @@ def model(
     )
     inputs = model_run.parse_inputs(input_shape or (), input_dtype or ())
     own = timing.dtype and opt.choice("--dtype", timing.dtype, DTYPE_BYTES)
-    recipe = model_run.Recipe(target, model_run.parse_arguments(arg or ()), inputs, own)
-    wishes = model_run.plan(
-        streams,
-        format_name=output.format_name,
-        outputs=output.output or (),
-        plot=plot,
-        layers=layers,
-        key=output.get,
-        fail_under=gates.fail_under or (),
-        fail_over=gates.fail_over or (),
-        with_time=time,
-        shown=model_run.levels(depth, top),
-    )
+    recipe = Recipe(target, model_run.parse_arguments(arg or ()), inputs, own)
+    key, checks = asked(KEYS, [] if time else ["totals.time"], output.get, gates)
+    files = [parse_file("model", text) for text in output.output or ()]
+    files += [] if plot is None else [parse_picture("model", plot)]
+    rest = model_run.layers_path(layers)
+    beside = [] if rest is None else [rest]
+    to = choose("model", streams, output.format_name, files, key=key, gates=checks, beside=beside)
+    levels = model_run.levels(depth, top)
     stdout.reserve()
     result = model_run.measure(streams, recipe, selection, settings)
     for note in result.notes:
         streams.note(note)
-    raise typer.Exit(wishes.deliver(result))
+    if rest is not None:
+        replace_file(rest, layers_file(result, rest.suffix.lower()))
+    raise typer.Exit(to.deliver(report(result, levels), KEYS, result))

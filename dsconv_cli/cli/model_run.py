@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from dsconv_cli.cli.model_plan import levels, plan
 from dsconv_cli.cli.options import choice
 from dsconv_cli.cli.progress import timing_line
 from dsconv_cli.cli.streams import Streams
@@ -16,6 +16,7 @@ from dsconv_cli.layer import reading
 from dsconv_cli.model.choose import parse_count
 from dsconv_cli.model.foreign import same_directory
 from dsconv_cli.model.result import InputShape, ModelResult, Recipe, Selection
+from dsconv_cli.report.network import Levels
 
 if TYPE_CHECKING:
     from dsconv_cli.timing.settings import TimingSettings
@@ -24,6 +25,9 @@ INPUT_DTYPES: Final = (
     *("float32", "float64", "bfloat16", "float16"),
     *("int64", "int32", "int16", "int8", "uint8", "bool", "complex64"),
 )
+
+
+_LAYERS: Final = (".csv", ".jsonl")
 
 
 def measure(streams: Streams, recipe: Recipe, chosen: Selection, settings: TimingSettings | None) -> ModelResult:
@@ -50,6 +54,31 @@ def _analyse(recipe: Recipe, chosen: Selection) -> ModelResult:
     with same_directory():
         source = load_target(recipe.target, recipe.arguments, dtype=recipe.dtype)
         return analyse_source(source, inputs_from(recipe.inputs), chosen)
+
+
+def levels(depth: str | None, top: str | None) -> Levels:
+    """`--depth` and `--top`.
+
+    Raises:
+        DsconvError: both, or no positive integer.
+    """
+    if depth is not None and top is not None:
+        raise DsconvError("--depth is for the tree of modules and --top lists layers instead; give one of them")
+    return Levels(
+        None if depth is None else reading.integer(depth, "--depth"),
+        None if top is None else reading.integer(top, "--top"),
+    )
+
+
+def layers_path(text: str | None) -> Path | None:
+    """`--layers PATH`.
+
+    Raises:
+        DsconvError: an ending that `sweep --from` does not read.
+    """
+    if text is not None and Path(text).suffix.lower() not in _LAYERS:
+        raise DsconvError(f"--layers {text}: its ending must be one of {' '.join(_LAYERS)}")
+    return None if text is None else Path(text)
 
 
 def parse_arguments(texts: Sequence[str]) -> dict[str, Any]:
@@ -137,6 +166,3 @@ def selection(
         target_macs=None if target_macs is None else parse_count(target_macs, "--target-macs"),
         target_params=None if target_params is None else parse_count(target_params, "--target-params"),
     )
-
-
-__all__ = ["Recipe", "levels", "measure", "parse_arguments", "parse_inputs", "plan", "selection"]

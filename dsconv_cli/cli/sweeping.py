@@ -6,26 +6,47 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from dsconv_cli.cli.destinations import (
+    GATE_FAILED,
+    Destinations,
+    File,
+    check_installed,
+    choose,
+    parse_file,
+    parse_picture,
+)
 from dsconv_cli.cli.options import BUDGET, GateOptions, StreamOptions, choice, seconds, timer_of
 from dsconv_cli.cli.progress import LayersDone, clock_text
-from dsconv_cli.cli.report import GATE_FAILED, File, parse_file
-from dsconv_cli.cli.sinks import Counted, Doubts, FileLines, Gates, Plot, Sink, StdoutLines, SummaryOf, Table
+from dsconv_cli.cli.sinks import (
+    Counted,
+    Doubts,
+    FileLines,
+    Gates,
+    Plot,
+    Sink,
+    StdoutLines,
+    SummaryOf,
+    Table,
+    draw_here,
+    draw_to,
+)
 from dsconv_cli.cli.streams import Streams, is_terminal
 from dsconv_cli.comparison.keys import KEYS
 from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.counting.profilers import choices
 from dsconv_cli.errors import DsconvError
-from dsconv_cli.files import check_targets
 from dsconv_cli.gates import Gate, check_types, parse_gate
 from dsconv_cli.layer.reading import integer, layer_name
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.report import FORMATS
-from dsconv_cli.report.lines import STREAMED
-from dsconv_cli.report.plots.picture import AXES, Axes, Picture, choose_axes
-from dsconv_cli.report.sweep_table import default_columns, key_columns
+from dsconv_cli.report.formats import Format
+from dsconv_cli.report.page import Page
+from dsconv_cli.report.pictures.drawing import AXES, Axes, Picture, choose_axes
+from dsconv_cli.report.rows import STREAMED
+from dsconv_cli.report.sweep import default_columns, key_columns
 from dsconv_cli.sweep.conditions import Condition, parse_where
 from dsconv_cli.sweep.keys import check_present, is_measured, resolve, resolve_many
 from dsconv_cli.sweep.order import Order, parse_order
@@ -56,7 +77,6 @@ if TYPE_CHECKING:
 
 #: Seconds that a layer's timing may take where no --budget is given.
 _EACH_S: Final = float(BUDGET)
-_PICTURES: Final = (".svg", ".png")
 #: Skipped layers that are told one by one; --verbose tells all.
 _TOLD: Final = 5
 
@@ -88,20 +108,31 @@ class Sweep:
     """A run that is known to be possible."""
 
     request: Request
-    streams: Streams
     source: Source
     shard: Shard
     condition: Condition | None
     order: Order | None
     keys: tuple[str, ...]
-    gates: tuple[Gate, ...]
+    to: Destinations
     axes: Axes | None
-    pictures: tuple[str, ...]
-    files: tuple[File, ...]
     results: Path | None
-    stdout: str
     jobs: int
     timing: TimingSettings | None
+
+    @property
+    def streams(self) -> Streams:
+        """How it speaks."""
+        return self.to.streams
+
+    @property
+    def drawn_here(self) -> bool:
+        """Whether stdout gets a picture."""
+        return "-" in (self.request.pictures.plot or ())
+
+    @property
+    def rows_on(self) -> Format | None:
+        """The format in which stdout gets rows, if any."""
+        return None if self.drawn_here or self.request.rows.summary or self.to.key else self.to.format
 
     @property
     def total(self) -> int:
@@ -117,12 +148,12 @@ def run(request: Request) -> int:
     if request.source.strict:
         _refuse_misfits(sweep)
     skipped = Skipped(sweep)
-    gates = Gates(sweep.gates, github=request.output.format_name == "github", color=sweep.streams.color)
+    gates = Gates(sweep.to.gates, github=request.output.format_name == "github", color=sweep.streams.color)
     with ExitStack() as stack:
         progress = stack.enter_context(LayersDone(sweep.total, quiet=request.speech.quiet or _rows_on_terminal(sweep)))
         shown = list(_shown(sweep, stack))
         counted = Counted()
-        seen: list[Sink] = [counted, *_seen(sweep), *([gates] if sweep.gates else [])]
+        seen: list[Sink] = [counted, *_seen(sweep), *([gates] if sweep.to.gates else [])]
         rows = _tee(_rows(sweep, skipped, progress, stack, wanted=bool(shown or seen[1:])), seen)
         for row in rows if sweep.order is None else sweep.order.apply(rows):
             for sink in shown:
@@ -140,7 +171,7 @@ def _tell_of_nothing(sweep: Sweep, rows: int) -> None:
     if rows or not sweep.total:
         return
     reason = "no layer satisfies --where" if sweep.condition is not None else "no layer is left"
-    if sweep.gates:
+    if sweep.to.gates:
         raise DsconvError(f"{reason}, so that the gates judged nothing")
     sweep.streams.warn(reason)
 
@@ -174,23 +205,26 @@ def prepare(request: Request) -> Sweep:
         for key in wanted:
             check_present(key, absent, option)
     check_types(KEYS, gates)
-    pictures, files = _targets(request)
-    axes = _axes(request, source, absent) if pictures else None
-    results, files = _results_file(request, files)
+    files = _files(request)
+    results, rest = _results_file(request, files)
     return Sweep(
         request,
-        streams,
         source,
         parse_shard(request.run.shard),
         condition,
         order,
         keys,
-        gates,
-        axes,
-        pictures,
-        files,
+        choose(
+            "sweep",
+            streams,
+            _stdout(request, bool(files)),
+            rest,
+            key=resolve(request.output.get, "--get") if request.output.get else None,
+            gates=gates,
+            beside=[] if results is None else [results],
+        ),
+        _axes(request, source, absent) if request.pictures.plot or any(file.kind for file in files) else None,
         results,
-        _stdout(request, pictures, bool(files or results)),
         _jobs(request.run.jobs),
         clocked,
     )
@@ -239,42 +273,25 @@ def _gates(request: Request) -> tuple[Gate, ...]:
     )
 
 
-def _targets(request: Request) -> tuple[tuple[str, ...], tuple[File, ...]]:
-    """Pictures and other files; that each can be written is known when this returns."""
-    drawn = [text for text in (request.output.output or ()) if _is_picture(text)]
-    files = tuple(parse_file(text) for text in (request.output.output or ()) if text not in drawn)
-    pictures = (*(request.pictures.plot or ()), *(text.removeprefix("svg:") for text in drawn))
-    for target in pictures:
+def _files(request: Request) -> list[File]:
+    """All that is to be written, pictures among it."""
+    files = [parse_file("sweep", text) for text in request.output.output or ()]
+    for target in request.pictures.plot or ():
         if target == "-":
-            from dsconv_cli.report.plots.terminal import check_installed
-
-            check_installed()
-            continue
-        if Path(target).suffix.lower() not in _PICTURES:
-            raise DsconvError(f"--plot {target}: a picture ends in {' or '.join(_PICTURES)}, or is - for the terminal")
-        from dsconv_cli.report.plots.files import check_installed
-
-        check_installed()
-    every = (*files, *(File("svg", Path(target)) for target in pictures if target != "-"))
-    for file in every:
-        if file.format == "github":
-            raise DsconvError("--output github: annotations go to stdout; use --format github")
-    check_targets([file.path for file in every])
-    return pictures, files
+            check_installed("plotille", "--plot -")
+        else:
+            files.append(parse_picture("sweep", target))
+    return files
 
 
-def _is_picture(text: str) -> bool:
-    return Path(text).suffix.lower() in _PICTURES and text.partition(":")[0] not in {*FORMATS} - {"svg"}
-
-
-def _results_file(request: Request, files: tuple[File, ...]) -> tuple[Path | None, tuple[File, ...]]:
+def _results_file(request: Request, files: Sequence[File]) -> tuple[Path | None, list[File]]:
     """With --resume, the one file that is appended to, and the others."""
     if not request.run.resume:
-        return None, files
-    lines = [file for file in files if file.format == "jsonl"]
+        return None, list(files)
+    lines = [file for file in files if file.format.name == "jsonl"]
     if len(lines) != 1:
         raise DsconvError("--resume goes on with the rows of a file; name it with --output FILE.jsonl")
-    return lines[0].path, tuple(file for file in files if file is not lines[0])
+    return lines[0].path, [file for file in files if file is not lines[0]]
 
 
 def _axes(request: Request, source: Source, absent: tuple[str, ...]) -> Axes:
@@ -284,71 +301,60 @@ def _axes(request: Request, source: Source, absent: tuple[str, ...]) -> Axes:
     return choose_axes(source.varying, source.grid.values, request.pictures.axes(), y)
 
 
-def _stdout(request: Request, pictures: tuple[str, ...], other_files: bool) -> str:
-    """What stdout gets: a format, "bare" values, a "summary", a "picture", or nothing ("")."""
-    formats = [name for name, one in FORMATS.items() if one.on_stdout]
-    if request.output.format_name and request.output.format_name not in formats:
-        raise DsconvError(f"--format must be one of {', '.join(formats)}, not {request.output.format_name!r}")
-    wishes = [
-        option
-        for option, asked in (
-            ("--get", request.output.get),
-            ("--summary", request.rows.summary),
-            ("--plot -", "-" in pictures),
-        )
-        if asked
-    ]
-    if len(wishes) > 1:
-        raise DsconvError(f"{' and '.join(wishes)} cannot share stdout; drop one")
-    if "-" in pictures:
-        return "picture"
-    if request.output.get:
-        return "bare"
-    if request.rows.summary:
-        return "summary"
-    if request.output.format_name:
-        return request.output.format_name
-    return "" if other_files else "table"
+def _stdout(request: Request, other_files: bool) -> str:
+    """The name of the format that stdout gets; "" for none."""
+    wishes = {
+        "--get": request.output.get,
+        "--summary": request.rows.summary,
+        "--plot -": "-" in (request.pictures.plot or ()),
+    }
+    asked = [option for option, wanted in wishes.items() if wanted]
+    if len(asked) > 1:
+        raise DsconvError(f"{' and '.join(asked)} cannot share stdout; drop one")
+    return request.output.format_name or ("" if other_files and not request.rows.summary else "table")
 
 
 def _rows_on_terminal(sweep: Sweep) -> bool:
     """Whether rows go by on the screen, where a line that is redrawn would only be in their way."""
-    return sweep.stdout in STREAMED and is_terminal(sys.stdout)
+    streams = sweep.rows_on is not None and sweep.rows_on.name in STREAMED
+    return (streams or sweep.to.key is not None) and is_terminal(sys.stdout)
 
 
 def _shown(sweep: Sweep, stack: ExitStack) -> Iterator[Sink]:
     """What gets the rows that are left after --sort and --top."""
-    if sweep.stdout == "bare":
-        yield StdoutLines("bare", (resolve(sweep.request.output.get or ""),))
-    elif sweep.stdout in STREAMED:
-        yield StdoutLines(sweep.stdout, sweep.keys)
-    elif sweep.stdout in {"table", "markdown"}:
-        yield _table(sweep, sweep.stdout, None)
-    for file in sweep.files:
-        if file.format in STREAMED:
-            yield FileLines(file.format, sweep.keys, file.path, stack)
-        else:
-            yield _table(sweep, file.format, file.path)
+    if sweep.to.key is not None:
+        yield StdoutLines("bare", (sweep.to.key,))
+    elif sweep.rows_on is not None and sweep.rows_on.name in STREAMED:
+        yield StdoutLines(sweep.rows_on.name, sweep.keys)
+    elif sweep.rows_on is not None and sweep.rows_on.part == "page":
+        yield _table(sweep, sweep.to.show)
+    for file in sweep.to.files:
+        if file.format.name in STREAMED:
+            yield FileLines(file, sweep.keys, stack)
+        elif not file.kind:
+            yield _table(sweep, file.show)
 
 
 def _seen(sweep: Sweep) -> Iterator[Sink]:
     """What gets every row."""
-    color = sweep.streams.color
-    if sweep.stdout == "summary":
-        yield SummaryOf(sweep.request.output.format_name or "table", color)
-    for target in sweep.pictures:
-        assert sweep.axes is not None
-        yield Plot(Picture(sweep.axes), target, color)
+    if sweep.request.rows.summary:
+        yield SummaryOf(sweep.to.write_out)
+    if sweep.axes is not None:
+        if sweep.drawn_here:
+            yield Plot(Picture(sweep.axes), partial(draw_here, sweep.to.view))
+        for file in sweep.to.files:
+            if file.kind:
+                yield Plot(Picture(sweep.axes), partial(draw_to, file))
     if sweep.timing is not None:
         yield Doubts(sweep.streams)
 
 
-def _table(sweep: Sweep, format_name: str, path: Path | None) -> Table:
+def _table(sweep: Sweep, show: Callable[[Page], None]) -> Table:
     if sweep.request.rows.columns is None:
         columns = default_columns(_in_usual_order(sweep.source.varying), timed=sweep.timing is not None)
     else:
         columns = key_columns(sweep.keys)
-    return Table(columns, sweep.source.title, format_name, path, sweep.streams.color)
+    return Table(columns, sweep.source.title, show)
 
 
 def _in_usual_order(names: Iterable[str]) -> tuple[str, ...]:

@@ -18,12 +18,12 @@ from typing import Any, Final, Self
 from dsconv_cli.comparison.keys import KEYS
 from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.counting.result import Counted
+from dsconv_cli.data import json_line
 from dsconv_cli.errors import DsconvError, SpecError
 from dsconv_cli.keys import SCHEMA_VERSION, Value
 from dsconv_cli.layer.cost import Counts
 from dsconv_cli.layer.forms import FORMS
 from dsconv_cli.layer.spec import Bias, ConvSpec
-from dsconv_cli.report.lines import json_line
 from dsconv_cli.sweep.keys import is_measured
 from dsconv_cli.timing.result import Fastest, Interval, Timing
 
@@ -32,8 +32,6 @@ Settings = Mapping[str, Any]
 _BEGINNING: Final = b'{"schema_version": '
 #: What must be equal in all rows that hold timings, beside what a user sets.
 _SAME_MACHINE: Final = ("platform", "cpu")
-
-_json_line: Final = json_line(tuple(KEYS))
 
 
 class Recorded(Comparison):
@@ -124,7 +122,7 @@ class ResultsFile:
         Raises:
             DsconvError: what was measured does not belong beside the rows that are there.
         """
-        line = _json_line(one)
+        line = json_line(KEYS.document(one))
         if not self._settled:
             self._check(settings_of(json.loads(line)), f"{self.path} line 1", mine=True)
             self._settled = True

@@ -114,8 +114,9 @@ class JobProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
-                # A group of its own: Ctrl-C reaches only the process that asked, which then ends the whole group.
-                start_new_session=True,
+                # A group of its own: Ctrl-C reaches only the process that asked, which then ends the whole group. No
+                # session of its own, to which Linux gives as much of a busy processor as to all of the caller's.
+                process_group=0,
             )
             interrupts.at_end(self._strike)
         assert self._popen.stdin is not None
