@@ -79,7 +79,9 @@ def test_a_metric(dsconv_with):
     assert dsconv_with(METRIC, *CLOSED, "--get", "outputs.ratio").stdout == "1.0\n"
     (row,) = csv.DictReader(io.StringIO(dsconv_with(METRIC, *CLOSED, "--format", "csv").stdout))
     assert row["outputs.depthwise"] == "100352"
-    assert re.search(r"output values +200,704 +200,704 +100,352 +200,704 +1(\.00)?×", dsconv_with(METRIC, *CLOSED).stdout)
+    assert re.search(
+        r"output values +200,704 +200,704 +100,352 +200,704 +1(\.00)?×", dsconv_with(METRIC, *CLOSED).stdout
+    )
     assert dsconv_with(METRIC, *CLOSED, "--fail-over", "outputs.depthwise=100351").returncode == 1
     shell = {"_DSCONV_COMPLETE": "complete_bash", "COMP_WORDS": "dsconv compare --get outp", "COMP_CWORD": "3"}
     assert "outputs.separable" in dsconv_with(METRIC, **shell).stdout.split()

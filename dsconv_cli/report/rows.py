@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from dsconv_cli import data
-from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.keys import KEYS, NAMED_KEYS
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.environment import Environment
 from dsconv_cli.text import printable
@@ -36,23 +36,25 @@ def csv_line(keys: Keys) -> ToLine:
     def line(one: Comparison) -> str:
         nonlocal ending
         if not tail or one.counted is not None or one.time is not None or one.recorded is not None:
-            return write(KEYS.read_all(one, keys))
+            return write(NAMED_KEYS.read_all(one, keys))
         machine = one.environment
         if ending[0] is not machine:
-            ending = (machine, write(KEYS.read_all(one, tail)))
-        return f"{write(KEYS.read_all(one, head))[:-1]},{ending[1]}"
+            ending = (machine, write(NAMED_KEYS.read_all(one, tail)))
+        return f"{write(NAMED_KEYS.read_all(one, head))[:-1]},{ending[1]}"
 
     return line
 
 
 def json_line(keys: Keys) -> ToLine:
     """A writer of documents on one line; with fewer than all keys, of documents with just those."""
-    if keys == tuple(KEYS):
-        return lambda one: data.json_line(KEYS.document(one))
+    for whole in (KEYS, NAMED_KEYS):
+        if keys == tuple(whole):
+            document = whole.document
+            return lambda one: data.json_line(document(one))
 
     def line(one: Comparison) -> str:
         nested: dict[str, Any] = {}
-        for key, value in zip(keys, KEYS.read_all(one, keys), strict=True):
+        for key, value in zip(keys, NAMED_KEYS.read_all(one, keys), strict=True):
             *outer, last = key.split(".")
             inner = nested
             for part in outer:
@@ -65,7 +67,7 @@ def json_line(keys: Keys) -> ToLine:
 
 def bare_line(keys: Keys) -> ToLine:
     """A writer of one bare value a line, for `--get`."""
-    return lambda one: printable(data.bare(KEYS.read_all(one, keys)[0])) + "\n"
+    return lambda one: printable(data.bare(NAMED_KEYS.read_all(one, keys)[0])) + "\n"
 
 
 def _no_header(_: Keys) -> str:

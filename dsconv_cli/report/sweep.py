@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, NamedTuple
 
-from dsconv_cli.comparison.keys import KEYS, RATIOS
+from dsconv_cli.comparison.keys import NAMED_KEYS, RATIOS
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.data import bare
+from dsconv_cli.layer.fields import FIELDS
 from dsconv_cli.layer.metrics import METRICS
-from dsconv_cli.layer.reading import as_text
+from dsconv_cli.layer.reading import SIZES, as_text
 from dsconv_cli.numbers import significant, times
 from dsconv_cli.report import page
 from dsconv_cli.report.compare import UNITS_NOTE, tone_of
@@ -20,25 +21,28 @@ _NOTE: Final = f"Ratios are ordinary ÷ separable. {UNITS_NOTE}"
 
 
 class Column(NamedTuple):
-    """A column: its heading, and what stands under it."""
+    """A column: its heading, and what stands under it. `name` for the names of layers."""
 
     heading: str
     cell: Callable[[Comparison], Cell]
+    name: bool = False
 
 
-def default_columns(varying: Sequence[str], *, timed: bool) -> tuple[Column, ...]:
-    """What differs between the layers, the ratios of the closed forms, R×S, and the time if it was measured."""
-    spec = [_spec_column(name) for name in varying if name not in {*_PARTS_OF_BIAS, "padding_end"}]
-    if _PARTS_OF_BIAS & set(varying):
-        spec.append(_spec_column("bias"))
-    unique = {column.heading: column for column in spec}
+def default_columns(varying: Collection[str], *, named: bool, timed: bool) -> tuple[Column, ...]:
+    """What differs between the layers, the ratios of the closed forms, R×S, and the time if it was measured.
+
+    Layers that have names begin with them; of one layer alone its sizes are shown.
+    """
+    spec = [_spec_column(name) for name in FIELDS if name in (varying or SIZES)]
     ratios = (Column(one.narrow_label, _ratio(f"{one.name}.ratio", times)) for one in METRICS.values())
-    return (*unique.values(), *ratios, _KERNEL, *(_TIME if timed else ()))
+    return (*([_NAME] if named else []), *spec, *ratios, _KERNEL, *(_TIME if timed else ()))
 
 
 def key_columns(keys: Sequence[str]) -> tuple[Column, ...]:
     """`--columns`: the values at full precision, under their keys."""
-    return tuple(Column(key, _ratio(key, bare) if key in RATIOS else _value(key)) for key in keys)
+    return tuple(
+        _NAME if key == "name" else Column(key, _ratio(key, bare) if key in RATIOS else _value(key)) for key in keys
+    )
 
 
 def cells(columns: Sequence[Column], one: Comparison) -> tuple[Cell, ...]:
@@ -48,7 +52,12 @@ def cells(columns: Sequence[Column], one: Comparison) -> tuple[Cell, ...]:
 
 def table(columns: Sequence[Column], rows: Sequence[tuple[Cell, ...]], title: str) -> Page:
     """The rows, under what they have in common."""
-    figures = Table(tuple(page.Column(column.heading) for column in columns), rows, "columns", labelled=False)
+    figures = Table(
+        tuple(page.Column(one.heading, left=one.name, name=one.name) for one in columns),
+        rows,
+        "columns",
+        labelled=False,
+    )
     return Page(((Line(title, "strong"),), (figures,), (Line(_NOTE, "dim"),)), reading_width=100)
 
 
@@ -59,12 +68,12 @@ def _spec_column(name: str) -> Column:
 
 
 def _value(key: str) -> Callable[[Comparison], Cell]:
-    return lambda one: Cell(bare(KEYS.read(one, key)))
+    return lambda one: Cell(bare(NAMED_KEYS.read(one, key)))
 
 
 def _ratio(key: str, text: Callable[[float], str]) -> Callable[[Comparison], Cell]:
     def cell(one: Comparison) -> Cell:
-        value = KEYS.read(one, key)
+        value = NAMED_KEYS.read(one, key)
         return Cell(text(value), tone_of(value)) if isinstance(value, float) else Cell("")
 
     return cell
@@ -84,7 +93,7 @@ def _interval(one: Comparison) -> Cell:
     return Cell(f"{significant(one.time.speedup.low)}–{significant(one.time.speedup.high)}")
 
 
-_PARTS_OF_BIAS: Final = frozenset({"ordinary_bias", "depthwise_bias", "pointwise_bias"})
+_NAME: Final = Column("name", lambda one: Cell(one.name), name=True)
 _KERNEL: Final = Column("R×S", lambda one: Cell(str(one.approximation.ratio)))
 _TIME: Final = (
     Column("time", _time),

@@ -12,9 +12,9 @@ from dsconv_cli.cli.destinations import File
 from dsconv_cli.cli.streams import Streams, say, write_out
 from dsconv_cli.comparison.keys import KEYS
 from dsconv_cli.comparison.result import Comparison
+from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import replace_file, replacing
 from dsconv_cli.gates import Failure, Gate, check
-from dsconv_cli.layer.reading import layer_name
 from dsconv_cli.report import summary, sweep
 from dsconv_cli.report.compare import counted_by
 from dsconv_cli.report.github import annotation
@@ -29,7 +29,15 @@ _NAMED: Final = 10
 _FLUSH_AFTER: Final = 0.2
 
 
-class Sink(Protocol):
+#: A table is made of all its rows, for its columns are as wide as the widest cell.
+MOST_IN_TABLE: Final = 1_000_000
+TOO_LONG: Final = (
+    f"a table of more than {MOST_IN_TABLE:,} rows is refused; --format csv and json are written row by row, --top and "
+    "--summary say what matters"
+)
+
+
+class Outlet(Protocol):
     """Takes every row, and is told when there are no more."""
 
     def add(self, one: Comparison) -> None:
@@ -49,7 +57,7 @@ class StdoutLines:
         self._flushed = time.monotonic()
 
     def add(self, one: Comparison) -> None:
-        """As `Sink`."""
+        """As `Outlet`."""
         now = time.monotonic()
         late = now - self._flushed > _FLUSH_AFTER
         if late:
@@ -59,7 +67,7 @@ class StdoutLines:
         self._header = ""
 
     def finish(self) -> None:
-        """As `Sink`."""
+        """As `Outlet`."""
         write_out(self._header)
 
 
@@ -73,11 +81,11 @@ class FileLines:
         self._file.write(header(keys).encode())
 
     def add(self, one: Comparison) -> None:
-        """As `Sink`."""
+        """As `Outlet`."""
         self._file.write(self._line(one).encode())
 
     def finish(self) -> None:
-        """As `Sink`; the stack closes the file."""
+        """As `Outlet`; the stack closes the file."""
 
 
 class Table:
@@ -88,13 +96,15 @@ class Table:
         self._rows: list[tuple[Cell, ...]] = []
 
     def add(self, one: Comparison) -> None:
-        """As `Sink`."""
+        """As `Outlet`."""
         if not self._rows:
             self._title = f"{self._title}; {counted_by(one)}"
+        if len(self._rows) == MOST_IN_TABLE:
+            raise DsconvError(TOO_LONG)
         self._rows.append(sweep.cells(self._columns, one))
 
     def finish(self) -> None:
-        """As `Sink`."""
+        """As `Outlet`."""
         self._show(sweep.table(self._columns, self._rows, self._title))
 
 
@@ -106,11 +116,11 @@ class SummaryOf:
         self.summary = Summary()
 
     def add(self, one: Comparison) -> None:
-        """As `Sink`."""
+        """As `Outlet`."""
         self.summary.add(one)
 
     def finish(self) -> None:
-        """As `Sink`."""
+        """As `Outlet`."""
         self._write(summary.report(self.summary))
 
 
@@ -121,11 +131,11 @@ class Plot:
         self._picture, self._write = picture, write
 
     def add(self, one: Comparison) -> None:
-        """As `Sink`."""
+        """As `Outlet`."""
         self._picture.add(one)
 
     def finish(self) -> None:
-        """As `Sink`."""
+        """As `Outlet`."""
         self._write(self._picture.draw())
 
 
@@ -152,14 +162,14 @@ class Gates:
         self.failed = 0
 
     def add(self, one: Comparison) -> None:
-        """As `Sink`."""
+        """As `Outlet`."""
         for failure in check(KEYS, one, self._gates):
             self.failed += 1
             if len(self._named) < _NAMED:
-                self._named.append((layer_name(one.spec), failure))
+                self._named.append((one.label, failure))
 
     def finish(self) -> None:
-        """As `Sink`."""
+        """As `Outlet`."""
         for layer, failure in self._named:
             if self._github:
                 write_out(annotation(failure, layer))
@@ -167,20 +177,6 @@ class Gates:
         more = self.failed - len(self._named)
         if more:
             say("error", f"gate failed {more:,} more times, {self.failed:,} in all", self._color)
-
-
-class Counted:
-    """How many rows there were."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-
-    def add(self, _: Comparison) -> None:
-        """As `Sink`."""
-        self.rows += 1
-
-    def finish(self) -> None:
-        """As `Sink`."""
 
 
 class Doubts:
@@ -192,14 +188,14 @@ class Doubts:
         self._reasons: Counter[str] = Counter()
 
     def add(self, one: Comparison) -> None:
-        """As `Sink`."""
+        """As `Outlet`."""
         self._rows += 1
         if one.time is not None and not one.time.reliable:
             self._unreliable += 1
             self._reasons.update(one.time.warnings)
 
     def finish(self) -> None:
-        """As `Sink`."""
+        """As `Outlet`."""
         if self._unreliable:
             reasons = "; ".join(text for text, _ in self._reasons.most_common(1))
             told = f"{self._unreliable:,} of {self._rows:,} timings are not reliable (time.reliable)"
