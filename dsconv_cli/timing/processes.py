@@ -108,7 +108,7 @@ class JobProcess:
             f"import sys; sys.path[:] = {_import_path()!r}; "
             f"from dsconv_cli.timing.forkserver import main; main(fork={fork})"
         )
-        with interrupts.held():
+        with interrupts.held:
             self._popen = subprocess.Popen(  # noqa: S603  this interpreter, on a program written above
                 [sys.executable, "-P", "-c", program],
                 stdin=subprocess.PIPE,
