@@ -21,7 +21,8 @@ from statistics import mean, median
 from dsconv_cli.layer.cost import cost
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.timing.result import Interval
-from dsconv_cli.timing.timer import Timer, TimingSettings
+from dsconv_cli.timing.settings import TimingSettings
+from dsconv_cli.timing.timer import Timer
 
 LAYERS = {
     "16x16x3x3 on 8x8": ConvSpec(16, 16, h=8, w=8),
@@ -36,7 +37,7 @@ SELF = "64x32x3x3 on 32x32"
 def one_run(spec: ConvSpec, settings: TimingSettings, *, against_itself: bool) -> tuple[Interval, bool, int]:
     with Timer(settings) as timer:
         if against_itself:
-            found = timer.noise_floor(spec).findings
+            found = timer.noise_floor(spec)
             return found.speedup, found.reliable, found.processes
         timing = timer.time(spec)
         return timing.speedup, timing.reliable, timing.processes

@@ -9,33 +9,40 @@ Names are imported when they are first used, so that `import dsconv_cli` is free
 until a module is built or profiled.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
 from dsconv_cli._version import __version__
 
+#: Not from `typing`: under `python -m dsconv_cli` that would come from the current directory (see `__main__`).
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from dsconv_cli.comparison import Comparison, compare
+    from typing import Any
+
+    from dsconv_cli.comparison.result import Comparison, compare
     from dsconv_cli.counting.modules import ordinary_conv2d, separable_conv2d
     from dsconv_cli.errors import CannotMeasureError, DsconvError, SpecError
     from dsconv_cli.layer.spec import Bias, ConvSpec
     from dsconv_cli.model.analysis import analyse, separate
-    from dsconv_cli.model.result import ModelResult
+    from dsconv_cli.model.result import ModelResult, Selection
+    from dsconv_cli.timing.result import Timing
+    from dsconv_cli.timing.settings import TimingSettings
+    from dsconv_cli.timing.timer import time_layer
 
 _HOME = {
     "Bias": "layer.spec",
     "CannotMeasureError": "errors",
-    "Comparison": "comparison",
+    "Comparison": "comparison.result",
     "ConvSpec": "layer.spec",
     "DsconvError": "errors",
     "ModelResult": "model.result",
+    "Selection": "model.result",
     "SpecError": "errors",
+    "Timing": "timing.result",
+    "TimingSettings": "timing.settings",
     "analyse": "model.analysis",
-    "compare": "comparison",
+    "compare": "comparison.result",
     "ordinary_conv2d": "counting.modules",
     "separable_conv2d": "counting.modules",
     "separate": "model.analysis",
+    "time_layer": "timing.timer",
 }
 
 __all__ = [
@@ -45,17 +52,21 @@ __all__ = [
     "ConvSpec",
     "DsconvError",
     "ModelResult",
+    "Selection",
     "SpecError",
+    "Timing",
+    "TimingSettings",
     "__version__",
     "analyse",
     "compare",
     "ordinary_conv2d",
     "separable_conv2d",
     "separate",
+    "time_layer",
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

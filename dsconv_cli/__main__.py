@@ -1,7 +1,6 @@
 """The command `dsconv`, also as `python -m dsconv_cli`."""
 
-from __future__ import annotations
-
+import os
 import sys
 
 
@@ -10,7 +9,32 @@ def main() -> None:
 
     `--version` is answered before anything is imported: scripts ask it often, and typer alone costs 0.07 s.
     """
-    leave(_version() if sys.argv[1:] == ["--version"] else _command())
+    _import_nothing_from_here()
+    if sys.argv[1:] == ["--version"]:
+        leave(_version())
+    from dsconv_cli import interrupts
+
+    interrupts.install()
+    from dsconv_cli.cli import run
+
+    leave(run())
+
+
+def _import_nothing_from_here() -> None:
+    """Take the current directory off the import path, where `python -m` puts it: a json.py there is not ours to run.
+
+    What Python itself imports for `-m` has been imported by then, and nothing by us; `python -P -m dsconv_cli` is safe
+    from the start.
+    """
+    try:
+        here = {"", ".", os.getcwd()}  # noqa: PTH109  pathlib is not imported for --version
+    except FileNotFoundError:
+        return  # It has been removed, with all that could be imported from it.
+    sys.path[:] = [folder for folder in sys.path if folder not in here]
+    home = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120
+    if home not in sys.path:
+        # In a checkout this very package was found there, and the processes that measure must find it too.
+        sys.path.append(home)
 
 
 def _version() -> int:
@@ -20,26 +44,11 @@ def _version() -> int:
         sys.stdout.write(f"dsconv {__version__}\n")
         sys.stdout.flush()
     except (OSError, AttributeError) as error:
-        from dsconv_cli.cli.streams import PipeClosedError, closed, say
+        from dsconv_cli.cli.main import failed
+        from dsconv_cli.cli.streams import failed_write
 
-        say("error", str(closed(error) if isinstance(error, OSError) else PipeClosedError()))
-        return 3
+        return failed(failed_write(error))
     return 0
-
-
-def _command() -> int:
-    from dsconv_cli import interrupts
-
-    interrupts.install()
-    try:
-        from dsconv_cli.cli import run
-
-        return run()
-    except KeyboardInterrupt:
-        from dsconv_cli.cli.streams import say
-
-        say("error", "interrupted")
-        return 130
 
 
 def leave(code: int) -> None:
@@ -49,7 +58,6 @@ def leave(code: int) -> None:
     replaces the exit code where a stream cannot be flushed. What was registered to happen at exit still happens.
     """
     import atexit
-    import os
     from contextlib import suppress
 
     # An exit handler of the user's own code that fails is told in a line, not in pages.
@@ -62,7 +70,7 @@ def leave(code: int) -> None:
     os._exit(code)
 
 
-def _told(failure: sys.UnraisableHookArgs) -> None:
+def _told(failure: "sys.UnraisableHookArgs") -> None:
     from dsconv_cli.cli.streams import say
 
     say("warning", f"an exit handler raised {failure.exc_type.__name__}: {failure.exc_value}")

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dsconv_cli._version import __version__
+from dsconv_cli.keys import TEXT, Key, Section
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
@@ -27,6 +28,25 @@ class Environment:
     platform: str
     cpu: str
     device: str
+
+
+KEYS: Final[tuple[Key[Environment], ...]] = (
+    Key("versions.dsconv", TEXT, lambda one: one.versions["dsconv"]),
+    Key("versions.python", TEXT, lambda one: one.versions["python"]),
+    Key("versions.torch", TEXT, lambda one: one.versions["torch"], nullable=True),
+    Key(
+        "versions.profiler",
+        TEXT,
+        lambda one: one.versions["profiler"],
+        says="The distributions that counted, by name and version.",
+        nullable=True,
+    ),
+    Key("platform", TEXT, lambda one: one.platform),
+    Key("cpu", TEXT, lambda one: one.cpu),
+    Key("device", TEXT, lambda one: one.device),
+)
+
+SECTIONS: Final[tuple[Section[Environment], ...]] = (Section("versions", "null where it was not used."),)
 
 
 def environment(

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from dsconv_cli import interrupts
 from dsconv_cli.errors import DsconvError
 
 #: Short, so that any name that is allowed can be written.
@@ -47,9 +48,10 @@ def check_targets(paths: Sequence[Path]) -> None:
                 raise DsconvError(f"{path} is to be written twice")
             seen.add(target)
             _check_target(path)
-            handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
-            os.close(handle)
-            Path(name).unlink()
+            with interrupts.held():
+                handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
+                os.close(handle)
+                Path(name).unlink()
 
 
 def _check_target(path: Path) -> None:
@@ -94,8 +96,10 @@ def replacing(path: Path) -> Iterator[Replacement]:
     """
     with _naming(path):
         target = path.resolve()
-        handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
-    temporary, stream = Path(name), os.fdopen(handle, "wb")
+        with interrupts.held():
+            handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
+            temporary, stream = Path(name), os.fdopen(handle, "wb")
+            interrupts.at_end(temporary.unlink)
     try:
         yield Replacement(path, stream)
         with _naming(path):
@@ -107,6 +111,7 @@ def replacing(path: Path) -> Iterator[Replacement]:
             stream.close()
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+        interrupts.forget(temporary.unlink)
 
 
 @contextmanager

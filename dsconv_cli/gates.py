@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
-from dsconv_cli.comparison import KEYS, NO_NUMBERS, Comparison, Value, find_key, read
 from dsconv_cli.errors import DsconvError
+from dsconv_cli.keys import Keys
 
 #: A decimal number, of a size that exact arithmetic can hold.
 _NUMBER: Final = re.compile(r"[+-]?(\d{1,400}(\.\d{0,400})?|\.\d{1,400})([eE][+-]?\d{1,3})?", re.ASCII)
 
 Kind = Literal["under", "over"]
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Failure:
         return f"{what} is {self.value!r}, {self.gate.kind} {self.gate.text.partition('=')[2]} ({self.gate.option})"
 
 
-def parse_gate(kind: Kind, text: str, resolve: Callable[[str], str] = find_key) -> Gate:
+def parse_gate(kind: Kind, text: str, resolve: Callable[[str], str]) -> Gate:
     """`macs.ratio=8` → a gate. `resolve` turns what the user wrote into a known key.
 
     Raises:
@@ -68,9 +70,7 @@ def parse_gate(kind: Kind, text: str, resolve: Callable[[str], str] = find_key) 
     return Gate(kind, resolve(key.strip()), Fraction(number.strip()), text)
 
 
-def parse_gates(
-    under: Iterable[str], over: Iterable[str], resolve: Callable[[str], str] = find_key
-) -> tuple[Gate, ...]:
+def parse_gates(under: Iterable[str], over: Iterable[str], resolve: Callable[[str], str]) -> tuple[Gate, ...]:
     """All of `--fail-under`, then all of `--fail-over`. Raises as `parse_gate` does."""
     return (
         *(parse_gate("under", text, resolve) for text in under),
@@ -78,34 +78,32 @@ def parse_gates(
     )
 
 
-def check_types(comparison: Comparison, gates: tuple[Gate, ...]) -> None:
-    """Refuse, before anything is measured, a gate on a key that is no number. `comparison` may be closed forms alone.
+def check_types(keys: Keys[Any], gates: Iterable[Gate]) -> None:
+    """Refuse, before anything is measured, a gate on a key that is no number.
 
     Raises:
         DsconvError: such a gate.
     """
     for gate in gates:
-        if gate.key in NO_NUMBERS:
+        if not keys[gate.key].type.is_number:
             raise DsconvError(f"{gate.option}: {gate.key} is not a number that can be compared")
-        if read(comparison, gate.key) is not None:
-            judge(gate, lambda key: read(comparison, key))
 
 
-def check(comparison: Comparison, gates: tuple[Gate, ...]) -> tuple[Failure, ...]:
+def check(keys: Keys[Result], result: Result, gates: Iterable[Gate]) -> tuple[Failure, ...]:
     """The gates that fail.
 
     A key with an interval is judged by the bound that is against the claim: noise alone passes no gate.
 
     Raises:
-        DsconvError: a key holds no number.
+        DsconvError: a key holds no number in this result.
     """
-    return tuple(failure for gate in gates if (failure := judge(gate, lambda key: read(comparison, key))))
+    return tuple(failure for gate in gates if (failure := _judge(keys, result, gate)))
 
 
-def judge(gate: Gate, value_of: Callable[[str], Value], keys: Container[str] = KEYS) -> Failure | None:
-    """One gate against whatever `value_of` gives at a key; None where it passes."""
-    key, bound = _judged_key(gate, keys)
-    value = value_of(key)
+def _judge(keys: Keys[Result], result: Result, gate: Gate) -> Failure | None:
+    """None where it passes."""
+    key, bound = _judged_key(keys, gate)
+    value = keys.read(result, key)
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         raise DsconvError(f"{gate.option}: {gate.key} is {value!r}, not a number that can be compared")
     # A double is held against the nearest double, so that a limit copied from the output is met exactly.
@@ -114,7 +112,7 @@ def judge(gate: Gate, value_of: Callable[[str], Value], keys: Container[str] = K
     return Failure(gate, value, bound) if failed else None
 
 
-def _judged_key(gate: Gate, keys: Container[str]) -> tuple[str, str]:
+def _judged_key(keys: Keys[Any], gate: Gate) -> tuple[str, str]:
     stem, _, last = gate.key.rpartition(".")
     side = "low" if gate.kind == "under" else "high"
     if last == "value" and f"{stem}.{side}" in keys:

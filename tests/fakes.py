@@ -6,26 +6,30 @@ import math
 import random
 from dataclasses import replace
 
-from dsconv_cli.timing.jobs import Devices, Found, LayerSample, ListDevices, Machine, MeasureLayer, MeasurePeaks, Probe
+from dsconv_cli.timing.jobs import ListDevices, MeasureItself, MeasurePeaks, Probe
 from dsconv_cli.timing.processes import TimeoutExceededError
-from dsconv_cli.timing.result import Backends, Interval, Pages, Peaks, Regime, Seconds, Timing
+from dsconv_cli.timing.result import Fastest, Interval, Peaks, PerOperator, Regime, Timing
+from dsconv_cli.timing.worker.answers import Found, Machine, Sample
 from dsconv_cli.timing.worker.sampling import Rounds
 
 PEAKS = Peaks(matmul_flops=100e9, copy_bytes=20e9, conv_flops=120e9, conv_shape="128×128×3×3 on 1×128×28×28")
 MACHINE = Machine("2.99.0", "", cores=4, default_threads=4, clock="wall clock", free_bytes=8 * 2**30, notes=())
-BACKENDS = Backends("Mkldnn", "Mkldnn", "Slow2d")
+BACKENDS = PerOperator("Mkldnn", "Mkldnn", "Slow2d")
 
 
 class FakeLaboratory:
     """Answers jobs from a seeded generator and moves its own clock.
 
     `ratio` is the true ratio. What disturbs a process makes it slower, each form by a factor of its own: the
-    logarithm is half a normal one, of standard deviation `spread`. `job_s` is how long a process takes; `sample`
-    overrides fields of every `LayerSample`.
+    logarithm is half a normal one, of standard deviation `spread`. `job_s` is how long a process takes; `ratios` has
+    the truth for one kind of job, `fails` the error that it ends in; `sample` overrides fields of every `Sample`.
     """
 
-    def __init__(self, *, ratio=2.0, spread=0.02, job_s=0.3, seed=7, machine=MACHINE, slow=(), **sample):
+    def __init__(
+        self, *, ratio=2.0, spread=0.02, job_s=0.3, seed=7, machine=MACHINE, slow=(), ratios=None, fails=None, **sample
+    ):
         self.ratio, self.spread, self.job_s, self.machine, self.overrides = ratio, spread, job_s, machine, sample
+        self.ratios, self.fails = {MeasureItself: 1.0, **(ratios or {})}, fails or {}
         self.random = random.Random(seed)
         self.slow = list(slow)
         self.now = 0.0
@@ -46,10 +50,11 @@ class FakeLaboratory:
         if isinstance(job, Probe):
             return self.machine
         if isinstance(job, ListDevices):
-            return Devices((Found("cpu", True, ""), Found("cuda", False, "torch finds no CUDA device")))
+            return (Found("cpu", True, ""), Found("cuda", False, "torch finds no CUDA device"))
         if isinstance(job, MeasurePeaks):
             return PEAKS
-        assert isinstance(job, MeasureLayer)
+        if type(job) in self.fails:
+            raise self.fails[type(job)]
         takes = self.slow.pop(0) if self.slow else self.job_s
         if takes > timeout_s:
             self.now += timeout_s
@@ -59,24 +64,31 @@ class FakeLaboratory:
 
     def sample(self, job):
         slower, also = (math.exp(abs(self.random.gauss(0, self.spread))) for _ in range(2))
-        truth = 1.0 if job.against_itself else self.ratio
-        rounds = {name: [] for name in ("ordinary", "separable", "depthwise", "pointwise")}
-        for _ in range(20):
-            machine = math.exp(abs(self.random.gauss(0, 0.2)))
-            rounds["ordinary"].append(1e-4 * truth * slower * machine)
-            rounds["separable"].append(1e-4 * also * machine)
-            rounds["depthwise"].append(6e-5)
-            rounds["pointwise"].append(4e-5)
-        sample = LayerSample(
-            Rounds({name: tuple(values) for name, values in rounds.items()}, 5),
-            Seconds(3e-6, 2e-6, 1e-6),
-            BACKENDS,
-            stolen=0.0,
-            others=0.0,
-            pages=Pages(0, 0, 0),
-            copy_bytes=50e9,
-        )
-        return replace(sample, **self.overrides)
+        truth = self.ratios.get(type(job), self.ratio)
+        undisturbed = {
+            "ordinary": 1e-4 * truth * slower,
+            "separable": 1e-4 * also,
+            "depthwise": 6e-5,
+            "pointwise": 4e-5,
+        }
+        blocks = [math.exp(abs(self.random.gauss(0, 0.05))) for _ in range(20)]
+        per_call = {name: tuple(value * one for one in blocks) for name, value in undisturbed.items()}
+        return sample(per_call, undisturbed, **self.overrides)
+
+
+def sample(per_call, fastest=None, **more):
+    """One process's sample: seconds per call by name and block; without `fastest` the fastest of them."""
+    least = {name: min(values) for name, values in per_call.items()}
+    base = Sample(
+        Rounds({name: tuple(values) for name, values in per_call.items()}, fastest or least),
+        stolen=0.0,
+        others=0.0,
+        fixed_s=PerOperator(3e-6, 2e-6, 1e-6),
+        backends=BACKENDS,
+        pages=PerOperator(0, 0, 0),
+        copy_bytes=50e9,
+    )
+    return replace(base, **more)
 
 
 def timing(**more) -> Timing:
@@ -96,8 +108,9 @@ def timing(**more) -> Timing:
         dtype="float32",
         processes=12,
         pairs=300,
-        fixed_s=Seconds(1e-6, 1e-6, 1e-6),
-        pages=Pages(0, 0, 0),
+        fastest=Fastest(3.8e-4, 1.43e-4, Interval(2.66, 2.62, 2.70, 0.95)),
+        fixed_s=PerOperator(1e-6, 1e-6, 1e-6),
+        pages=PerOperator(0, 0, 0),
         copy_bytes=50e9,
         peaks=PEAKS,
         regime=Regime("2.99.0", "", 4, 4, "wall clock", 1, BACKENDS, ()),

@@ -244,7 +244,7 @@ def test_nothing_is_cut_off_in_a_pipe(dsconv, columns):
     assert "…" not in text
 
 
-def test_a_closed_pipe_is_one_line(dsconv):
+def test_a_reader_that_has_left_is_told_nothing(dsconv):
     command = f"'{SCRIPT}' {' '.join(CLOSED)} --format json"
     reader, writer = os.pipe()
     os.close(reader)
@@ -252,8 +252,7 @@ def test_a_closed_pipe_is_one_line(dsconv):
         command, shell=True, stdout=writer, stderr=subprocess.PIPE, text=True, env=clean_environment(), check=False
     )
     os.close(writer)
-    assert result.returncode == 3
-    assert result.stderr == "error: stdout was closed before the whole result was written\n"
+    assert (result.returncode, result.stderr) == (141, "")
 
 
 def shell(command, tmp_path):
@@ -266,7 +265,7 @@ def shell(command, tmp_path):
 @pytest.mark.parametrize("arguments", ["--version", "--help", "compare --help", " ".join(CLOSED), " ".join(LAYER)])
 @pytest.mark.parametrize(
     ("redirection", "words"),
-    [(">&-", "stdout was closed before the whole result was written"), ("> /dev/full", "no space left on device")],
+    [(">&-", "stdout is closed"), ("> /dev/full", "no space left on device")],
 )
 def test_a_stdout_that_takes_nothing(tmp_path, arguments, redirection, words):
     if not Path("/dev/full").exists():
@@ -283,7 +282,7 @@ def test_a_stderr_that_takes_nothing_keeps_the_exit_code(tmp_path, redirection):
 @pytest.mark.parametrize("arguments", ["--version", "--help"])
 def test_a_pipe_that_was_closed_before(tmp_path, arguments):
     result = shell(f"(sleep 0.3; dsconv {arguments}; echo $? >&2) | true", tmp_path)
-    assert result.stderr == "error: stdout was closed before the whole result was written\n3\n"
+    assert result.stderr == "141\n"
 
 
 @pytest.mark.parametrize("broken", ["thop", "torch", "numpy"])

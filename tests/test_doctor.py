@@ -13,10 +13,12 @@ import pytest
 from fakes import MACHINE, FakeLaboratory
 
 from dsconv_cli.report import View
-from dsconv_cli.report.doctor import KEYS, document, render
+from dsconv_cli.report.doctor import render
 from dsconv_cli.timing import doctor
 from dsconv_cli.timing.doctor import Surveyed, examine_with, trust
-from dsconv_cli.timing.timer import Timer, TimingSettings
+from dsconv_cli.timing.doctor_keys import KEYS
+from dsconv_cli.timing.settings import TimingSettings
+from dsconv_cli.timing.timer import Timer
 
 SCHEMA = json.loads(files("dsconv_cli").joinpath("schema/dsconv-1.schema.json").read_text(encoding="utf-8"))
 QUIET = Surveyed(
@@ -97,7 +99,7 @@ def test_json_is_as_the_schema_says(monkeypatch):
     found = examined(monkeypatch, machine=replace(MACHINE, notes=("cudnn.benchmark off",)))
     parsed = json.loads(render("json", found, View()))
     jsonschema.Draft202012Validator(SCHEMA).validate(parsed)
-    assert parsed == json.loads(render("jsonl", found, View())) == document(found)
+    assert parsed == json.loads(render("jsonl", found, View())) == KEYS.document(found)
     assert (parsed["command"], parsed["trusted"], parsed["notes"]) == ("doctor", True, ["cudnn.benchmark off"])
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dsconv_cli import ConvSpec
-from dsconv_cli.comparison import closed_forms
+from dsconv_cli.comparison.result import closed_forms
 from dsconv_cli.numbers import ascii_text, by, percent, scaled, seconds, significant, times
 from dsconv_cli.report import View, render
 

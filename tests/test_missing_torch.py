@@ -14,6 +14,10 @@ RUNS = [
     ("sweep", *LAYER),
     ("sweep", *LAYER, "--jobs", "2"),
     ("model", f"{ROOT}/tests/networks/odd.py:small", "--input", "1,3,8,8"),
+    ("compare", "--k", "4", "--c", "4", "--profiler", "none", "--time"),
+    ("compare", "--k", "4", "--c", "4", "--time"),
+    ("sweep", *LAYER, "--profiler", "none", "--time"),
+    ("doctor",),
 ]
 
 
@@ -49,7 +53,7 @@ def run_python(program, folder):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("arguments", [RUNS[0], RUNS[3]], ids=" ".join)
+@pytest.mark.parametrize("arguments", [RUNS[0], RUNS[3], RUNS[4], RUNS[5], RUNS[7]], ids=" ".join)
 def test_broken(tmp_path, arguments):
     """A torch whose libraries are not those that it was built with."""
     (tmp_path / "torch").mkdir()

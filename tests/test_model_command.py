@@ -182,8 +182,8 @@ def test_sweep_reads_them(here, tmp_path, option, ending):
     path = tmp_path / f"layers.{ending}"
     assert here(f"{ODD}:Everything", "--input", "2,3,8,8", option, path)[0] == 0
     layers = LayerFile(str(path))
-    same = next(record.fields for record in layers.records() if record.fields["r"] == 4)
-    assert layers.count == 6
+    same = next(record.arguments for record in layers.records() if record.arguments["r"] == 4)
+    assert layers.count == 7
     assert (same["dilation"], same["padding_end"], tuple(same["bias"])) == ((1, 2), (2, 1), (True, False, True))
 
 
@@ -290,7 +290,7 @@ def test_exported_program(here, program):
     assert {layer["name"]: layer["reason"] for layer in document["layers"] if layer["operator"] == "convolution"} == {
         "stem.0": None,
         "same": None,
-        "twice": "called 2 times",
+        "twice": None,
         "reflect": "exported as more than a convolution",
         "up": "transposed",
     }
@@ -301,6 +301,7 @@ def test_exported_program_replaced_runs(program):
 
     model = separate(torch.export.load(program), (1, 3, 16, 16))
     assert isinstance(model.same, torch.nn.Sequential)
+    assert isinstance(model.twice, torch.nn.Sequential)
     assert model(torch.randn(1, 3, 16, 16)).shape == (1, 10)
 
 
@@ -395,7 +396,6 @@ def test_one_clear_line(here, arguments, code, message):
     ("target", "note"),
     [
         ("GivesDict", "note: the network returns a dict; the shape of its one tensor is checked"),
-        ("LooksAtValues", "note: run on the CPU, for the meta device does not do: RuntimeError"),
         ("needs_values", "note: built on the CPU, for the meta device does not do: RuntimeError"),
     ],
 )
@@ -408,6 +408,12 @@ def test_one_clear_note(here, target, note):
     assert "note:" not in here(f"{ODD}:{target}", "--input", "1,3,8,8", "--quiet")[2]
 
 
-def test_the_cpu_is_named_in_the_output(here):
-    assert "counted by torch" in (out := here(f"{ODD}:LooksAtValues", "--input", "1,3,8,8")[1])
+def test_the_cpu_is_named_in_the_output_and_in_short_notes(here):
+    _, out, err = here(f"{ODD}:LooksAtValues", "--input", "1,3,8,8")
+    assert "counted by torch" in out
     assert "on the CPU;" in out
+    notes = [line for line in err.splitlines() if line.startswith("note:")]
+    assert notes[0].startswith("note: run on the CPU, for the meta device does not do: RuntimeError")
+    assert "depends on values" in notes[1]
+    assert len(notes) == 2
+    assert all(len(note) < 200 for note in notes)

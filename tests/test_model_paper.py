@@ -8,7 +8,7 @@ import pytest
 import torch
 from model_checks import ConvMobileNet, params, torch_macs
 
-from dsconv_cli import analyse, separate
+from dsconv_cli import Selection, analyse, separate
 
 IMAGE = (1, 3, 224, 224)
 
@@ -20,12 +20,12 @@ def network():
 
 @pytest.fixture(scope="module")
 def result(network):
-    return analyse(network, IMAGE, keep=["0"])
+    return analyse(network, IMAGE, Selection(keep=("0",)))
 
 
 @pytest.fixture(scope="module")
 def mobilenet(network):
-    return separate(network, IMAGE, keep=["0"])
+    return separate(network, IMAGE, Selection(keep=("0",)))
 
 
 def test_table_4(result):

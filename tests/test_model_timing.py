@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
+import fakes
 import jsonschema
 import pytest
 import torch
@@ -15,47 +16,25 @@ from torch import nn
 
 from dsconv_cli import CannotMeasureError, analyse
 from dsconv_cli.model.result import InputShape, Recipe
-from dsconv_cli.model.timing import NETWORK_SHARES, NetworkTimer
+from dsconv_cli.model.timing import NETWORK_SHARES, MeasureNetwork, NetworkTimer
 from dsconv_cli.report import View
 from dsconv_cli.report.model import Shown, render
-from dsconv_cli.timing.jobs import LayerSample, Machine, MeasureLayer, MeasureNetwork, MeasurePeaks, Probe
-from dsconv_cli.timing.result import Backends, Peaks, Seconds
-from dsconv_cli.timing.timer import TimingSettings
-from dsconv_cli.timing.worker.sampling import Rounds
+from dsconv_cli.timing.jobs import MeasureLayer
+from dsconv_cli.timing.settings import TimingSettings
+from dsconv_cli.timing.stopping import OverBudgetError
+from dsconv_cli.timing.worker.answers import Conditions
+from dsconv_cli.timing.worker.sampling import Schedule
 
 ODD = str(Path(__file__).parent / "networks" / "odd.py")
 SHAPE = (1, 8, 16, 16)
 
 
-class FakeLaboratory:
-    """Every layer is 3 times as fast when separable, the network 2 times; nothing is measured."""
+def FakeLaboratory(**more):  # noqa: N802
+    """Every layer is 3 times as fast when separable, the network 2 times."""
+    return fakes.FakeLaboratory(ratio=3.0, ratios={MeasureNetwork: 2.0}, spread=0.0, **more)
 
-    def __init__(self, fails=None, says="it does not fit"):
-        self._says = says
-        self.jobs = []
-        self.closed = False
-        self._fails = fails
 
-    def wait_until_ready(self):
-        pass
-
-    def run(self, job, timeout_s):
-        self.jobs.append(job)
-        if isinstance(job, Probe):
-            return Machine("2.13", "a machine", cores=8, default_threads=8, free_bytes=2**40, notes=())
-        if isinstance(job, MeasurePeaks):
-            return Peaks(1e11, 1e10, 1e11, "a shape")
-        if self._fails is not None and isinstance(job, self._fails):
-            raise CannotMeasureError(self._says)
-        gain = 2.0 if isinstance(job, MeasureNetwork) else 3.0
-        # Processes differ a little, for an interval needs that.
-        noise = 1 + 0.001 * (len(self.jobs) % 3)
-        times = {"ordinary": gain * noise, "separable": 1.0, "depthwise": 0.6, "pointwise": 0.4}
-        rounds = Rounds({name: (value * 1e-3,) * 4 for name, value in times.items()}, 1)
-        return LayerSample(rounds, Seconds(1e-6, 1e-6, 1e-6), Backends(), 0.0, 0.0, None, 1e10)
-
-    def close(self):
-        self.closed = True
+DOES_NOT_FIT = CannotMeasureError("it does not fit")
 
 
 @contextmanager
@@ -95,15 +74,17 @@ def test_what_was_kept_is_timed_too_but_not_replaced_in_the_network():
 
 def test_the_network_before_and_after():
     time = _timed(FakeLaboratory()).time
-    assert time.value == pytest.approx(2, rel=1e-2)
-    assert time.low < time.value < time.high
-    assert (time.verdict, time.reliable, time.after_s) == ("faster", True, 1e-3)
+    assert time.speedup.value == pytest.approx(2, rel=2e-2)
+    assert time.speedup.low < 2 < time.speedup.high
+    assert time.fastest.speedup.value == pytest.approx(2, rel=2e-2)
+    assert (time.verdict, time.reliable) == ("faster", True)
+    assert time.before_s == pytest.approx(2 * time.after_s, rel=2e-2)
 
 
 def test_the_budget_is_divided():
     laboratory = FakeLaboratory()
     _timed(laboratory, budget_s=12)
-    plans = {type(job): job.plan.seconds for job in laboratory.jobs if hasattr(job, "plan")}
+    plans = {type(job): job.schedule.seconds for job in laboratory.jobs if hasattr(job, "schedule")}
     share = 12 / (2 + NETWORK_SHARES)
     assert plans[MeasureLayer] == pytest.approx(max(0.04, share / 60))
     assert plans[MeasureNetwork] == pytest.approx(NETWORK_SHARES * share / 60)
@@ -117,7 +98,7 @@ def test_the_budget_is_divided():
     ],
 )
 def test_what_cannot_be_timed_is_said_and_the_rest_stands(fails, note):
-    result = _timed(FakeLaboratory(fails))
+    result = _timed(FakeLaboratory(fails={fails: DOES_NOT_FIT}))
     assert result.notes[-1] == note
     assert (result.time is None) == (fails is MeasureNetwork)
     assert (result.layers[0].time is None) == (fails is MeasureLayer)
@@ -136,7 +117,7 @@ def test_times_are_shown_and_in_the_document():
     assert "3.00×" in first
     assert "3.00×" in render("table", result, Shown(View(), top=1)).splitlines()[7]
     assert any(line.split()[:1] == ["time"] and "2.00×" in line for line in lines)
-    assert result.get("totals.time.speedup") == result.time.value
+    assert result.get("totals.time.speedup") == result.time.speedup.value
     schema = json.loads(files("dsconv_cli").joinpath("schema/dsconv-1.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema).validate(json.loads(json.dumps(result.to_dict())))
 
@@ -175,15 +156,13 @@ def test_time_options_need_time():
 def test_the_measuring_side():
     """What runs in the other process, run here."""
     from dsconv_cli.model.workload import measure_network
-    from dsconv_cli.timing.jobs import Conditions
-    from dsconv_cli.timing.worker.sampling import Plan
 
     result = analyse(torch.nn.Sequential(nn.Conv2d(3, 8, 3, padding=1)), (1, 3, 8, 8))
     spec = result.layers[0].spec
     threads = torch.get_num_threads()
     job = MeasureNetwork(
         Conditions("cpu", 1, True, "float32"),
-        Plan(seconds=0.01),
+        Schedule(seconds=0.01),
         f"{ODD}:small",
         (),
         ((None, (1, 3, 8, 8), ""),),
@@ -199,6 +178,6 @@ def test_the_measuring_side():
 
 def test_advice_is_about_the_whole_budget():
     """Two shapes and the network's four shares: a sixth of 60 s each, so that 13 s for one are 78 in all."""
-    result = _timed(FakeLaboratory(MeasureLayer, says="too little; --budget 13 will do"))
+    result = _timed(FakeLaboratory(fails={MeasureLayer: OverBudgetError("too little", 13)}))
     (note,) = [note for note in result.notes if "not timed" in note]
-    assert note == "2 of 2 shapes were not timed in 10 s each: too little; --budget 78 will do"
+    assert note == "2 of 2 shapes were not timed in 10 s each: too little; a budget of 78 s will do"

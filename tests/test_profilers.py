@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from dsconv_cli import Bias, CannotMeasureError, ConvSpec, SpecError, compare, ordinary_conv2d, separable_conv2d
 from dsconv_cli.counting import profilers as module
-from dsconv_cli.counting.profilers import count_with_thop, count_with_torch
 
 small = st.integers(1, 9)
 pair = st.tuples(st.integers(1, 4), st.integers(1, 4))
@@ -47,11 +46,11 @@ def specs(draw):
 @given(specs())
 def test_all_counters_agree(spec):
     closed = compare(spec, profiler="none").cost
-    for count in (count_with_thop, count_with_torch):
+    for profiler in module.PROFILERS.values():
         for form in ("ordinary", "separable"):
-            counted = count(spec, form)
-            assert counted.params == getattr(closed.params, form)
-            assert counted.macs == getattr(closed.macs, form)
+            counted = profiler.ask(spec, form)
+            assert counted.params == closed.params[form]
+            assert counted.macs == closed.macs[form]
             assert counted.output_shape == spec.output_shape
 
 
@@ -81,7 +80,7 @@ def test_any_size_without_computing_or_touching_memory(profiler):
     resource = pytest.importorskip("resource")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     result = compare(ConvSpec(16384, 16384, h=8192, w=8192), profiler=profiler)
-    assert result.measured.macs.ordinary == pytest.approx(16384 * 16384 * 9 * 8192 * 8192, rel=2**-50)
+    assert result.counted.macs.ordinary == pytest.approx(16384 * 16384 * 9 * 8192 * 8192, rel=2**-50)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
 
 
@@ -109,19 +108,19 @@ def test_large_kernels_take_no_memory_either(python):
 
 def test_the_callers_default_device_does_not_matter():
     with torch.device("meta"):
-        assert compare(ConvSpec(64, 32)).measured.macs.ordinary == 57_802_752
+        assert compare(ConvSpec(64, 32)).counted.macs.ordinary == 57_802_752
 
 
 def test_above_2_53_thop_agrees_within_its_precision():
     spec = ConvSpec(10**6 + 3, 1001, h=10**4, w=10**4)
     result = compare(spec, profiler="thop")
     assert result.cost.macs.ordinary > 2**53
-    assert result.measured.agrees
-    assert not result.measured.exact
-    assert result.measured.macs.ordinary == pytest.approx(result.cost.macs.ordinary, rel=2**-50)
-    assert compare(spec, profiler="torch").measured.macs.ordinary == result.cost.macs.ordinary
-    assert compare(spec, profiler="torch").measured.exact
-    assert not compare(spec, profiler="both").measured.exact, "thop is one of them"
+    assert result.counted.agrees
+    assert not result.counted.exact
+    assert result.counted.macs.ordinary == pytest.approx(result.cost.macs.ordinary, rel=2**-50)
+    assert compare(spec, profiler="torch").counted.macs.ordinary == result.cost.macs.ordinary
+    assert compare(spec, profiler="torch").counted.exact
+    assert not compare(spec, profiler="both").counted.exact, "thop is one of them"
 
 
 @pytest.mark.parametrize("profiler", ["thop", "torch", "both"])
@@ -141,7 +140,7 @@ def test_above_2_63_one_clear_error(profiler):
 )
 def test_disagreement_is_an_error_that_shows_both(monkeypatch, wrong, words):
     thop = module.PROFILERS["thop"]
-    lying = thop._replace(run=lambda spec, form: thop.run(spec, form)._replace(**wrong))
+    lying = thop._replace(ask=lambda spec, form: thop.ask(spec, form)._replace(**wrong))
     monkeypatch.setattr(module, "PROFILERS", {"thop": lying})
     with pytest.raises(CannotMeasureError, match=words) as caught:
         compare(ConvSpec(64, 32))
@@ -153,15 +152,15 @@ def test_what_torch_refuses_is_one_line(monkeypatch):
         raise RuntimeError("no room\nwith a long explanation")
 
     thop = module.PROFILERS["thop"]
-    monkeypatch.setattr(module, "PROFILERS", {"thop": thop._replace(run=refuse)})
+    monkeypatch.setattr(module, "PROFILERS", {"thop": thop._replace(ask=refuse)})
     with pytest.raises(CannotMeasureError, match=r"could not count the ordinary form \(no room\); --profiler none"):
         compare(ConvSpec(64, 32))
 
 
 def test_the_distribution_that_answers_is_named():
-    (name,) = compare(ConvSpec(4, 4)).measured.counters
+    (name,) = compare(ConvSpec(4, 4)).counted.counters
     assert name.startswith("thop 0.1.1")
-    assert compare(ConvSpec(4, 4), profiler="torch").measured.counters == (f"torch {torch.__version__}",)
+    assert compare(ConvSpec(4, 4), profiler="torch").counted.counters == (f"torch {torch.__version__}",)
 
 
 def test_a_copy_of_thop_is_not_taken_for_the_distribution(tmp_path, python):
@@ -174,7 +173,7 @@ def test_a_copy_of_thop_is_not_taken_for_the_distribution(tmp_path, python):
     stale.mkdir()
     (stale / "METADATA").write_text("Metadata-Version: 2.1\nName: thop\nVersion: 9.9\n")
     (stale / "RECORD").write_text("thop/profile.py,sha256=AAAA,10\n")
-    code = "from dsconv_cli import ConvSpec, compare; print(*compare(ConvSpec(4, 4)).measured.counters)"
+    code = "from dsconv_cli import ConvSpec, compare; print(*compare(ConvSpec(4, 4)).counted.counters)"
 
     def answered() -> str:
         env = {**os.environ, "PYTHONPATH": str(tmp_path)}

@@ -1,4 +1,4 @@
-"""What one process does, on a clock that only the workloads move."""
+"""What one process does, on a clock that only the calls move."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import statistics
 
 import pytest
 
-from dsconv_cli.timing.worker.sampling import Plan, calls_per_block, disturbed_fraction, sample, settle
+from dsconv_cli.timing.worker.sampling import Reading, Schedule, Settled, block, disturbed_fraction, sample, settle
 
 
 class World:
-    """A clock, and workloads that take it forward; `log` holds every block as (name, calls)."""
+    """A clock, and runners that take it forward; `log` holds every reading as (name, calls).
+
+    The wall clock shows twice what the thread itself used.
+    """
 
     def __init__(self, noise=0.0, first=1.0, drift=0.0, seed=1):
         self.now, self.noise, self.first, self.drift = 0.0, noise, first, drift
@@ -23,7 +26,7 @@ class World:
     def clock(self):
         return self.now
 
-    def workload(self, name, seconds):
+    def runner(self, name, seconds):
         def run(calls):
             took = 0.0
             for _ in range(calls):
@@ -33,20 +36,20 @@ class World:
                 took += seconds * slow * noise * (1 + self.drift * self.now)
             self.now += took
             self.log.append((name, calls))
-            return took
+            return Reading(2 * took, took)
 
         return run
 
     def works(self, ordinary=2e-4, separable=1e-4, depthwise=6e-5, pointwise=4e-5):
         seconds = {"ordinary": ordinary, "separable": separable, "depthwise": depthwise, "pointwise": pointwise}
-        return {name: self.workload(name, value) for name, value in seconds.items()}
+        return {name: self.runner(name, value) for name, value in seconds.items()}
 
 
-def measure(world, plan, **seconds):
+def measure(world, schedule, **seconds):
     works = world.works(**seconds)
-    settled = settle(works, plan, world.clock)
+    settled = settle(works, schedule, world.clock)
     world.log.clear()
-    return sample(works, settled, plan, world.clock)
+    return sample(works, settled, schedule, world.clock)
 
 
 def paired_log_ratio(rounds):
@@ -55,48 +58,78 @@ def paired_log_ratio(rounds):
 
 
 def test_a_ratio_of_two_is_recovered_from_noise():
-    rounds = measure(World(noise=0.1), Plan())
+    rounds = measure(World(noise=0.1), Schedule())
     assert paired_log_ratio(rounds) == pytest.approx(0.693, abs=0.02)
-    assert statistics.median(rounds.per_call["depthwise"]) == pytest.approx(6e-5, rel=0.03)
-    assert rounds.fastest("depthwise") == min(rounds.per_call["depthwise"])
+    assert statistics.median(rounds.per_call["depthwise"]) == pytest.approx(2 * 6e-5, rel=0.03)
+    assert rounds.typical("depthwise") == statistics.median(rounds.per_call["depthwise"])
+    assert rounds.fastest["depthwise"] < 0.95 * 6e-5, "of a part of a block, by the thread's own clock"
 
 
 def test_slow_first_calls_are_left_out():
-    rounds = measure(World(first=20.0), Plan())
-    assert max(rounds.per_call["ordinary"]) == pytest.approx(2e-4)
+    rounds = measure(World(first=20.0), Schedule())
+    assert max(rounds.per_call["ordinary"]) == pytest.approx(2 * 2e-4)
 
 
 def test_a_machine_that_slows_down_does_so_for_both_sides():
     """Each second makes calls 40 % slower; AB then BA puts neither side always second."""
-    rounds = measure(World(drift=0.4), Plan(seconds=1.0))
-    assert paired_log_ratio(rounds) == pytest.approx(0.6931, abs=0.002)
+    rounds = measure(World(drift=0.4), Schedule(seconds=1.0))
+    assert paired_log_ratio(rounds) == pytest.approx(0.6931, abs=0.003)
 
 
 def test_every_block_has_as_many_calls_and_the_order_turns():
+    """8 ms for 400 + 200 µs are 13 calls a block, 0.5 ms of the fastest, 80 µs, are 7: two parts of 7."""
     world = World()
-    rounds = measure(world, Plan(seconds=0.05))
-    timed = [entry for index, entry in enumerate(world.log) if index % 2]
-    untimed = [entry for index, entry in enumerate(world.log) if not index % 2]
-    assert {calls for _, calls in timed} == {rounds.calls}
-    assert {calls for _, calls in untimed} == {1}
-    names = [name for name, _ in timed]
+    rounds = measure(world, Schedule(seconds=0.25))
+    turns = [world.log[index : index + 3] for index in range(0, len(world.log), 3)]
+    assert all(turn == [(turn[0][0], calls) for calls in (1, 7, 7)] for turn in turns), "the first call is not timed"
+    names = [turn[0][0] for turn in turns]
     assert names[:8] == [*world.works(), *reversed(world.works())]
     assert names.count("ordinary") == names.count("separable") == rounds.number
 
 
+def test_a_block_is_timed_as_a_whole_and_its_fastest_part_alone():
+    """Every second reading is three times as long: the block takes twice the part that nothing disturbed."""
+    readings = iter([1e-3] + [Reading(1e-3, 1e-3), Reading(3e-3, 3e-3)] * 12)
+
+    def run(calls):
+        return next(readings)
+
+    next(readings)
+    schedule = Schedule(seconds=0, long_call_s=0)
+    rounds = sample(
+        {"ordinary": run, "separable": run}, Settled({"ordinary": 1, "separable": 1}, 2, 1), schedule, float
+    )
+    assert set(rounds.per_call["ordinary"]) == {2e-3}
+    assert rounds.fastest == {"ordinary": 1e-3, "separable": 1e-3}
+
+
 def test_a_slow_layer_is_called_once_a_round_and_not_warmed_for_long():
     world = World()
-    rounds = measure(world, Plan(seconds=0.25), ordinary=2.0, separable=0.5, depthwise=0.3, pointwise=0.2)
-    assert (rounds.number, rounds.calls) == (1, 1)
+    rounds = measure(world, Schedule(seconds=0.25), ordinary=2.0, separable=0.5, depthwise=0.3, pointwise=0.2)
+    assert (rounds.number, world.log[0]) == (1, ("ordinary", 1))
     assert world.calls == {"ordinary": 2, "separable": 2, "depthwise": 2, "pointwise": 2}
 
 
-def test_calls_per_block():
-    plan = Plan(seconds=0.25, block_s=0.5e-3)
-    assert calls_per_block({"a": 1e-5, "b": 2e-5}, plan) == 50
-    assert calls_per_block({"a": 1e-5, "b": 5e-3}, plan) == 5, "the slow one limits the fast one"
-    assert calls_per_block({"a": 1.0, "b": 5e-3}, plan) == 1
-    assert calls_per_block({"a": 0.0, "b": 0.0}, plan) >= 1
+@pytest.mark.parametrize(
+    ("ordinary", "separable", "halves", "seconds", "expected"),
+    [
+        # 8 ms for both sides; 0.5 ms for a part of the fastest
+        (3e-4, 1e-4, 5e-5, 0.25, (2, 10)),
+        (1e-5, 1e-5, 5e-6, 0.25, (4, 100)),
+        # a call of 8 ms or more is a block
+        (3e-2, 4e-3, 2e-3, 0.25, (1, 1)),
+        # a twelfth of a short process's time: 3.3 ms
+        (3e-4, 1e-4, 5e-5, 0.04, (1, 8)),
+    ],
+)
+def test_calls_in_a_block(ordinary, separable, halves, seconds, expected):
+    rough = {"ordinary": ordinary, "separable": separable, "depthwise": halves, "pointwise": halves}
+    assert block(rough, Schedule(seconds=seconds)) == expected
+
+
+def test_a_clock_that_stands_still_is_no_division_by_zero():
+    parts, calls = block({"ordinary": 0.0, "separable": 0.0}, Schedule())
+    assert min(parts, calls) >= 1
 
 
 def test_disturbed_fraction():

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import json
+import os
 from importlib.resources import files
 
 import jsonschema
 import pytest
+from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsconv_cli import Bias, ConvSpec, compare
-from dsconv_cli.comparison import KEYS, closed_forms, document, find_key, flat
+from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.result import closed_forms
+from dsconv_cli.report.schema import NAME, schema
 from dsconv_cli.timing.result import Interval, Timing
 
 SCHEMA = json.loads(files("dsconv_cli").joinpath("schema/dsconv-1.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+
+def test_the_shipped_schema_is_that_of_the_keys():
+    """After a wanted change: `DSCONV_UPDATE_GOLDEN=1 python -m pytest tests/test_schema.py`."""
+    made = json.loads(json.dumps(schema()))
+    if os.environ.get("DSCONV_UPDATE_GOLDEN"):
+        (ROOT / "dsconv_cli" / "schema" / NAME).write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    assert made == SCHEMA
 
 
 def test_the_schema_is_one():
@@ -58,8 +70,8 @@ def test_the_schema_refuses_what_is_wrong(path, value):
 
 def test_every_key_is_in_the_document():
     one = compare(ConvSpec(64, 32))
-    nested = document(one)
-    for key, value in flat(one):
+    nested = KEYS.document(one)
+    for key, value in KEYS.flat(one):
         inner = nested
         for part in key.split("."):
             inner = None if inner is None else inner[part]
@@ -67,7 +79,7 @@ def test_every_key_is_in_the_document():
 
 
 def test_an_object_with_a_value_stands_for_it():
-    assert find_key("time.speedup") == "time.speedup.value"
+    assert KEYS.find("time.speedup") == "time.speedup.value"
     assert set(KEYS) >= {"macs.ratio", "measured.macs.ratio", "time.ordinary.median_s"}
 
 

@@ -11,7 +11,8 @@ from dsconv_cli.layer.reading import layer_name
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.sweep.axes import parse_axis
 from dsconv_cli.sweep.grid import make_grid
-from dsconv_cli.sweep.sources import GridSource, Misfit, Shard, parse_shard, specs
+from dsconv_cli.sweep.sources import Misfit, Shard, Source, parse_shard, specs
+from dsconv_cli.sweep.ties import parse_zips
 
 
 def values(name, text):
@@ -20,7 +21,7 @@ def values(name, text):
 
 def grid(zips=(), **texts):
     axes = {name: parse_axis(name, text, f"--{name}") for name, text in texts.items()}
-    return make_grid(axes, {}, zips, set(texts))
+    return make_grid(axes, parse_zips(zips, set(texts)), {})
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ def test_repeats_are_found_without_walking(ranges):
 def test_the_last_option_varies_fastest():
     both = grid(k="1,2", c="3:5")
     assert both.count == 6
-    assert [(both.fields(i)["k"], both.fields(i)["c"]) for i in range(6)] == [
+    assert [(both.arguments(i)["k"], both.arguments(i)["c"]) for i in range(6)] == [
         (1, 3),
         (1, 4),
         (1, 5),
@@ -144,28 +145,32 @@ def test_the_last_option_varies_fastest():
 )
 def test_ties(zips, texts, expected):
     tied = grid(zips, **texts)
-    assert [tied.fields(index) for index in range(tied.count)] == expected
+    assert [tied.arguments(index) for index in range(tied.count)] == expected
 
 
 @pytest.mark.parametrize(
     ("zips", "texts", "complaint"),
     [
         (["c=k"], {"k": "1", "c": "2"}, "sets c, which has a value of its own"),
-        (["c=k", "c=r"], {"k": "1", "r": "2"}, "ties c twice"),
+        (["c=k", "c=r"], {"k": "1", "r": "2"}, "sets c twice"),
         (["c=k", "k=c"], {}, "goes round in a circle"),
         (["w=h"], {}, "h has no value; give --h"),
         (["c=x"], {"k": "1"}, "'x' cannot be tied"),
         (["stride=k"], {"k": "1"}, "'stride' cannot be tied"),
-        (["c=k+1"], {"k": "1"}, "--zip takes c=k"),
-        (["c=2*k/2"], {"k": "1"}, "--zip takes c=k"),
-        (["c=k*0"], {"k": "1"}, "by a factor of 0"),
-        (["c"], {"c": "1"}, "--zip takes c=k"),
-        (["c,c"], {"c": "1"}, "--zip takes c=k"),
+        (["c=k+1"], {"k": "1"}, "it takes c=k"),
+        (["c=2*k/2"], {"k": "1"}, "it takes c=k"),
+        (["c=k*0"], {"k": "1"}, "the factor must be a positive integer"),
+        (["c"], {"c": "1"}, "it takes c=k"),
+        (["c,c"], {"c": "1"}, "sets c twice"),
         (["c=k/2"], {"k": "2:8:3"}, "k is 5 in one layer, which 2 does not divide"),
         (["c=k/3"], {"k": "3:24:*2,5"}, "k is 5 in one layer, which 3 does not divide"),
         (["k,c"], {"k": "1,2", "c": "1"}, "must be equally long; k has 2, c has 1"),
         (["k,c"], {"k": "1,2"}, "c has no value; give --c"),
-        (["k,c", "k,r"], {"k": "1", "c": "1", "r": "1"}, "names k twice"),
+        (["c=k*10000000000000000000000"], {"k": "1"}, "the factor must be at most 2^63 - 1"),
+        ([f"c={10**17}*k"], {"k": "8,64:128"}, "k is 128 in one layer, which makes c larger than 2^63 - 1"),
+        ([f"c={10**10}*k", f"batch={10**10}*c"], {"k": "1"}, "c is 10000000000 in one layer, which makes batch larger"),
+        (["c=k/٣"], {"k": "3"}, "it takes c=k"),
+        (["k,c", "k,r"], {"k": "1", "c": "1", "r": "1"}, "sets k twice"),
     ],
 )
 def test_ties_that_make_no_sense(zips, texts, complaint):
@@ -176,7 +181,7 @@ def test_ties_that_make_no_sense(zips, texts, complaint):
 
 
 def test_a_kernel_that_does_not_fit_is_told_and_the_others_stay():
-    source = GridSource(grid(k="1", c="1", r="1,9", h="4", w="4", padding="valid"))
+    source = Source(grid(k="1", c="1", r="1,9", h="4", w="4", padding="valid"))
     fits, misfit = specs(source, Shard())
     assert fits == ConvSpec(1, 1, 1, 3, 4, 4, padding="valid")
     assert isinstance(misfit, Misfit)

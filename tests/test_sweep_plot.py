@@ -6,14 +6,15 @@ import builtins
 import sys
 import xml.etree.ElementTree as ET
 
+import fakes
 import pytest
 
-from dsconv_cli.comparison import Comparison, closed_forms
+from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.spec import Bias, ConvSpec
 from dsconv_cli.report.plots import files, terminal
 from dsconv_cli.report.plots.picture import Axes, Picture, choose_axes
-from dsconv_cli.timing.result import Interval, Timing
+from dsconv_cli.timing.result import Interval
 
 BRAILLE = range(0x2801, 0x2900)
 
@@ -28,10 +29,7 @@ def drawing_of(specs, x="k", by="c", y="macs.ratio", time=None):
 
 def timing(spec):
     speedup = spec.k / 10
-    return Timing(
-        4e-3, 2e-3, 1.5e-3, 5e-4, Interval(speedup, speedup * 0.9, speedup * 1.2, 0.95), "faster", True, (),
-        "cpu", 1, "channels first", "float32", 8, 80,
-    )  # fmt: skip
+    return fakes.timing(speedup=Interval(speedup, speedup * 0.9, speedup * 1.2, 0.95))
 
 
 GRID = [ConvSpec(k, c) for k in (16, 32, 64, 128, 256, 512) for c in (8, 24, 72)]

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from dsconv_cli.comparison import KEYS, closed_forms, document
+from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.result import closed_forms
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.spec import Bias, ConvSpec
 from dsconv_cli.report.lines import csv_header, csv_line, json_line
@@ -20,7 +21,7 @@ SPECS = (
 
 
 def layers(path):
-    return [ConvSpec(**record.fields) for record in LayerFile(str(path)).records()]
+    return [ConvSpec(**record.arguments) for record in LayerFile(str(path)).records()]
 
 
 def written(tmp_path, text, name="layers.txt"):
@@ -47,7 +48,10 @@ def written(tmp_path, text, name="layers.txt"):
 def test_every_shape_of_file(tmp_path, text):
     file = LayerFile(str(written(tmp_path, text)))
     assert file.count == 2
-    assert [ConvSpec(**record.fields) for record in file.records()] == [ConvSpec(64, 32, h=28), ConvSpec(16, 8, h=14)]
+    assert [ConvSpec(**record.arguments) for record in file.records()] == [
+        ConvSpec(64, 32, h=28),
+        ConvSpec(16, 8, h=14),
+    ]
     assert set(file.names) == {"k", "c", "h"} == set(file.varying)
 
 
@@ -68,11 +72,11 @@ def test_what_dsconv_wrote_comes_back(tmp_path):
     ones = [closed_forms(spec) for spec in SPECS]
     assert layers(written(tmp_path, csv_header(keys) + "".join(map(line, ones)))) == list(SPECS)
     assert layers(written(tmp_path, "".join(map(jsonl, ones)))) == list(SPECS)
-    assert layers(written(tmp_path, json.dumps(document(ones[1]), indent=2))) == [SPECS[1]]
+    assert layers(written(tmp_path, json.dumps(KEYS.document(ones[1]), indent=2))) == [SPECS[1]]
 
 
 def test_a_model_leaves_out_what_has_no_replacement(tmp_path):
-    spec = document(closed_forms(SPECS[0]))["spec"]
+    spec = KEYS.document(closed_forms(SPECS[0]))["spec"]
     rows = [
         {"name": "a", "type": "Conv2d", "eligible": True, "reason": None, "spec": spec},
         {"name": "b", "type": "Conv2d", "eligible": False, "reason": "kernel is 1x1", "spec": spec},

@@ -10,21 +10,21 @@ import time
 
 import pytest
 from conftest import SCRIPT, clean_environment
+from fakes import timing
 
-from dsconv_cli.comparison import KEYS, Comparison, closed_forms, document
-from dsconv_cli.counting.result import FormCounts, Measured
+from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.result import Comparison, closed_forms
+from dsconv_cli.counting.result import Counted
 from dsconv_cli.errors import DsconvError
+from dsconv_cli.layer.cost import Counts
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.report.lines import json_line
 from dsconv_cli.sweep.results import ResultsFile, comparison_of
-from dsconv_cli.timing.result import Interval, Timing
 
 LINE = json_line(tuple(KEYS))
 SETTINGS = {"--profiler": "none", "--time": "off"}
 SPECS = [ConvSpec(k, 4) for k in (8, 16, 32, 16)]
-TIMING = Timing(
-    4e-3, 2e-3, 1.5e-3, 5e-4, Interval(2.0, 1.9, 2.1, 0.95), "faster", True, ("a", "b"), "cpu", 1, "channels first", "float32", 8, 80
-)  # fmt: skip
+TIMING = timing(warnings=("a", "b"))
 
 
 def grid(path, *more):
@@ -116,7 +116,7 @@ def test_shards_may_share_a_file_one_after_the_other(tmp_path):
     ],
 )
 def test_other_files_are_refused_and_left_alone(tmp_path, change, complaint):
-    one = document(closed_forms(SPECS[0]))
+    one = KEYS.document(closed_forms(SPECS[0]))
     change(one)
     path = tmp_path / "rows.jsonl"
     text = LINE(closed_forms(SPECS[1])) + json.dumps(one) + "\n"
@@ -168,10 +168,10 @@ def test_two_runs_do_not_write_one_file(tmp_path):
 
 def test_a_row_comes_back_as_it_was():
     closed = closed_forms(ConvSpec(8, 4, 2, 2, padding="same"))
-    counts = FormCounts(5, 4)
-    measured = Measured("thop", counts, counts, agrees=True, exact=True, counters=("thop 0.1.1",))
+    counts = Counts({"ordinary": 5, "separable": 4})
+    measured = Counted("thop", counts, counts, agrees=True, exact=True, counters=("thop 0.1.1",))
     for one in (closed, Comparison(closed.spec, closed.cost, measured, TIMING)):
-        first = document(one)
+        first = KEYS.document(one)
         first["environment"]["cpu"] = "another machine"
         back = comparison_of(json.loads(json.dumps(first)))
         assert json.loads(LINE(back)) == first

@@ -10,17 +10,20 @@ import xml.etree.ElementTree as ET
 import pytest
 from fakes import FakeLaboratory, timing
 
-from dsconv_cli.cli.progress import clock_text, progress_text
+from dsconv_cli.cli.progress import clock_text, layers_text
 from dsconv_cli.cli.sinks import Doubts
 from dsconv_cli.cli.streams import Streams
-from dsconv_cli.comparison import KEYS, Comparison, closed_forms, document
-from dsconv_cli.counting.result import FormCounts, Measured
+from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.result import Comparison, closed_forms
+from dsconv_cli.counting.result import Counted
 from dsconv_cli.errors import CannotMeasureError
+from dsconv_cli.layer.cost import Counts
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.report.lines import json_line
 from dsconv_cli.sweep.pacing import shuffled, time_layers
 from dsconv_cli.sweep.results import comparison_of
-from dsconv_cli.timing.timer import Timer, TimingSettings
+from dsconv_cli.timing.settings import TimingSettings
+from dsconv_cli.timing.timer import Timer
 
 LAYERS = [ConvSpec(k, 8) for k in range(1, 21)]
 
@@ -102,9 +105,9 @@ def test_a_layer_that_cannot_be_timed_is_named():
 
 def test_a_row_with_a_time_comes_back_as_it_was():
     closed = closed_forms(ConvSpec(64, 32, h=32, w=32))
-    counts = FormCounts(5, 4)
-    measured = Measured("thop", counts, counts, agrees=True, exact=True, counters=("thop 0.1.1",))
-    first = document(Comparison(closed.spec, closed.cost, measured, timing(warnings=("a", "b"))))
+    counts = Counts({"ordinary": 5, "separable": 4})
+    measured = Counted("thop", counts, counts, agrees=True, exact=True, counters=("thop 0.1.1",))
+    first = KEYS.document(Comparison(closed.spec, closed.cost, measured, timing(warnings=("a", "b"))))
     first["environment"]["cpu"] = "another machine"
     back = comparison_of(json.loads(json.dumps(first)))
     assert json.loads(json_line(tuple(KEYS))(back)) == first
@@ -123,7 +126,7 @@ def test_a_row_with_a_time_comes_back_as_it_was():
     ],
 )
 def test_progress_tells_rate_and_time_left(done, total, elapsed, left, expected):
-    assert progress_text(done, total, elapsed, left) == expected
+    assert layers_text(done, total, elapsed, left) == expected
 
 
 def test_timings_that_are_in_doubt_are_counted(capsys):

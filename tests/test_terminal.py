@@ -2,48 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
-import select
-import signal
-import subprocess
-import time
 
 import pytest
-from conftest import SCRIPT, clean_environment
 
-pty = pytest.importorskip("pty")
+pytest.importorskip("pty")
+from terminals import CTRL_C, Terminal
 
 LAYER = ("compare", "--k", "64", "--c", "32")
 
 
-def in_terminal(*arguments, columns=80, lines=40, interrupt_after=None, **env):
-    """All that the command writes to a terminal of that size, and its exit code."""
-    import fcntl
-    import struct
-    import termios
-
-    parent, child = pty.openpty()
-    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-    process = subprocess.Popen(
-        [str(SCRIPT), *arguments], stdin=child, stdout=child, stderr=child, env=clean_environment(**env)
-    )
-    os.close(child)
-    out = b""
-    if interrupt_after is not None:
-        time.sleep(interrupt_after)
-        process.send_signal(signal.SIGINT)
-    deadline = time.monotonic() + 60
-    while select.select([parent], [], [], max(0.0, deadline - time.monotonic()))[0]:
-        try:
-            piece = os.read(parent, 65536)
-        except OSError:
-            break
-        if not piece:
-            break
-        out += piece
-    os.close(parent)
-    return out.decode().replace("\r\n", "\n"), process.wait(timeout=10)
+def in_terminal(*arguments, **settings):
+    """All that the command writes to a terminal, and its exit code."""
+    terminal = Terminal(*arguments, **settings)
+    code = terminal.rest()
+    return terminal.written, code
 
 
 def plain(text):
@@ -57,8 +30,15 @@ def test_closed_forms_first_then_what_was_counted():
     assert text.index("57,802,752") < done
     assert pending < done
     assert text.count("57,802,752") == 2, "drawn twice, in the same place"
-    between = text[pending:done]
-    assert "\x1b[1A" in between, "the cursor goes back up"
+
+
+def test_the_draft_gives_way_to_the_result():
+    terminal = Terminal(*LAYER, "--profiler", "both")
+    terminal.until("thop and torch are counting")
+    assert "thop and torch are counting" in terminal.screen.text
+    assert terminal.rest() == 0
+    assert terminal.screen.text.count("57,802,752") == 1
+    assert "counting" not in terminal.screen.text
 
 
 def test_the_closed_forms_do_not_wait_for_torch(tmp_path):
@@ -72,13 +52,13 @@ def test_the_closed_forms_do_not_wait_for_torch(tmp_path):
 @pytest.mark.parametrize(("options", "lines"), [(("--explain",), 24), ((), 12), (("--explain",), 12)])
 def test_windows_that_are_too_low_keep_no_half_table(options, lines):
     """What has scrolled away cannot be drawn over, so that it must not be drawn before it is complete."""
-    text, code = in_terminal(*LAYER, *options, lines=lines)
-    assert code == 0
-    drafts = [len(draft.splitlines()) for draft in plain(text).split("counted by")[0].split("is counting")[1:]]
-    assert not drafts or lines > 20, "drawn once, at the end"
-    assert text.rindex("R×S") > text.index("counted by")
-    assert ("From the exact ratio" in text) is ("--explain" in options)
-    assert text.count("From the exact ratio to R×S: MACs") == len(options)
+    terminal = Terminal(*LAYER, *options, lines=lines)
+    assert terminal.rest() == 0
+    assert ("is counting" in terminal.written) is (lines > 20), "where it does not fit, drawn once, at the end"
+    seen = terminal.screen.text
+    assert "counting" not in seen
+    assert seen.count("= depthwise") == 1
+    assert seen.count("From the exact ratio to R×S: MACs") == len(options)
 
 
 def test_colors_stay_away_in_the_live_view_too():
@@ -88,11 +68,13 @@ def test_colors_stay_away_in_the_live_view_too():
     assert "\x1b" not in wrong
 
 
-def test_ctrl_c_in_a_terminal_leaves_it_usable():
-    text, code = in_terminal(*LAYER, "--profiler", "both", interrupt_after=1.0)
-    assert code == 130
-    assert text.rstrip().endswith("error: interrupted") or "error:" in text.splitlines()[-1]
-    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l"), "the cursor is shown again"
+def test_ctrl_c_in_a_terminal_leaves_it_as_it_was():
+    terminal = Terminal(*LAYER, "--profiler", "both")
+    terminal.until("counting")
+    terminal.type(CTRL_C)
+    assert terminal.rest() == 130
+    assert terminal.screen.cursor_shown
+    assert terminal.screen.text == "error: interrupted"
 
 
 def test_a_terminal_that_cannot_redraw_gets_it_once():

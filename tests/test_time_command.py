@@ -199,7 +199,7 @@ def test_ctrl_c_leaves_no_child():
         process.kill()
     assert process.returncode == 130
     assert (out, errors) == ("", "error: interrupted\n")
-    assert marked(marker) == []
+    wait_for(lambda: not marked(marker), limit_s=1)
 
 
 @proc_only
@@ -214,26 +214,13 @@ def test_a_command_that_is_killed_leaves_no_child():
 @proc_only
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
 def test_progress_is_shown_on_a_terminal_only():
-    import pty
+    from terminals import Terminal
 
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [str(SCRIPT), *LAYER, "--budget", "10", "--get", "time.verdict"],
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-        encoding="utf-8",
-        env=clean_environment(),
-    )
-    os.close(theirs)
-    seen = b""
-    while True:
-        try:
-            seen += os.read(ours, 4096)
-        except OSError:
-            break
-    out, _ = process.communicate(timeout=60)
-    os.close(ours)
-    assert out.strip() in {"faster", "slower", "no detectable difference"}
-    assert "processes" in seen.decode()
-    assert "of at most 10 s" in seen.decode()
-    assert not seen.decode().replace("\r", "\n").splitlines()[-1].strip(), "the line is erased"
+    terminal = Terminal(*LAYER, "--budget", "20", "--get", "time.verdict", stdout=subprocess.PIPE)
+    terminal.until("processes, ")
+    assert re.search(r"timing: \d+ processes, \d+ of at most 20 s", terminal.screen.text)
+    assert terminal.rest() == 0
+    with terminal.process.stdout as out:
+        said = out.read().decode()
+    assert said.strip() in {"faster", "slower", "no detectable difference"}
+    assert not terminal.screen.text, "the line is erased"

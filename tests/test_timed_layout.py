@@ -13,14 +13,14 @@ import pytest
 from fakes import timing
 
 from dsconv_cli import ConvSpec
-from dsconv_cli.comparison import closed_forms
+from dsconv_cli.comparison.result import closed_forms
 from dsconv_cli.report import View, format_of, render, render_file
 from dsconv_cli.report.timed_content import regime_line, speedup_line
-from dsconv_cli.timing.result import Backends, Interval, Regime, Seconds
+from dsconv_cli.timing.result import Interval, PerOperator, Regime
 
 GOLDEN = Path(__file__).parent / "golden"
 UNRELIABLE = {"reliable": False, "warnings": ("the interval is ±9.0% wide, more than ±5%; --budget 58 should do",)}
-CALLS = {"fixed_s": Seconds(40e-6, 50e-6, 6e-6)}
+CALLS = {"fixed_s": PerOperator(40e-6, 50e-6, 6e-6)}
 
 
 def result(**more):
@@ -64,13 +64,12 @@ def test_the_verdict_in_words(more, words):
 
 def test_the_regime_in_words():
     regime = Regime(
-        "2.99.0", "Some GPU", 8, 8, "CUDA events", 4, Backends("Cudnn", "Cudnn", "Cudnn"), ("cudnn.benchmark off",)
+        "2.99.0", "Some GPU", 8, 8, "CUDA events", 4, PerOperator("Cudnn", "Cudnn", "Cudnn"), ("cudnn.benchmark off",)
     )
     line = regime_line(timing(regime=regime, device="cuda:0", threads=2, layout="channels last"))
     assert line == (
         "Holds for cuda:0 (Some GPU), 2 threads on 8 cores, float32, channels last, batch 4, CUDA events, "
-        "torch 2.99.0, backend Cudnn, cudnn.benchmark off. 12 processes, of which the least "
-        "disturbed third counts, 300 pairs, 5.0 s."
+        "torch 2.99.0, backend Cudnn, cudnn.benchmark off. 12 processes, 300 pairs, 5.0 s."
     )
     told_nothing = regime_line(timing(regime=Regime()))
     assert told_nothing.startswith("Holds for cpu, 1 thread, float32, channels first, batch 1. 12 processes")

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dsconv_cli.cli import options as opt
-from dsconv_cli.cli import timed
 from dsconv_cli.cli.groups import grouped
+from dsconv_cli.cli.progress import timing_line, timing_text
 from dsconv_cli.cli.report import Plan, plan
-from dsconv_cli.comparison import Comparison, closed_forms, profile, refuse_uncountable
-from dsconv_cli.counting.result import PROFILER_CHOICES
-from dsconv_cli.gates import check_types
+from dsconv_cli.comparison.result import Comparison, closed_forms, profile
+from dsconv_cli.counting.profilers import choices, load, refuse_uncountable
 from dsconv_cli.layer.spec import ConvSpec
 
 if TYPE_CHECKING:
-    from dsconv_cli.timing.timer import Timer, TimingSettings
+    from dsconv_cli.timing.settings import TimingSettings
+    from dsconv_cli.timing.timer import Timer
 
 Explain = Annotated[
     bool, opt.option("--explain", text="Derive R×S step by step with this layer's numbers.", panel=opt.OUTPUT)
@@ -43,7 +43,7 @@ def compare(
     """
     streams = speech.streams()
     spec = layer.spec(timing.dtype)
-    opt.choice("--profiler", profiler, PROFILER_CHOICES)
+    opt.choice("--profiler", profiler, choices())
     settings = timing.settings(time)
     wishes = plan(
         streams,
@@ -55,21 +55,20 @@ def compare(
         explain=explain,
         absent=(*(["measured"] if profiler == "none" else []), *([] if time else ["time"])),
     )
-    result, shown = _measure(spec, profiler, wishes, settings)
-    if result.measured is not None and not result.measured.exact:
+    result = _measure(spec, profiler, wishes, settings)
+    if result.counted is not None and not result.counted.exact:
         streams.note("thop counts in doubles, which are not exact above 2^53; the figures are the closed forms")
-    raise typer.Exit(wishes.deliver(result, shown=shown))
+    raise typer.Exit(wishes.deliver(result))
 
 
-def _measure(spec: ConvSpec, profiler: str, wishes: Plan, settings: TimingSettings | None) -> tuple[Comparison, bool]:
-    """The result, and whether it stands on the screen already."""
+def _measure(spec: ConvSpec, profiler: str, wishes: Plan, settings: TimingSettings | None) -> Comparison:
+    """The result; while it is made, what there is of it stands on the screen."""
     closed = closed_forms(spec)
-    check_types(closed, wishes.gates)
-    refuse_uncountable(closed, profiler)
+    refuse_uncountable(spec, closed.cost, profiler)
     # The measuring process loads torch while this one does: both together take hardly longer than one.
     with opt.timer_of(settings) as timer:
         if not wishes.live or (profiler == "none" and timer is None):
-            return _without_screen(closed, profiler, timer, wishes), False
+            return _without_screen(closed, profiler, timer, wishes)
         from dsconv_cli.cli.live import Show, show_while
 
         def work(show: Show) -> Comparison:
@@ -77,16 +76,16 @@ def _measure(spec: ConvSpec, profiler: str, wishes: Plan, settings: TimingSettin
             if timer is None:
                 return counted
             show(counted, "", "timing: loading torch")
-            return replace(counted, time=timer.time(spec, lambda one: show(counted, "", timed.progress_text(one))))
+            return replace(counted, time=timer.time(spec, lambda one: show(counted, "", timing_text(one))))
 
-        return show_while(closed, work, profiler, wishes.view()), True
+        return show_while(closed, work, profiler, wishes.view())
 
 
 def _without_screen(closed: Comparison, profiler: str, timer: Timer | None, wishes: Plan) -> Comparison:
     counted = _counted(closed, profiler, timer)
     if timer is None:
         return counted
-    with timed.progress_line(wishes.streams) as watch:
+    with timing_line(quiet=wishes.streams.quiet) as watch:
         return replace(counted, time=timer.time(closed.spec, watch))
 
 
@@ -95,6 +94,6 @@ def _counted(closed: Comparison, profiler: str, timer: Timer | None) -> Comparis
     if timer is not None:
         if profiler != "none":
             # Loads torch here while the measuring process loads it there.
-            import dsconv_cli.counting.profilers  # noqa: F401
+            load()
         timer.check(closed.spec)
     return profile(closed, profiler)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 from dsconv_cli.cli import options as opt
-from dsconv_cli.cli import timed
 from dsconv_cli.cli.groups import grouped
+from dsconv_cli.cli.progress import timing_line
 from dsconv_cli.cli.streams import has_unicode, is_terminal, terminal_width, write_out
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import check_targets, replace_file
@@ -72,16 +72,17 @@ def doctor(
     check_targets([path for _, path in files])
     settings = timing.settings(True)
     assert settings is not None
-    from dsconv_cli.report.doctor import KEYS, find_key, render
+    from dsconv_cli.report.doctor import render
     from dsconv_cli.timing.doctor import examine
+    from dsconv_cli.timing.doctor_keys import KEYS
 
-    key = None if get is None else find_key(get)
-    with timed.progress_line(streams) as watch:
+    key = None if get is None else KEYS.find(get)
+    with timing_line(quiet=streams.quiet) as watch:
         found = examine(settings, dtype, watch)
     for name, path in files:
         replace_file(path, render(name, found, View()))
     if key is not None:
-        write_out(cell(KEYS[key](found)) + "\n")
+        write_out(cell(KEYS.read(found, key)) + "\n")
         return
     width = terminal_width() if is_terminal(sys.stdout) else None
     write_out(render(format_name, found, View(width=width, unicode=has_unicode(sys.stdout))))

@@ -8,12 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from rich.live import Live
-
-from dsconv_cli.cli.streams import terminal_width
-from dsconv_cli.comparison import Comparison
-from dsconv_cli.report import View
-from dsconv_cli.report.table import make_console, renderable
+from dsconv_cli.cli.display import Display
+from dsconv_cli.cli.streams import write_out
+from dsconv_cli.comparison.result import Comparison
+from dsconv_cli.report import View, render
 
 #: What a measurement adds to the table while it goes on.
 _PROGRESS_LINES: Final = 2
@@ -23,32 +21,28 @@ Show = Callable[[Comparison, str, str], None]
 
 
 def show_while(closed: Comparison, work: Callable[[Show], Comparison], counting: str, view: View) -> Comparison:
-    """Show `closed`, do `work` (seconds, for it loads torch), then show its result in the same place.
+    """Show `closed`, do `work` (seconds, for it loads torch), and take away what was shown: the result follows.
 
     `work` is given a function by which it can show what it has on the way.
     """
-    names = {"both": "thop and torch", "none": ""}.get(counting, counting)
-    console = make_console(sys.stdout, view, view.width or terminal_width(), terminal=True)
-    # What does not fit the window cannot be drawn over. The derivation is the longest part, and stands in the end.
+    # The derivation is the longest part, and stands in the end.
     draft = replace(view, explain=False)
-    first = renderable(closed, replace(draft, pending=names))
-    if len(console.render_lines(first)) + _PROGRESS_LINES >= shutil.get_terminal_size().lines:
-        result = work(lambda *_: None)
-        console.print(renderable(result, view))
-        return result
     last = closed
-    with Live(first, console=console, auto_refresh=False, vertical_overflow="visible") as live:
+    with Display(sys.stdout) as display:
 
         def show(comparison: Comparison, pending: str, progress: str) -> None:
             nonlocal last
             last = comparison
-            live.update(renderable(comparison, replace(draft, pending=pending, progress=progress)), refresh=True)
+            text = render("table", comparison, replace(draft, pending=pending, progress=progress)).rstrip("\n")
+            # What does not fit the window cannot be drawn over.
+            if text.count("\n") + 1 + _PROGRESS_LINES < shutil.get_terminal_size().lines:
+                display.draw(text)
 
+        show(closed, {"both": "thop and torch", "none": ""}.get(counting, counting), "")
         try:
-            result = work(show)
+            return work(show)
         except BaseException:
-            # The error's line follows; nobody is counting any more.
-            live.update(renderable(last, draft))
+            # The closed forms stay; the error's line follows.
+            display.wipe()
+            write_out(render("table", last, draft))
             raise
-        live.update(renderable(result, view))
-    return result

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import sys
 import traceback
 from itertools import pairwise
-from typing import cast
+from typing import Final, cast
 
 import typer
 
@@ -16,11 +15,12 @@ from dsconv_cli.cli.compare import compare
 from dsconv_cli.cli.doctor import doctor
 from dsconv_cli.cli.help import PlainCommand, PlainGroup
 from dsconv_cli.cli.model import model
-from dsconv_cli.cli.streams import ColorChoice, closed, say, write_out
+from dsconv_cli.cli.streams import ColorChoice, ReaderLeftError, line, say, write_out
 from dsconv_cli.cli.sweep import sweep
 from dsconv_cli.errors import DsconvError
 
-INTERRUPTED = 130
+#: As a program that SIGPIPE ends.
+READER_LEFT: Final = 141
 
 app = typer.Typer(
     name="dsconv",
@@ -55,9 +55,10 @@ def dsconv(
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0 fine, 1 a gate failed, 2 wrong use, 3 could not be done, 130.
+    """Run the command line and return its exit code.
 
-    An exit code of 1 means a failed gate and nothing else: whatever nobody foresaw is a 3.
+    0 fine; 1 a gate failed; 2 wrong use; 3 could not be done; 130 interrupted; 141 the reader of stdout has left. A 1
+    means a failed gate and nothing else: whatever nobody foresaw is a 3.
     """
     try:
         return _run(arguments)
@@ -70,30 +71,28 @@ def run(arguments: list[str] | None = None) -> int:
 def _run(arguments: list[str] | None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     color = _color(words)
+    interrupts.say_at_end(line("error", "interrupted", color), lambda: write_out(""))
     try:
         code = app(arguments, prog_name="dsconv", standalone_mode=False)
     except typer.TyperException as error:
         say("error", _usage(error), color)
         return 2
     except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
+        code = interrupts.INTERRUPTED
     except SystemExit:
         # How completion ends, and nothing else: a network's own is an error by now (`model.foreign`).
         raise
     except BaseException as error:  # noqa: BLE001  not even what is no Exception may choose the exit code
-        if interrupts.seen():
-            # What Ctrl-C broke off is not what failed.
-            say("error", "interrupted", color)
-            return INTERRUPTED
-        return _failed(error, color, verbose="--verbose" in words)
-    if code == INTERRUPTED:
+        return failed(error, color, verbose="--verbose" in words)
+    if code == interrupts.INTERRUPTED:
         say("error", "interrupted", color)
     return code if isinstance(code, int) else 0
 
 
-def _failed(error: BaseException, color: ColorChoice, *, verbose: bool) -> int:
-    if isinstance(error, OSError) and error.errno in {errno.EPIPE, errno.EIO}:
-        error = closed(error)
+def failed(error: BaseException, color: ColorChoice = "auto", *, verbose: bool = False) -> int:
+    """Say what `error` means, and return the exit code for it."""
+    if isinstance(error, ReaderLeftError):
+        return READER_LEFT
     exit_code = error.exit_code if isinstance(error, DsconvError) else 3
     if exit_code != 2 and verbose:
         traceback.print_exception(error)

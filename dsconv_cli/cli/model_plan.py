@@ -13,12 +13,13 @@ from dsconv_cli.cli.stdout import results
 from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, terminal_width, write_out
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import check_targets, replace_file
-from dsconv_cli.gates import Failure, Gate, judge, parse_gates
+from dsconv_cli.gates import Failure, Gate, check, check_types, parse_gates
 from dsconv_cli.layer import reading
-from dsconv_cli.model.document import KEYS, TIME_SECTION, find_key, layers_file, read
+from dsconv_cli.model.keys import KEYS
 from dsconv_cli.model.result import ModelResult
 from dsconv_cli.report import View
 from dsconv_cli.report.csv_ import cell
+from dsconv_cli.report.layers_file import layers_file
 from dsconv_cli.report.model import FORMATS, PLOT, Shown, render
 
 PLOT_ENDINGS: Final = (".svg", ".png", ".pdf")
@@ -61,15 +62,13 @@ class ModelPlan:
 
     def deliver(self, result: ModelResult) -> int:
         """Write the files, then stdout, then judge. Returns the exit code."""
-        failures = tuple(
-            failure for gate in self.gates if (failure := judge(gate, lambda key: read(result, key), KEYS)) is not None
-        )
+        failures = check(KEYS, result, self.gates)
         for file in self.files:
             self._write(file, result, failures)
         if self.layers is not None:
             replace_file(self.layers, layers_file(result, self.layers.suffix.lower()))
         if self.key is not None:
-            write_out(cell(read(result, self.key)) + "\n")
+            write_out(cell(KEYS.read(result, self.key)) + "\n")
         else:
             write_out(render(self.format, result, self._shown(self._view(failures))))
         for failure in failures:
@@ -117,11 +116,11 @@ def plan(
     on_stdout = [name for name, one in FORMATS.items() if one.on_stdout]
     if format_name not in on_stdout:
         raise DsconvError(f"--format must be one of {', '.join(on_stdout)}, not {format_name!r}")
-    gates = parse_gates(fail_under, fail_over, find_key)
-    found = None if key is None else find_key(key)
+    gates = parse_gates(fail_under, fail_over, KEYS.find)
+    check_types(KEYS, gates)
+    found = None if key is None else KEYS.find(key)
     for wanted in (*([found] if found else []), *(gate.key for gate in gates)):
-        if wanted.startswith(TIME_SECTION) and not with_time:
-            raise DsconvError(f"{wanted} is not measured in this run; it needs --time")
+        KEYS.check_asked(wanted, () if with_time else ("totals.time",))
     files = [_file(text) for text in outputs]
     if plot is not None:
         files.append(File(PLOT, _path("--plot", plot, PLOT_ENDINGS)))

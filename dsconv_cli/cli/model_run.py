@@ -7,9 +7,9 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from dsconv_cli.cli import timed
 from dsconv_cli.cli.model_plan import levels, plan
 from dsconv_cli.cli.options import choice
+from dsconv_cli.cli.progress import timing_line
 from dsconv_cli.cli.streams import Streams
 from dsconv_cli.errors import DsconvError, loading, need
 from dsconv_cli.layer import reading
@@ -18,7 +18,7 @@ from dsconv_cli.model.foreign import same_directory
 from dsconv_cli.model.result import InputShape, ModelResult, Recipe, Selection
 
 if TYPE_CHECKING:
-    from dsconv_cli.timing.timer import TimingSettings
+    from dsconv_cli.timing.settings import TimingSettings
 
 INPUT_DTYPES: Final = (
     *("float32", "float64", "bfloat16", "float16"),
@@ -36,7 +36,7 @@ def measure(streams: Streams, recipe: Recipe, chosen: Selection, settings: Timin
     # The measuring process loads torch while this one does.
     with NetworkTimer(settings) as timer:
         result = _analyse(recipe, chosen)
-        return timer.time(result, recipe, lambda what: timed.progress_line(streams, what))
+        return timer.time(result, recipe, lambda what: timing_line(quiet=streams.quiet, prefix=what))
 
 
 def _analyse(recipe: Recipe, chosen: Selection) -> ModelResult:

@@ -13,13 +13,16 @@ import typer
 
 from dsconv_cli.cli.groups import Group, parameter
 from dsconv_cli.cli.streams import ColorChoice, Streams
+from dsconv_cli.counting.profilers import choices
 from dsconv_cli.errors import DsconvError, quoted
+from dsconv_cli.keys import Keys
 from dsconv_cli.layer.fields import FIELDS, Field
 from dsconv_cli.layer.reading import integer, layer
 from dsconv_cli.layer.spec import Bias, ConvSpec
 
 if TYPE_CHECKING:
-    from dsconv_cli.timing.timer import Timer, TimingSettings
+    from dsconv_cli.timing.settings import TimingSettings
+    from dsconv_cli.timing.timer import Timer
 
 LAYER: Final = "The layer"
 MEASUREMENT: Final = "The measurement"
@@ -41,20 +44,39 @@ def option(*names: str, text: str, panel: str, metavar: str | None = None, envva
     )
 
 
-def _completion(metavar: str | None) -> Callable[[str], list[str]] | None:
-    """What a shell offers: the words that the metavar lists, or the keys."""
+def _completion(metavar: str | None) -> Callable[..., list[str]] | None:
+    """What a shell offers: the words that the metavar lists, or the command's keys."""
     if metavar is None:
         return None
     if metavar.startswith("KEY"):
-        return _keys
+        return _completed_gate if metavar.startswith("KEY=") else _completed_key
     words = [word for word in metavar.split("|") if word.isalnum() and word.islower()]
     return (lambda incomplete: [word for word in words if word.startswith(incomplete)]) if words else None
 
 
-def _keys(incomplete: str) -> list[str]:
-    from dsconv_cli.comparison import KEYS
+def _completed_key(ctx: typer.Context, incomplete: str) -> list[str]:
+    return [key for key in keys_of(ctx.info_name or "") if key.startswith(incomplete)]
 
-    return [key for key in KEYS if key.startswith(incomplete)]
+
+def _completed_gate(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Only numbers can be held against a limit, which follows without a space."""
+    numbers = (name for name, key in keys_of(ctx.info_name or "").items() if key.type.is_number)
+    return [f"{name}=" for name in numbers if name.startswith(incomplete)]
+
+
+def keys_of(command: str) -> Keys[Any]:
+    """The keys of what a command prints."""
+    if command == "model":
+        from dsconv_cli.model.keys import KEYS as MODEL
+
+        return MODEL
+    if command == "doctor":
+        from dsconv_cli.timing.doctor_keys import KEYS as DOCTOR
+
+        return DOCTOR
+    from dsconv_cli.comparison.keys import KEYS
+
+    return KEYS
 
 
 def choice(label: str, value: str, choices: Iterable[str]) -> str:
@@ -123,7 +145,7 @@ Profiler = Annotated[
         text="Who counts on the modules that are built: thop, torch (its flop counter), both, or none "
         "(closed forms alone, without loading torch).",
         panel=MEASUREMENT,
-        metavar="thop|torch|both|none",
+        metavar="|".join(choices()),
     ),
 ]
 Time = Annotated[bool, option("--time", text="Also measure time, with an honest interval.", panel=MEASUREMENT)]
@@ -166,7 +188,7 @@ class TimingOptions(Group):
         if not wanted:
             self._refuse_without_time()
             return None
-        from dsconv_cli.timing.timer import DEFAULT_THREADS, TimingSettings
+        from dsconv_cli.timing.settings import DEFAULT_THREADS, TimingSettings
 
         return TimingSettings(
             device=self.device,

@@ -1,86 +1,67 @@
-"""One line on stderr that says how far a long run is; nothing where stderr is no terminal."""
+"""How far work is, in one line on stderr; nothing where that is no terminal, or with --quiet."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
-from collections.abc import Callable
-from types import TracebackType
-from typing import Final, Self
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from dsconv_cli.cli.streams import is_terminal
+from dsconv_cli.cli.display import Display
+from dsconv_cli.cli.streams import has_unicode, is_terminal, terminal_width
+from dsconv_cli.numbers import ascii_text, times
 
-#: Seconds between two updates; more often nobody can read it.
-_EVERY: Final = 0.1
-_CLEAR: Final = "\r\x1b[K"
+if TYPE_CHECKING:
+    from dsconv_cli.timing.timer import TimingProgress, Watcher
 
 
-class Progress:
-    """Counts layers, and tells the rate and the time left. A context manager, so that its line is wiped."""
+class ProgressLine(Display):
+    """One line, cut to the terminal's width."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        redrawn = not quiet and is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
+        super().__init__(sys.stderr if redrawn else None)
+
+    def draw(self, text: str) -> None:
+        """As `Display`."""
+        super().draw((text if has_unicode(sys.stderr) else ascii_text(text))[: terminal_width() - 1])
+
+
+class LayersDone(ProgressLine):
+    """How many layers of a sweep are done, how many a second, and the time left."""
 
     def __init__(self, total: int, *, quiet: bool, clock: Callable[[], float] = time.monotonic) -> None:
-        # A table that appears at once is not to be interleaved with a line that is redrawn.
-        self.shown = not quiet and is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
-        self._total = total
+        super().__init__(quiet=quiet)
         self._clock = clock
-        self._started = self._last = clock()
-        self._done = 0
-        self._drawn = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.wipe()
+        self.restart(total)
 
     def restart(self, total: int) -> None:
         """Begin anew, with as many layers as there turned out to be."""
         self._total, self._done, self._started = total, 0, self._clock()
 
     def step(self) -> None:
-        """One more layer is done."""
+        """One more is done."""
         self._done += 1
-        if self.shown:
-            self.update()
+        self.update(self._text)
 
-    def update(self, note: str = "", seconds_left: float | None = None) -> None:
-        """Write the line anew, unless it was written a moment ago."""
-        now = self._clock()
-        if self.shown and now - self._last >= _EVERY:
-            self._last = now
-            self.draw(note, seconds_left)
+    def doing(self, note: str, seconds_left: float) -> None:
+        """What is being done. `seconds_left` is better known than the rate tells where there is a budget."""
+        self.update(lambda: f"{self._text(seconds_left)}  {note}")
 
-    def draw(self, note: str = "", seconds_left: float | None = None) -> None:
-        """Write the line now. `seconds_left` is better known than the rate tells where there is a budget."""
-        if not self.shown:
-            return
-        text = progress_text(self._done, self._total, self._clock() - self._started, seconds_left)
-        text = f"{text}  {note}" if note else text
-        sys.stderr.write(f"{_CLEAR}{text[: shutil.get_terminal_size().columns - 1]}")
-        sys.stderr.flush()
-        self._drawn = True
-
-    def wipe(self) -> None:
-        """Take the line away, so that others may write."""
-        if self._drawn:
-            sys.stderr.write(_CLEAR)
-            sys.stderr.flush()
-            self._drawn = False
+    def _text(self, seconds_left: float | None = None) -> str:
+        return layers_text(self._done, self._total, self._clock() - self._started, seconds_left)
 
 
-def progress_text(done: int, total: int, elapsed: float, seconds_left: float | None = None) -> str:
+def layers_text(done: int, total: int, elapsed: float, seconds_left: float | None = None) -> str:
     """`12,000 of 100,000 layers  12 %  31,234/s  0:28 left`."""
     parts = [f"{done:,} of {total:,} layers", f"{100 * done // max(total, 1)} %"]
+    left = seconds_left
     if done and elapsed > 0:
         rate = done / elapsed
         parts.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s")
         left = (total - done) / rate if seconds_left is None else seconds_left
-    else:
-        left = seconds_left  # type: ignore[assignment]
     if left is not None:
         parts.append(f"{clock_text(left)} left")
     return "  ".join(parts)
@@ -92,3 +73,18 @@ def clock_text(seconds: float) -> str:
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def timing_text(progress: TimingProgress) -> str:
+    """How far a timing is."""
+    said = f"timing: {progress.processes} processes, {progress.elapsed_s:.0f} of at most {progress.budget_s:g} s"
+    gain = progress.speedup
+    return said if gain is None else f"{said}, {times(gain.value)} ±{gain.half_width:.1%}"
+
+
+@contextmanager
+def timing_line(*, quiet: bool, prefix: str = "") -> Iterator[Watcher]:
+    """A line that follows one timing."""
+    with ProgressLine(quiet=quiet) as line:
+        line.draw(f"{prefix}timing: loading torch")
+        yield lambda progress: line.update(lambda: prefix + timing_text(progress))

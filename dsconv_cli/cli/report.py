@@ -8,19 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dsconv_cli import interrupts
 from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, terminal_width, write_out
-from dsconv_cli.comparison import OPTIONAL_SECTIONS, Comparison, find_key, read
+from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import check_targets, replace_file
-from dsconv_cli.gates import Failure, Gate, check, parse_gates
+from dsconv_cli.gates import Failure, Gate, check, check_types, parse_gates
 from dsconv_cli.report import FORMATS, View, format_of, render, render_file
 from dsconv_cli.report.csv_ import cell
 
 GATE_FAILED = 1
-
-#: What has to be asked for before a section has values.
-_ASKED_BY = {"measured": "--profiler thop, torch or both", "time": "--time"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +54,13 @@ class Plan:
             failures=failures,
         )
 
-    def deliver(self, result: Comparison, *, shown: bool = False) -> int:
-        """Write the files, then stdout (unless it is `shown` already), then judge. Returns the exit code."""
-        interrupts.check()
-        failures = check(result, self.gates)
+    def deliver(self, result: Comparison) -> int:
+        """Write the files, then stdout, then judge. Returns the exit code."""
+        failures = check(KEYS, result, self.gates)
         self.write_files(result, failures)
         if self.key is not None:
-            write_out(cell(read(result, self.key)) + "\n")
-        elif not shown:
+            write_out(cell(KEYS.read(result, self.key)) + "\n")
+        else:
             view = self.view(failures)
             write_out(
                 render(self.format, result, replace(view, explain=self.explain and FORMATS[self.format].explains))
@@ -102,10 +98,11 @@ def plan(
     on_stdout = [name for name, one in FORMATS.items() if one.on_stdout]
     if format_name not in on_stdout:
         raise DsconvError(f"--format must be one of {', '.join(on_stdout)}, not {format_name!r}")
-    gates = parse_gates(fail_under, fail_over)
-    found = None if key is None else find_key(key)
+    gates = parse_gates(fail_under, fail_over, KEYS.find)
+    check_types(KEYS, gates)
+    found = None if key is None else KEYS.find(key)
     for wanted in (*([found] if found else []), *(gate.key for gate in gates)):
-        _check_measured(wanted, absent)
+        KEYS.check_asked(wanted, absent)
     files = tuple(parse_file(text) for text in outputs)
     shown = [*([] if key else [format_name]), *(file.format for file in files)]
     if explain and not any(FORMATS[name].explains for name in shown):
@@ -144,12 +141,6 @@ def _check_drawable(file: File, absent: Sequence[str]) -> None:
 
     one = FORMATS[file.format]
     if one.section is not None and one.section in absent:
-        raise DsconvError(f"a roofline picture ({file.path}) needs {_ASKED_BY[one.section]}")
+        raise DsconvError(f"a roofline picture ({file.path}) needs {KEYS.sections[one.section].asked_by}")
     if one.requires is not None and find_spec(one.requires) is None:
         raise DsconvError(f"a roofline picture ({file.path}) needs {one.requires}: pip install 'dsconv-cli[plot]'")
-
-
-def _check_measured(key: str, absent: Sequence[str]) -> None:
-    section = key.partition(".")[0]
-    if section in OPTIONAL_SECTIONS and section in absent:
-        raise DsconvError(f"{key} is not measured in this run; it needs {_ASKED_BY[section]}")

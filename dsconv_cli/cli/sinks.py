@@ -10,18 +10,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from dsconv_cli.cli.streams import (
-    PipeClosedError,
-    Streams,
-    closed,
-    has_color,
-    has_unicode,
-    is_terminal,
-    say,
-    terminal_width,
-    write_out,
-)
-from dsconv_cli.comparison import Comparison
+from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, terminal_width, write_out
+from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.files import replace_file, replacing
 from dsconv_cli.gates import Failure, Gate, check
 from dsconv_cli.layer.reading import layer_name
@@ -52,36 +43,24 @@ class StdoutLines:
     """Rows in a format that streams."""
 
     def __init__(self, format_name: str, keys: tuple[str, ...]) -> None:
-        if sys.stdout is None:
-            raise PipeClosedError
         header, line = STREAMED[format_name]
         self._line = line(keys)
+        self._header = header(keys)
         self._flushed = time.monotonic()
-        self._write(header(keys))
 
     def add(self, one: Comparison) -> None:
         """As `Sink`."""
-        self._write(self._line(one))
         now = time.monotonic()
-        if now - self._flushed > _FLUSH_AFTER:
+        late = now - self._flushed > _FLUSH_AFTER
+        if late:
             self._flushed = now
-            self._flush()
+        # Nothing comes before the first row: until then the run may turn out to be impossible.
+        write_out(self._header + self._line(one), flush=late)
+        self._header = ""
 
     def finish(self) -> None:
         """As `Sink`."""
-        self._flush()
-
-    def _write(self, text: str) -> None:
-        try:
-            sys.stdout.write(text)
-        except OSError as error:
-            raise closed(error) from None
-
-    def _flush(self) -> None:
-        try:
-            sys.stdout.flush()
-        except OSError as error:
-            raise closed(error) from None
+        write_out(self._header)
 
 
 class FileLines:
@@ -180,7 +159,7 @@ class Gates:
 
     def add(self, one: Comparison) -> None:
         """As `Sink`."""
-        for failure in check(one, self._gates):
+        for failure in check(KEYS, one, self._gates):
             self.failed += 1
             if len(self._named) < _NAMED:
                 self._named.append((layer_name(one.spec), failure))

@@ -10,8 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, TextIO
 
+from dsconv_cli.cli import display
 from dsconv_cli.cli.stdout import results
-from dsconv_cli.errors import CannotMeasureError
+from dsconv_cli.errors import DsconvError
 from dsconv_cli.numbers import ascii_text
 from dsconv_cli.text import one_line
 
@@ -23,11 +24,18 @@ _RESET = "\x1b[0m"
 _SAMPLE = "×÷·≪≤→…±µ⌊⌋─"
 
 
-class PipeClosedError(CannotMeasureError):
-    """Whoever read stdout has gone, or its disk is full."""
+class StdoutError(DsconvError):
+    """The result could not be written to stdout."""
 
-    def __init__(self, reason: str = "stdout was closed before the whole result was written") -> None:
-        super().__init__(reason)
+    def __init__(self, error: OSError | None = None) -> None:
+        reason = "stdout is closed"
+        if error is not None:
+            reason = f"cannot write to stdout: {(error.strerror or str(error)).lower()}"
+        super().__init__(f"{reason}; the result was not written, or not all of it", exit_code=3)
+
+
+class ReaderLeftError(StdoutError):
+    """Whoever read stdout has seen enough, as `head` and `less` do: nothing is said about it, nor is there more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,44 +64,51 @@ class Streams:
 
 def say(level: Level, text: str, color: ColorChoice = "auto") -> None:
     """One line on stderr. Where stderr is closed or full, nothing: the exit code still tells."""
-    if sys.stderr is None:
-        return
+    display.wipe_all()
+    # A network may have closed it: that is a ValueError.
+    with suppress(OSError, AttributeError, ValueError):
+        sys.stderr.write(line(level, text, color))
+        sys.stderr.flush()
+
+
+def line(level: Level, text: str, color: ColorChoice = "auto") -> str:
+    """The line as stderr can show it."""
     text = one_line(text)
     if not has_unicode(sys.stderr):
         text = ascii_text(text)
     mark = f"{level}:"
     if has_color(sys.stderr, color):
         mark = f"{_LEVEL_COLORS[level]}{mark}{_RESET}"
-    # A network may have closed it: that is a ValueError.
-    with suppress(OSError, ValueError):
-        sys.stderr.write(f"{mark} {text}\n")
-        sys.stderr.flush()
+    return f"{mark} {text}\n"
 
 
-def write_out(text: str) -> None:
+def write_out(text: str, *, flush: bool = True) -> None:
     """Write to stdout, all of it; what stdout cannot encode, in ASCII.
 
     Raises:
-        PipeClosedError: nobody reads it any more, or it cannot be written.
+        StdoutError: nobody reads it any more, or it cannot be written.
     """
     stdout = results()
     if stdout is None:
-        raise PipeClosedError
+        raise StdoutError
     try:
         try:
             stdout.write(text)
         except UnicodeEncodeError:
             stdout.write(ascii_text(text))
-        stdout.flush()
-    except OSError as error:
-        raise closed(error) from None
+        if flush:
+            stdout.flush()
+    except (OSError, ValueError) as error:
+        raise failed_write(error) from None
 
 
-def closed(error: OSError) -> PipeClosedError:
-    """The failed write to stdout that `error` is, in words."""
-    if error.errno in {errno.EPIPE, errno.EIO}:
-        return PipeClosedError()
-    return PipeClosedError(f"cannot write to stdout: {(error.strerror or str(error)).lower()}")
+def failed_write(error: Exception) -> StdoutError:
+    """What it means that writing to stdout raised `error`. A stream that was closed before the start is None."""
+    if not isinstance(error, OSError):
+        return StdoutError()
+    if error.errno == errno.EPIPE or (error.errno == errno.EIO and is_terminal(results())):
+        return ReaderLeftError(error)
+    return StdoutError(error)
 
 
 def terminal_width() -> int:

@@ -3,45 +3,41 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dsconv_cli.cli.options import BUDGET, GateOptions, StreamOptions, choice, seconds, timer_of
-from dsconv_cli.cli.progress import Progress, clock_text
+from dsconv_cli.cli.progress import LayersDone, clock_text
 from dsconv_cli.cli.report import GATE_FAILED, File, parse_file
 from dsconv_cli.cli.sinks import Counted, Doubts, FileLines, Gates, Plot, Sink, StdoutLines, SummaryOf, Table
 from dsconv_cli.cli.streams import Streams, is_terminal
-from dsconv_cli.comparison import KEYS, Comparison, closed_forms
-from dsconv_cli.counting.result import PROFILER_CHOICES
+from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.result import Comparison, closed_forms
+from dsconv_cli.counting.profilers import choices
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import check_targets
 from dsconv_cli.gates import Gate, check_types, parse_gate
-from dsconv_cli.layer.fields import FIELDS, VALUED
 from dsconv_cli.layer.reading import integer, layer_name
-from dsconv_cli.layer.spec import Bias, ConvSpec
+from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.report import FORMATS
 from dsconv_cli.report.lines import STREAMED
 from dsconv_cli.report.plots.picture import AXES, Axes, Picture, choose_axes
 from dsconv_cli.report.sweep_table import default_columns, key_columns
-from dsconv_cli.sweep.axes import Axis, parse_axis
 from dsconv_cli.sweep.conditions import Condition, parse_where
-from dsconv_cli.sweep.files import LayerFile
-from dsconv_cli.sweep.grid import make_grid
 from dsconv_cli.sweep.keys import check_present, is_measured, resolve, resolve_many
 from dsconv_cli.sweep.order import Order, parse_order
 from dsconv_cli.sweep.pacing import Timed, time_layers
-from dsconv_cli.sweep.parallel import count, count_one
+from dsconv_cli.sweep.parallel import MOST_JOBS, count, count_one
 from dsconv_cli.sweep.results import ResultsFile
 from dsconv_cli.sweep.sources import (
-    FileSource,
-    GridSource,
     Misfit,
     Shard,
     Source,
     parse_shard,
+    parse_source,
     specs,
 )
 
@@ -55,8 +51,8 @@ if TYPE_CHECKING:
         SweepOutputOptions,
         SweepTimingOptions,
     )
-    from dsconv_cli.timing import timer as timing
-    from dsconv_cli.timing.timer import TimingSettings
+    from dsconv_cli.timing.settings import TimingSettings
+    from dsconv_cli.timing.timer import TimingProgress
 
 #: Seconds that a layer's timing may take where no --budget is given.
 _EACH_S: Final = float(BUDGET)
@@ -123,7 +119,7 @@ def run(request: Request) -> int:
     skipped = Skipped(sweep)
     gates = Gates(sweep.gates, github=request.output.format_name == "github", color=sweep.streams.color)
     with ExitStack() as stack:
-        progress = stack.enter_context(Progress(sweep.total, quiet=request.speech.quiet or _rows_on_terminal(sweep)))
+        progress = stack.enter_context(LayersDone(sweep.total, quiet=request.speech.quiet or _rows_on_terminal(sweep)))
         shown = list(_shown(sweep, stack))
         counted = Counted()
         seen: list[Sink] = [counted, *_seen(sweep), *([gates] if sweep.gates else [])]
@@ -156,12 +152,17 @@ def prepare(request: Request) -> Sweep:
         DsconvError: one of them cannot be met.
     """
     streams = request.speech.streams()
-    choice("--profiler", request.profiler, PROFILER_CHOICES)
+    choice("--profiler", request.profiler, choices())
     clocked = request.timing.settings(request.time)
     absent = (*(["measured"] if request.profiler == "none" else []), *([] if request.time else ["time"]))
-    source = make_source(request)
+    source = parse_source(
+        request.texts,
+        zips=request.source.zips or (),
+        bias=request.layers.bias,
+        file=_one_file(request.source.from_file or ()),
+    )
     keys = tuple(KEYS) if request.rows.columns is None else resolve_many(request.rows.columns, "--columns")
-    condition = _condition(request.rows.where or ())
+    condition = parse_where(*request.rows.where) if request.rows.where else None
     order = parse_order(request.rows.sort, request.rows.top, default="time.speedup" if request.time else "macs.ratio")
     gates = _gates(request)
     for option, wanted in (
@@ -172,7 +173,7 @@ def prepare(request: Request) -> Sweep:
     ):
         for key in wanted:
             check_present(key, absent, option)
-    check_types(closed_forms(ConvSpec(k=1, c=1)), gates)
+    check_types(KEYS, gates)
     pictures, files = _targets(request)
     axes = _axes(request, source, absent) if pictures else None
     results, files = _results_file(request, files)
@@ -190,9 +191,16 @@ def prepare(request: Request) -> Sweep:
         files,
         results,
         _stdout(request, pictures, bool(files or results)),
-        integer(request.run.jobs, "--jobs"),
+        _jobs(request.run.jobs),
         clocked,
     )
+
+
+def _jobs(text: str) -> int:
+    jobs = integer(text, "--jobs")
+    if jobs > MOST_JOBS:
+        raise DsconvError(f"--jobs must be at most {MOST_JOBS}: each is a process that loads torch")
+    return jobs
 
 
 def announce(sweep: Sweep) -> None:
@@ -205,55 +213,17 @@ def announce(sweep: Sweep) -> None:
         sweep.streams.note("--jobs has no effect with --profiler none: arithmetic is cheaper than handing it over")
     if sweep.jobs > 1 and sweep.timing is not None:
         sweep.streams.note("--jobs is for counting alone: layers timed side by side would disturb each other")
-    if not isinstance(sweep.source, FileSource):
-        return
-    file, grid = sweep.source.file, sweep.source.grid
-    replaced = [name for name in file.names if name in {*grid.varying, *grid.fixed}]
-    if replaced:
-        sweep.streams.note(f"the options replace what {file.name} says of {', '.join(replaced)}")
-    if file.ineligible:
+    file = sweep.source.file
+    if file is not None and sweep.source.replaced:
+        sweep.streams.note(f"the options replace what {file.name} says of {', '.join(sweep.source.replaced)}")
+    if file is not None and file.ineligible:
         sweep.streams.note(f"{file.ineligible:,} of the model's layers in {file.name} have no replacement; left out")
-
-
-def make_source(request: Request) -> Source:
-    """The layers that the options and the file describe.
-
-    Raises:
-        DsconvError: a value is missing or malformed, or is given twice.
-    """
-    texts = request.texts
-    bias = request.layers.bias
-    fixed = {"bias": bias} if bias != Bias() else {}
-    zips = request.source.zips or ()
-    file_name = _one_file(request.source.from_file or ())
-    if file_name is None:
-        usual = {name: field.default for name, field in FIELDS.items() if field.default}
-        axes = _axes_of({**usual, **texts})
-        grid = make_grid(axes, fixed, zips, texts)
-        for name in ("k", "c"):
-            if name not in {*axes, *(tie.target for tie in grid.ties)}:
-                raise DsconvError(f"--{name} is missing; give it, tie it with --zip, or read layers with --from")
-        return GridSource(grid)
-    tied = [text.partition("=")[0].strip() for text in zips if "=" in text]
-    file = LayerFile(file_name, [name for name in ("k", "c") if name not in {*texts, *tied}])
-    return FileSource(file, make_grid(_axes_of(texts), fixed, zips, texts, file.names))
-
-
-def _axes_of(texts: Mapping[str, str]) -> dict[str, Axis]:
-    """In the order of the fields, which is that in which a grid nests."""
-    return {name: parse_axis(name, texts[name], FIELDS[name].option) for name in VALUED if name in texts}
 
 
 def _one_file(files: Sequence[str]) -> str | None:
     if len(files) > 1:
         raise DsconvError("--from takes one file; put several together with cat, or run once for each")
     return files[0] if files else None
-
-
-def _condition(texts: Sequence[str]) -> Condition | None:
-    if not texts:
-        return None
-    return parse_where(texts[0] if len(texts) == 1 else " and ".join(f"({text})" for text in texts))
 
 
 def _gates(request: Request) -> tuple[Gate, ...]:
@@ -311,10 +281,7 @@ def _axes(request: Request, source: Source, absent: tuple[str, ...]) -> Axes:
     usual = "time.speedup" if request.time else "macs.ratio"
     y = resolve(request.pictures.plot_y or usual, "--plot-y")
     check_present(y, absent, "--plot-y")
-    counts: dict[str, int] = {}
-    if isinstance(source, GridSource | FileSource):
-        counts = {axis.name: axis.count for dimension in source.grid.dimensions for axis in dimension.axes}
-    return choose_axes(source.varying, counts, request.pictures.axes(), y)
+    return choose_axes(source.varying, source.grid.values, request.pictures.axes(), y)
 
 
 def _stdout(request: Request, pictures: tuple[str, ...], other_files: bool) -> str:
@@ -381,22 +348,13 @@ def _table(sweep: Sweep, format_name: str, path: Path | None) -> Table:
         columns = default_columns(_in_usual_order(sweep.source.varying), timed=sweep.timing is not None)
     else:
         columns = key_columns(sweep.keys)
-    return Table(columns, _title(sweep), format_name, path, sweep.streams.color)
+    return Table(columns, sweep.source.title, format_name, path, sweep.streams.color)
 
 
 def _in_usual_order(names: Iterable[str]) -> tuple[str, ...]:
     """The arguments as they are always listed; those of one layer where nothing varies."""
     usual = tuple(AXES)
     return tuple(sorted(names, key=lambda name: usual.index(name) if name in usual else len(usual))) or usual[:6]
-
-
-def _title(sweep: Sweep) -> str:
-    """What the layers have in common."""
-    if isinstance(sweep.source, GridSource):
-        return layer_name(sweep.source.grid.fixed)
-    assert isinstance(sweep.source, FileSource)
-    shared = layer_name({**sweep.source.file.fixed, **sweep.source.grid.fixed})
-    return f"{sweep.source}; {shared}" if shared else str(sweep.source)
 
 
 class Skipped:
@@ -439,7 +397,7 @@ def _fitting(sweep: Sweep, told: Callable[[Misfit], None]) -> Iterator[ConvSpec]
 
 
 def _rows(
-    sweep: Sweep, skipped: Skipped, progress: Progress, stack: ExitStack, *, wanted: bool
+    sweep: Sweep, skipped: Skipped, progress: LayersDone, stack: ExitStack, *, wanted: bool
 ) -> Iterator[Comparison]:
     """Every layer that --where lets through, measured, in the order of the sweep."""
     late = _late(sweep)
@@ -463,7 +421,7 @@ def _settings(sweep: Sweep) -> dict[str, object]:
     return settings
 
 
-def _complete(sweep: Sweep, file: ResultsFile, skipped: Skipped, progress: Progress) -> None:
+def _complete(sweep: Sweep, file: ResultsFile, skipped: Skipped, progress: LayersDone) -> None:
     """Measure what the file lacks."""
     had = file.rows
     if file.torn:
@@ -479,7 +437,7 @@ def _complete(sweep: Sweep, file: ResultsFile, skipped: Skipped, progress: Progr
     sweep.streams.note(f"{file.path}: {had:,} rows were there, {file.rows - had:,} were added")
 
 
-def _timed(sweep: Sweep, layers: list[ConvSpec], progress: Progress) -> Iterator[Timed]:
+def _timed(sweep: Sweep, layers: list[ConvSpec], progress: LayersDone) -> Iterator[Timed]:
     """`layers` with what is counted and timed, in the order in which they are timed."""
     if not layers:
         return
@@ -488,10 +446,10 @@ def _timed(sweep: Sweep, layers: list[ConvSpec], progress: Progress) -> Iterator
     sweep.streams.note(f"timing {len(layers):,} layers takes at most {clock_text(total)}, split over them")
     progress.restart(len(layers))
 
-    def watch(spec: ConvSpec, left: float) -> Callable[[timing.Progress], None]:
+    def watch(spec: ConvSpec, left: float) -> Callable[[TimingProgress], None]:
         note = f"timing {layer_name(spec)}"
-        progress.draw(note, left)
-        return lambda one: progress.update(note, left - one.elapsed_s)
+        progress.doing(note, left)
+        return lambda one: progress.doing(note, left - one.elapsed_s)
 
     with timer_of(sweep.timing) as timer:
         assert timer is not None
@@ -525,7 +483,7 @@ def _late(sweep: Sweep) -> Callable[[Comparison], bool] | None:
     return condition.holds if condition and any(map(is_measured, condition.keys)) else None
 
 
-def _with_progress(layers: Iterable[ConvSpec], progress: Progress) -> Iterator[ConvSpec]:
+def _with_progress(layers: Iterable[ConvSpec], progress: LayersDone) -> Iterator[ConvSpec]:
     for spec in layers:
         yield spec
         progress.step()

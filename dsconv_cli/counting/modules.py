@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from dsconv_cli.layer.forms import VARIANTS, ConvLayer, ordinary, separable
+from dsconv_cli.layer.forms import FORMS, ConvLayer, ordinary, separable
 
 if TYPE_CHECKING:
     from dsconv_cli.layer.spec import ConvSpec
@@ -35,12 +35,12 @@ def separable_conv2d(spec: ConvSpec, *, device: str = "cpu") -> nn.Sequential:
 
 
 def build_form(spec: ConvSpec, form: str, *, device: str = "cpu", initialise: bool = True) -> nn.Sequential:
-    """The form named `form` in `VARIANTS`, always wrapped in a `Sequential`, each convolution under its role.
+    """The form named `form` in `FORMS`, always wrapped in a `Sequential`, each convolution under its role.
 
     With `initialise=False` the weights are allocated but never touched, so that a layer of any size costs no
     time and no resident memory.
     """
-    layers = VARIANTS[form](spec)
+    layers = FORMS[form].operators(spec)
     if initialise:
         return _sequential(layers, spec.dtype, device)
     with _uninitialised():

@@ -1,140 +1,147 @@
-"""What independent programs count on the modules that were built. The only place that knows thop.
+"""Who counts on the modules that are built, and what is made of their answers.
 
-Counting computes nothing, whatever the size of the layer:
-
-- *thop* runs a module's `forward` and multiplies shapes in hooks. The forward is given an input of batch 0, for
-  which torch works out the output shape in its own code and computes nothing; the hook then hands thop's own
-  rule the same shapes with the true batch. (On the meta device the first convolution of a process alone costs
-  0.3 s, so that it serves only for weights too large to allocate even untouched.)
-- *torch* is `torch.utils.flop_counter`, on the meta device, with the true batch.
+Each profiler is one entry of `PROFILERS`; torch is loaded only when one is asked.
 """
 
 from __future__ import annotations
 
-import importlib
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-import torch
-from torch import nn
-
-from dsconv_cli.counting.modules import build_form, torch_dtype
-from dsconv_cli.counting.result import INSTEAD, FormCounts, Measured
+from dsconv_cli.counting.result import Counted, FormCount
 from dsconv_cli.environment import distribution_of, thop_distribution
-from dsconv_cli.errors import CannotMeasureError
-from dsconv_cli.layer.forms import VARIANTS
-
-if TYPE_CHECKING:
-    from dsconv_cli.layer.cost import Cost
-    from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.errors import CannotMeasureError, DsconvError, loading
+from dsconv_cli.layer.cost import Cost, Counts
+from dsconv_cli.layer.forms import FORMS
+from dsconv_cli.layer.spec import ConvSpec
 
 #: Integers above this are not all doubles, and thop counts in doubles.
 EXACT_DOUBLE: Final = 2**53
 #: thop rounds each convolution's count once and their sum once: a few half-ulps of 2^-53.
 _THOP_PRECISION: Final = 4 * 2.0**-53
-#: Untouched weights up to this size are allocated on the CPU (they take address space only); larger ones on meta.
-_CPU_WEIGHT_BYTES: Final = 2**30
+#: torch's sizes, and the integers that go into its tensors, are signed 64-bit.
+MAX_COUNT: Final = 2**63 - 1
+
+#: What to do where nothing can count.
+INSTEAD: Final = "--profiler none gives the closed forms, exact at any size"
 
 
-class Counted(NamedTuple):
-    """One program's counts on one form."""
+def _thop(spec: ConvSpec, form: str) -> FormCount:
+    from dsconv_cli.counting.thop_counter import count
 
-    params: int
-    macs: int
-    output_shape: tuple[int, ...]
+    return count(spec, form)
 
 
-def count_with_thop(spec: ConvSpec, form: str) -> Counted:
-    """`thop.profile` on a fresh, wrapped module.
+def _torch(spec: ConvSpec, form: str) -> FormCount:
+    from dsconv_cli.counting.torch_counter import count
 
-    Whatever default device the caller has set, thop's totals are kept on the CPU; only the kernel-sized tensor that
-    its rule makes, to ask for its size, is made on the meta device, where it takes no memory.
-    """
-    import thop
-
-    # In the package `thop`, the name `thop.profile` is a function that hides the module of that name.
-    rule = importlib.import_module("thop.vision.basic_hooks").count_convNd
-    weight_bytes = max(_weights(spec, form)) * spec.element_bytes
-    device = "cpu" if weight_bytes <= _CPU_WEIGHT_BYTES else "meta"
-    module = build_form(spec, form, device=device, initialise=False)
-    shapes: list[tuple[int, ...]] = []
-    one = torch.empty(1, device="cpu")
-
-    def with_true_batch(conv: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        shapes.append((spec.batch, *output.shape[1:]))
-        whole_input = one.expand(spec.batch, *inputs[0].shape[1:])
-        with torch.device("meta"):
-            rule(conv, (whole_input,), one.expand(shapes[-1]))
-
-    nothing = torch.empty((0, *spec.input_shape[1:]), dtype=torch_dtype(spec.dtype), device=device)
-    with torch.device("cpu"):
-        macs, params = thop.profile(module, (nothing,), custom_ops={nn.Conv2d: with_true_batch}, verbose=False)
-    return Counted(int(params), int(macs), shapes[-1])
-
-
-def count_with_torch(spec: ConvSpec, form: str) -> Counted:
-    """`torch.utils.flop_counter.FlopCounterMode`: FLOPs = 2·MACs, exact integers."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    module = build_form(spec, form, device="meta", initialise=False)
-    image = torch.empty(spec.input_shape, dtype=torch_dtype(spec.dtype), device="meta")
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        output = module(image)
-    params = sum(parameter.numel() for parameter in module.parameters())
-    return Counted(params, counter.get_total_flops() // 2, tuple(output.shape))
+    return count(spec, form)
 
 
 class Profiler(NamedTuple):
-    """A program that counts, how exactly it does, and which distribution answered."""
+    """A program that counts, how exactly it does (the relative error of its sums), and which distribution answered."""
 
-    run: Callable[[ConvSpec, str], Counted]
+    ask: Callable[[ConvSpec, str], FormCount]
     precision: float
     distribution: Callable[[], str]
 
 
-#: A new profiler is one entry here and one word in `comparison.PROFILER_CHOICES`.
+#: A new profiler is one more entry.
 PROFILERS: Final[Mapping[str, Profiler]] = MappingProxyType(
     {
-        "thop": Profiler(count_with_thop, _THOP_PRECISION, thop_distribution),
-        "torch": Profiler(count_with_torch, 0.0, lambda: distribution_of("torch")),
+        "thop": Profiler(_thop, _THOP_PRECISION, thop_distribution),
+        "torch": Profiler(_torch, 0.0, lambda: distribution_of("torch")),
     }
 )
 
+#: Words that stand for several of them, or for none. Where several count, the last one's figures are told.
+GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({"both": ("thop", "torch"), "none": ()})
 
-def measure(spec: ConvSpec, closed: Cost, choice: str) -> Measured:
-    """Count both forms with `choice` ("thop", "torch" or "both") and hold the counts against the closed forms.
+
+def choices() -> tuple[str, ...]:
+    """What `--profiler` takes."""
+    return (*PROFILERS, *GROUPS)
+
+
+def check_choice(choice: str) -> tuple[str, ...]:
+    """The profilers that `choice` means.
 
     Raises:
+        DsconvError: it means none.
+    """
+    if choice in GROUPS:
+        return GROUPS[choice]
+    if choice not in PROFILERS:
+        raise DsconvError(f"profiler must be one of {', '.join(choices())}, not {choice!r}")
+    return (choice,)
+
+
+def refuse_uncountable(spec: ConvSpec, closed: Cost, choice: str) -> None:
+    """Refuse a layer that no program can hold, which needs none of them to know.
+
+    Raises:
+        CannotMeasureError: a count or a tensor's size is above `MAX_COUNT`.
+    """
+    names = check_choice(choice)
+    shapes = (spec.input_shape, spec.intermediate_shape, spec.output_shape)
+    for form in FORMS if names else ():
+        largest = max(closed.macs[form], closed.params[form], *map(math.prod, shapes))
+        if largest > MAX_COUNT:
+            cannot = f"{names[0]} cannot" if len(names) == 1 else f"neither {' nor '.join(names)} can"
+            raise CannotMeasureError(
+                f"{cannot} hold this layer: the {form} form needs a count of {largest:.3g}, "
+                f"above 2^63 - 1 = {MAX_COUNT:.3g}; {INSTEAD}"
+            )
+
+
+def load() -> None:
+    """Load what every profiler needs, which takes a second.
+
+    Raises:
+        CannotMeasureError: torch is missing or broken.
+    """
+    with loading("torch", instead=INSTEAD):
+        import torch  # noqa: F401
+
+
+def count(spec: ConvSpec, closed: Cost, choice: str) -> Counted | None:
+    """Count both forms with `choice` and hold the counts against the closed forms; None for "none".
+
+    Raises:
+        DsconvError: there is no such profiler.
         CannotMeasureError: a program cannot hold the layer, or its count or shape is not the computed one.
     """
-    names = tuple(PROFILERS) if choice == "both" else (choice,)
+    names = check_choice(choice)
+    if not names:
+        return None
+    refuse_uncountable(spec, closed, choice)
+    load()
     for name in names:
-        counted = {form: _count(name, spec, form) for form in VARIANTS}
+        counted = {form: _count(name, spec, form) for form in FORMS}
         _check_shapes(name, spec, counted)
         for form, one in counted.items():
-            _check_count(name, "parameters", form, one.params, getattr(closed.params, form))
-            _check_count(name, "MACs", form, one.macs, getattr(closed.macs, form))
-    # The last one asked is the exact one wherever more than one was asked.
-    whole, pair = counted["ordinary"], counted["separable"]
-    return Measured(
+            _check_count(name, "parameters", form, one.params, closed.params[form])
+            _check_count(name, "MACs", form, one.macs, closed.macs[form])
+    return Counted(
         profiler=choice,
-        params=FormCounts(whole.params, pair.params),
-        macs=FormCounts(whole.macs, pair.macs),
+        params=Counts({form: one.params for form, one in counted.items()}),
+        macs=Counts({form: one.macs for form, one in counted.items()}),
         agrees=True,
         exact=all(PROFILERS[one].precision == 0 for one in names) or _largest(closed) <= EXACT_DOUBLE,
         counters=tuple(PROFILERS[name].distribution() for name in names),
     )
 
 
-def _count(name: str, spec: ConvSpec, form: str) -> Counted:
+def _count(name: str, spec: ConvSpec, form: str) -> FormCount:
     try:
         with warnings.catch_warnings():
             # torch warns that `same` with an even kernel may copy its input, thop that it uses distutils: both are
             # true, and no news to someone who counts.
             warnings.simplefilter("ignore")
-            return PROFILERS[name].run(spec, form)
+            return PROFILERS[name].ask(spec, form)
     except ImportError as error:
         raise CannotMeasureError(f"{name} cannot be imported ({error}); pip install {name}; {INSTEAD}") from error
     except Exception as error:
@@ -142,7 +149,7 @@ def _count(name: str, spec: ConvSpec, form: str) -> Counted:
         raise CannotMeasureError(f"{name} could not count the {form} form ({reason}); {INSTEAD}") from error
 
 
-def _check_shapes(name: str, spec: ConvSpec, counted: Mapping[str, Counted]) -> None:
+def _check_shapes(name: str, spec: ConvSpec, counted: Mapping[str, FormCount]) -> None:
     for form, one in counted.items():
         if one.output_shape != spec.output_shape:
             raise CannotMeasureError(
@@ -161,15 +168,8 @@ def _check_count(name: str, metric: str, form: str, counted: int, expected: int)
         )
 
 
-def _weights(spec: ConvSpec, form: str) -> list[int]:
-    return [
-        layer.out_channels * (layer.in_channels // layer.groups) * layer.kernel_size[0] * layer.kernel_size[1]
-        for layer in VARIANTS[form](spec)
-    ]
-
-
 def _largest(closed: Cost) -> int:
-    return max(max(metric.ordinary, metric.separable) for metric in (closed.params, closed.macs))
+    return max(max(closed.params[form], closed.macs[form]) for form in FORMS)
 
 
 def _times(shape: tuple[Any, ...]) -> str:

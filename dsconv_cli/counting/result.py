@@ -1,43 +1,32 @@
-"""What a profiler counted, as plain data. Knows no torch."""
+"""What profilers counted, as plain data. Knows no torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-PROFILER_CHOICES: Final = ("thop", "torch", "both", "none")
-
-#: torch's sizes, and the integers that go into its tensors, are signed 64-bit.
-MAX_COUNT: Final = 2**63 - 1
-
-#: What to do where nothing can count.
-INSTEAD: Final = "--profiler none gives the closed forms, exact at any size"
+from dsconv_cli.layer.cost import Counts
 
 
-class FormCounts(NamedTuple):
-    """One metric as a program counted it on both forms."""
+class FormCount(NamedTuple):
+    """One program's counts on one form, and the output shape that torch gave."""
 
-    ordinary: int
-    separable: int
-
-    @property
-    def ratio(self) -> Fraction:
-        """Ordinary ÷ separable."""
-        return Fraction(self.ordinary, self.separable)
+    params: int
+    macs: int
+    output_shape: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """What a profiler counted on the modules that were built.
+class Counted:
+    """What a profiler counted on the modules that were built: a figure for each form.
 
     `exact` is False where it counts in doubles and a count is above 2^53, so that agreement means agreement
     within that precision. `counters` names the distributions that answered.
     """
 
     profiler: str
-    params: FormCounts
-    macs: FormCounts
+    params: Counts
+    macs: Counts
     agrees: bool
     exact: bool
     counters: tuple[str, ...]

@@ -6,31 +6,53 @@ convolution; bias additions are not counted, and FLOPs = 2·MACs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final, NamedTuple
+from typing import Final
 
-from dsconv_cli.layer.forms import ConvLayer, ordinary, separable
+from dsconv_cli.layer.forms import FORMS, ConvLayer, Form
+from dsconv_cli.layer.metrics import METRICS, Metric
 from dsconv_cli.layer.spec import ConvSpec
 
 FLOPS_PER_MAC: Final = 2
+
+#: What every metric counts, in the order of the document: each form's operators, then the form.
+COUNTED: Final = tuple(name for form in FORMS.values() for name in form.counted)
 
 #: a ≪ b is read as 10·a ≤ b. With M = 1 and no biases R×S overshoots the true ratio by exactly R·S/K, so that
 #: this line keeps the error of the approximation at or below 10 %.
 MUCH_LESS: Final = 10
 
 
-class Counts(NamedTuple):
-    """One metric of both forms."""
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """One metric of a layer: a figure for each operator and each form, by name."""
 
-    ordinary: int
-    depthwise: int
-    pointwise: int
+    figures: Mapping[str, int]
+
+    def __getitem__(self, name: str) -> int:
+        return self.figures[name]
+
+    @property
+    def ordinary(self) -> int:
+        """Of the ordinary convolution."""
+        return self.figures["ordinary"]
+
+    @property
+    def depthwise(self) -> int:
+        """Of the separable pair's first half."""
+        return self.figures["depthwise"]
+
+    @property
+    def pointwise(self) -> int:
+        """Of its second half."""
+        return self.figures["pointwise"]
 
     @property
     def separable(self) -> int:
-        """Both halves together."""
-        return self.depthwise + self.pointwise
+        """Of both halves together."""
+        return self.figures["separable"]
 
     @property
     def ratio(self) -> Fraction:
@@ -38,35 +60,18 @@ class Counts(NamedTuple):
         return Fraction(self.ordinary, self.separable)
 
 
-class Intensity(NamedTuple):
-    """FLOPs per byte of traffic, for each operator and for the separable pair."""
-
-    ordinary: Fraction
-    depthwise: Fraction
-    pointwise: Fraction
-    separable: Fraction
-
-
 @dataclass(frozen=True, slots=True)
 class Approximation:
-    """R×S beside the exact ratios. Errors are relative and signed: above 0, R×S promises too much."""
+    """R×S beside the exact ratios.
+
+    `errors` are R×S ÷ the exact ratio - 1, by metric: relative and signed, above 0 where R×S promises too much.
+    """
 
     ratio: int
-    params: Counts
-    macs: Counts
+    errors: Mapping[str, Fraction]
     kernel_small: bool
     channels_many: bool
     multiplier_one: bool
-
-    @property
-    def params_error(self) -> Fraction:
-        """R×S ÷ the exact ratio of parameters - 1."""
-        return self.ratio / self.params.ratio - 1
-
-    @property
-    def macs_error(self) -> Fraction:
-        """R×S ÷ the exact ratio of MACs - 1."""
-        return self.ratio / self.macs.ratio - 1
 
     @property
     def holds(self) -> bool:
@@ -74,65 +79,67 @@ class Approximation:
         return self.kernel_small and self.channels_many and self.multiplier_one
 
 
-def params(layer: ConvLayer) -> int:
-    """Weights and biases: K·(C/groups)·R·S, and K with a bias."""
-    kernel_h, kernel_w = layer.kernel_size
-    weights = layer.out_channels * (layer.in_channels // layer.groups) * kernel_h * kernel_w
-    return weights + layer.out_channels if layer.bias else weights
-
-
-def macs(layer: ConvLayer) -> int:
-    """Multiply-accumulates: each weight once for every output position and image. Padding counts as input."""
-    kernel_h, kernel_w = layer.kernel_size
-    out_h, out_w = layer.output_size
-    weights = layer.out_channels * (layer.in_channels // layer.groups) * kernel_h * kernel_w
-    return layer.batch * out_h * out_w * weights
-
-
-def elements_moved(layer: ConvLayer) -> int:
-    """Input, weights and biases read once, output written once, in elements. Multiply by the dtype's bytes."""
-    in_h, in_w = layer.input_size
-    out_h, out_w = layer.output_size
-    pixels = layer.in_channels * in_h * in_w + layer.out_channels * out_h * out_w
-    return layer.batch * pixels + params(layer)
+#: The metrics that R×S is about.
+APPROXIMATED: Final = tuple(name for name, metric in METRICS.items() if metric.approximated)
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The closed forms of both forms of one layer; traffic is in bytes at the layer's dtype."""
+    """The closed forms of a layer, by the names of `METRICS`."""
 
-    params: Counts
-    macs: Counts
-    traffic: Counts
+    metrics: Mapping[str, Counts]
+
+    def __getitem__(self, metric: str) -> Counts:
+        return self.metrics[metric]
 
     @property
-    def intensity(self) -> Intensity:
-        """FLOPs ÷ bytes of traffic (Williams et al., "Roofline", CACM 2009)."""
+    def params(self) -> Counts:
+        """Weights and biases."""
+        return self.metrics["params"]
+
+    @property
+    def macs(self) -> Counts:
+        """Multiply-accumulates."""
+        return self.metrics["macs"]
+
+    @property
+    def traffic(self) -> Counts:
+        """Bytes moved, at the layer's dtype."""
+        return self.metrics["traffic"]
+
+    @property
+    def intensity(self) -> Mapping[str, Fraction]:
+        """FLOPs ÷ bytes of traffic, of each operator and form (Williams et al., "Roofline", CACM 2009)."""
         flops, moved = self.macs, self.traffic
-
-        def per_byte(count: int, size: int) -> Fraction:
-            return Fraction(FLOPS_PER_MAC * count, size)
-
-        return Intensity(
-            per_byte(flops.ordinary, moved.ordinary),
-            per_byte(flops.depthwise, moved.depthwise),
-            per_byte(flops.pointwise, moved.pointwise),
-            per_byte(flops.separable, moved.separable),
-        )
+        return {name: Fraction(FLOPS_PER_MAC * flops[name], moved[name]) for name in COUNTED}
 
 
 def cost(spec: ConvSpec) -> Cost:
-    """Closed forms of both forms of `spec`."""
-    (whole,) = ordinary(spec)
-    depthwise, pointwise = separable(spec)
-    size = spec.element_bytes
-    return Cost(
-        params=Counts(params(whole), params(depthwise), params(pointwise)),
-        macs=Counts(macs(whole), macs(depthwise), macs(pointwise)),
-        traffic=Counts(
-            size * elements_moved(whole), size * elements_moved(depthwise), size * elements_moved(pointwise)
-        ),
-    )
+    """The closed forms of `spec`."""
+    operators = [(form, form.operators(spec)) for form in FORMS.values()]
+    return Cost({name: Counts(_figures(metric, operators, spec)) for name, metric in METRICS.items()})
+
+
+def cost_over_calls(specs: Sequence[ConvSpec]) -> Cost:
+    """The closed forms of one layer that is called with each of `specs`, which differ in the size of the input only."""
+    each = {spec: cost(spec) for spec in specs}
+    costs = [each[spec] for spec in specs]
+
+    def over_calls(name: str, metric: Metric) -> Counts:
+        return Counts({figure: metric.over_calls(one[name][figure] for one in costs) for figure in COUNTED})
+
+    return Cost({name: over_calls(name, metric) for name, metric in METRICS.items()})
+
+
+def _figures(metric: Metric, forms: Iterable[tuple[Form, Iterable[ConvLayer]]], spec: ConvSpec) -> dict[str, int]:
+    size = spec.element_bytes if metric.in_bytes else 1
+    figures: dict[str, int] = {}
+    for form, operators in forms:
+        parts = {one.role: size * metric.of(one) for one in operators}
+        figures.update(parts)
+        if form.name not in parts:
+            figures[form.name] = metric.combine(parts.values())
+    return figures
 
 
 def approximate(spec: ConvSpec, closed: Cost) -> Approximation:
@@ -144,8 +151,7 @@ def approximate(spec: ConvSpec, closed: Cost) -> Approximation:
     narrowest = min(spec.k, spec.c)
     return Approximation(
         ratio=taps,
-        params=closed.params,
-        macs=closed.macs,
+        errors={name: taps / closed[name].ratio - 1 for name in APPROXIMATED},
         kernel_small=MUCH_LESS * taps <= narrowest,
         channels_many=narrowest >= MUCH_LESS,
         multiplier_one=spec.depth_multiplier == 1,

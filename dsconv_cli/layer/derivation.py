@@ -10,25 +10,23 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 
-from dsconv_cli.comparison import Comparison
-from dsconv_cli.layer.cost import MUCH_LESS, Cost, cost
+from dsconv_cli.layer.cost import MUCH_LESS, Cost, approximate, cost
 from dsconv_cli.layer.spec import Bias, ConvSpec
 
 Section = tuple[str, tuple[str, ...]]
 
 
-def explain(one: Comparison) -> Iterator[Section]:
-    """Headings, each with its lines."""
-    yield "The two counts", tuple(_counts(one))
-    yield "From the exact ratio to R×S: parameters", tuple(_steps(one, "params"))
-    yield "From the exact ratio to R×S: MACs", tuple(_steps(one, "macs"))
-    yield "Whether this may be done here", tuple(_assumptions(one))
-    if one.cost.traffic.ratio < 1:
-        yield "Why memory traffic goes the other way", tuple(_traffic(one))
+def explain(spec: ConvSpec, closed: Cost) -> Iterator[Section]:
+    """Headings, each with its lines, for a layer and its closed forms."""
+    yield "The two counts", tuple(_counts(spec, closed))
+    yield "From the exact ratio to R×S: parameters", tuple(_steps(spec, closed, "params"))
+    yield "From the exact ratio to R×S: MACs", tuple(_steps(spec, closed, "macs"))
+    yield "Whether this may be done here", tuple(_assumptions(spec, closed))
+    if closed.traffic.ratio < 1:
+        yield "Why memory traffic goes the other way", tuple(_traffic(spec, closed))
 
 
-def _counts(one: Comparison) -> Iterator[str]:
-    spec, closed = one.spec, one.cost
+def _counts(spec: ConvSpec, closed: Cost) -> Iterator[str]:
     k, c, r, s, m = spec.k, spec.c, spec.r, spec.s, spec.depth_multiplier
     out_h, out_w = spec.output_size
     yield f"ordinary: K·C·R·S = {k}·{c}·{r}·{s} = {k * c * r * s:,} weights{_plus_bias(spec.bias.ordinary, k, 'K')}"
@@ -51,13 +49,12 @@ def _plus_bias(on: bool, count: int, letter: str) -> str:
     return f", and {letter} = {count:,} biases" if on else ""
 
 
-def _steps(one: Comparison, metric: str) -> Iterator[str]:
-    spec = one.spec
-    counts = getattr(one.cost, metric)
-    ratio: Fraction = counts.ratio
+def _steps(spec: ConvSpec, closed: Cost, metric: str) -> Iterator[str]:
+    counts = closed[metric]
+    ratio = counts.ratio
     yield f"exact: {counts.ordinary:,} / {counts.separable:,} = {_show(ratio)}"
     for text, simpler in _simplified(spec, metric):
-        after: Fraction = getattr(cost(simpler), metric).ratio
+        after = cost(simpler)[metric].ratio
         yield f"{text}: {_show(after)}, {_change(ratio, after)}"
         ratio = after
     taps = Fraction(spec.r * spec.s)
@@ -77,8 +74,8 @@ def _simplified(spec: ConvSpec, metric: str) -> Iterator[tuple[str, ConvSpec]]:
         yield f"take M = 1 instead of {spec.depth_multiplier}", replace(spec, depth_multiplier=1)
 
 
-def _assumptions(one: Comparison) -> Iterator[str]:
-    spec, approximation = one.spec, one.approximation
+def _assumptions(spec: ConvSpec, closed: Cost) -> Iterator[str]:
+    approximation = approximate(spec, closed)
     taps, narrowest = spec.r * spec.s, min(spec.k, spec.c)
     yield f"a ≪ b is read as {MUCH_LESS}·a ≤ b, which keeps the error of the last step at or below 10%"
     yield f"R·S ≪ min(K, C): {MUCH_LESS}·{taps} ≤ {narrowest} {_holds(approximation.kernel_small)}"
@@ -87,16 +84,14 @@ def _assumptions(one: Comparison) -> Iterator[str]:
         yield f"M = 1: it is {spec.depth_multiplier}, and divides the ratio by about as much"
     if approximation.kernel_small != (MUCH_LESS * taps <= spec.k):
         yield f"only K enters the last step: that C = {spec.c} fails the assumption costs it no accuracy"
-    params, macs = (f"{float(error):+.1%}" for error in (approximation.params_error, approximation.macs_error))
+    params, macs = (f"{float(error):+.1%}" for error in approximation.errors.values())
     yield (
         f"so R×S = {taps} {'may' if approximation.holds else 'should not'} be used for this layer; "
         f"it is off by {params} for parameters and {macs} for MACs"
     )
 
 
-def _traffic(one: Comparison) -> Iterator[str]:
-    closed: Cost = one.cost
-    spec = one.spec
+def _traffic(spec: ConvSpec, closed: Cost) -> Iterator[str]:
     elements = 1
     for size in spec.intermediate_shape:
         elements *= size

@@ -69,7 +69,27 @@ def _spatial(spec: ConvSpec, role: str, out_channels: int, groups: int, bias: bo
     )
 
 
-#: Every form that can be built and profiled, by name.
-VARIANTS: Final[Mapping[str, Callable[[ConvSpec], tuple[ConvLayer, ...]]]] = MappingProxyType(
-    {"ordinary": ordinary, "separable": separable}
+class Form(NamedTuple):
+    """One way to compute the layer: its name, the roles of its operators in the order in which they run, and those."""
+
+    name: str
+    roles: tuple[str, ...]
+    operators: Callable[[ConvSpec], tuple[ConvLayer, ...]]
+
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """What is counted of it: each operator, and where there are several all of them together."""
+        return self.roles if self.roles == (self.name,) else (*self.roles, self.name)
+
+
+#: Every form that is counted, built and profiled, by name. A new one is one more entry.
+FORMS: Final[Mapping[str, Form]] = MappingProxyType(
+    {
+        "ordinary": Form("ordinary", ("ordinary",), ordinary),
+        "separable": Form("separable", ("depthwise", "pointwise"), separable),
+    }
 )
+
+#: The form that the others are held against, and the one that most is about.
+REFERENCE: Final = "ordinary"
+REPLACEMENT: Final = "separable"

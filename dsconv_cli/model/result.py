@@ -12,9 +12,9 @@ from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
 from dsconv_cli.environment import Environment, environment
-from dsconv_cli.layer.cost import Cost, cost
+from dsconv_cli.layer.cost import Cost, cost_over_calls
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.timing.result import Timing
+from dsconv_cli.timing.result import Fastest, Interval, Timing
 
 Operator = Literal["convolution", "linear", "matmul"]
 
@@ -59,7 +59,8 @@ class Layer:
     `params` are its own parameters that no earlier layer has counted; `macs` are torch's count over all `calls`.
     `weight`, `inputs` and `outputs` are shapes, those of the first call, and None where there is none.
     `reason` says why a convolution is not eligible; `kept` why an eligible one is not replaced.
-    `spec` is the layer as `compare` takes it, wherever one can be written (dense, two-dimensional, one shape).
+    `spec` is the layer as `compare` takes it at its first call, wherever one can be written (dense, two-dimensional),
+    and `further` at each call after that, which may be of other sizes. `time` is that of one call of `spec`.
     """
 
     name: str
@@ -74,14 +75,15 @@ class Layer:
     eligible: bool = False
     reason: str | None = None
     spec: ConvSpec | None = None
+    further: tuple[ConvSpec, ...] = ()
     replaced: bool = False
     kept: str | None = None
     time: Timing | None = None
 
     @property
     def cost(self) -> Cost | None:
-        """The closed forms of both forms of this layer, for one call."""
-        return None if self.spec is None else cost(self.spec)
+        """The closed forms of both forms of this layer: parameters once, MACs and traffic over all calls."""
+        return None if self.spec is None else cost_over_calls((self.spec, *self.further))
 
     @property
     def ratio(self) -> Fraction | None:
@@ -135,14 +137,12 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class NetworkTime:
-    """Median seconds of one forward pass before and after, and the speed-up with its 95 % interval."""
+    """Typical seconds of one forward pass before and after, and the speed-up with its interval, as in `Timing`."""
 
     before_s: float
     after_s: float
-    value: float
-    low: float
-    high: float
-    level: float
+    speedup: Interval
+    fastest: Fastest
     verdict: str
     reliable: bool
     warnings: tuple[str, ...]
@@ -160,6 +160,9 @@ class ModelResult:
 
     `device` is where its forward pass ran: "meta" (shapes only: nothing is computed and no memory used) or "cpu",
     and then `not_on_meta` says why. `other_params` belong to no counted layer, such as those of normalisations.
+    `after_counted` tells that the network with its layers replaced was really run and counted as the closed forms say;
+    where it is not, the totals after are the closed forms'. `uncounted` are operators that compute with a weight and
+    are in no total, for no formula is known for them.
     """
 
     target: str
@@ -173,6 +176,8 @@ class ModelResult:
     macs: BeforeAfter
     other_params: int
     selection: Selection
+    after_counted: bool = True
+    uncounted: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     time: NetworkTime | None = None
     counters: tuple[str, ...] = field(default=(), compare=False)
@@ -199,9 +204,9 @@ class ModelResult:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document, schema version 1."""
-        from dsconv_cli.model.document import document
+        from dsconv_cli.model.keys import KEYS
 
-        return document(self)
+        return KEYS.document(self)
 
     def get(self, key: str) -> Any:
         """The value at a dotted key, such as `totals.macs.ratio`.
@@ -209,6 +214,6 @@ class ModelResult:
         Raises:
             DsconvError: there is no such key; the message lists them all, the nearest first.
         """
-        from dsconv_cli.model.document import find_key, read
+        from dsconv_cli.model.keys import KEYS
 
-        return read(self, find_key(key))
+        return KEYS.read(self, KEYS.find(key))

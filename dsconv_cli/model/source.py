@@ -17,6 +17,7 @@ from dsconv_cli.errors import CannotMeasureError, DsconvError
 from dsconv_cli.model.copying import copy_module, left_as_it_was
 from dsconv_cli.model.exported.reading import load_program
 from dsconv_cli.model.foreign import blaming, describe, foreign
+from dsconv_cli.model.seeds import seeded
 
 
 class Source:
@@ -40,15 +41,21 @@ class Source:
         self.not_built_on_meta: str | None = None
         self._module = module
         self._build = build
-        self._built: dict[str, nn.Module] = {}
+        self._built: dict[str, nn.Module | DsconvError] = {}
 
     def original(self, device: str) -> nn.Module:
-        """What is copied: the module itself, wherever it is, or one built on `device`."""
+        """What is copied: the module itself, wherever it is, or one built on `device`, once: it may take a while."""
         if self._module is not None:
             return self._module
         if device not in self._built:
-            self._built[device] = self._made_on_meta() if device == "meta" else self._make(device)
-        return self._built[device]
+            try:
+                self._built[device] = self._made_on_meta() if device == "meta" else self._make(device)
+            except DsconvError as error:
+                self._built[device] = error
+        made = self._built[device]
+        if isinstance(made, DsconvError):
+            raise made
+        return made
 
     def copy(self, device: str, swap: Mapping[str, nn.Module] | None = None) -> nn.Module:
         """A copy on `device`, in evaluation mode, with the modules named in `swap` replaced."""
@@ -84,7 +91,7 @@ class Source:
     def _make(self, device: str) -> nn.Module:
         assert self._build is not None
         with blaming(self.name), torch.device(device):
-            made = self._build()
+            made = seeded(self._build)
         if isinstance(made, ExportedProgram):
             return from_exported(made, self.name).original(device)
         if not isinstance(made, nn.Module):

@@ -18,6 +18,7 @@ from torch.export import ExportedProgram
 from dsconv_cli.counting.modules import torch_dtype
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.model.foreign import blaming
+from dsconv_cli.model.seeds import seeded
 from dsconv_cli.model.source import Source, load_exported, source_of
 
 
@@ -33,7 +34,7 @@ def load_target(text: str, arguments: Mapping[str, Any] | None = None, *, dtype:
         DsconvError: nothing there, or nothing that is or makes a network.
         CannotMeasureError: importing it, or reading the program, failed.
     """
-    source = _find(text, dict(arguments or {}))
+    source = seeded(lambda: _find(text, dict(arguments or {})))
     source.dtype = torch_dtype(dtype) if dtype else None
     return source
 

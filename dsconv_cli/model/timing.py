@@ -5,28 +5,52 @@ Needs no torch: what measures is in other processes.
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Final, Self
 
 from dsconv_cli.errors import CannotMeasureError
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.model.result import ModelResult, NetworkTime, Recipe
-from dsconv_cli.timing.jobs import Conditions, LayerSample, MeasureNetwork
 from dsconv_cli.timing.processes import Laboratory, ProcessLaboratory
 from dsconv_cli.timing.result import Timing
-from dsconv_cli.timing.timer import Timer, TimingSettings, Watcher
-from dsconv_cli.timing.verdict import Findings, findings, median_s
-from dsconv_cli.timing.worker.sampling import Plan
+from dsconv_cli.timing.settings import TimingSettings
+from dsconv_cli.timing.stopping import OverBudgetError
+from dsconv_cli.timing.timer import Timer, Watcher
+from dsconv_cli.timing.verdict import Findings, findings, typical_s
+from dsconv_cli.timing.worker.answers import Conditions, Sample
+from dsconv_cli.timing.worker.sampling import Schedule
 
 #: Of the budget, the network takes as much as so many layers: every process has to build it first.
 NETWORK_SHARES: Final = 4
 
 #: Gives, for what is about to be timed, a context in which its progress is shown.
 Show = Callable[[str], AbstractContextManager[Watcher]]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureNetwork:
+    """Asks how long a whole network takes as it is ("ordinary"), and with `replaced` (name, layer) replaced.
+
+    `target` and `arguments` say how to make it, `inputs` (name or None, shape, dtype or "") what it is called with;
+    without inputs it is called with the ones that it brings along. Its floating numbers are converted to `dtype`.
+    """
+
+    fresh: ClassVar[bool] = True
+    conditions: Conditions
+    schedule: Schedule
+    target: str
+    arguments: tuple[tuple[str, Any], ...]
+    inputs: tuple[tuple[str | None, tuple[int, ...], str], ...]
+    replaced: tuple[tuple[str, ConvSpec], ...]
+    dtype: str = ""
+
+    def run(self) -> Sample:
+        """Measure it."""
+        from dsconv_cli.model.workload import measure_network
+
+        return measure_network(self)
 
 
 class NetworkTimer:
@@ -37,7 +61,7 @@ class NetworkTimer:
         self._settings = settings
         self._laboratory: Laboratory = ProcessLaboratory() if laboratory is None else laboratory
 
-    def __enter__(self) -> NetworkTimer:  # noqa: PYI034  Self needs Python 3.11
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -64,13 +88,13 @@ class NetworkTimer:
     def _layers(self, specs: list[ConvSpec], budget_s: float, show: Show) -> tuple[dict[ConvSpec, Timing], list[str]]:
         timer = self._timer(budget_s)
         timings: dict[ConvSpec, Timing] = {}
-        failed: list[str] = []
+        failed: list[CannotMeasureError] = []
         for number, spec in enumerate(specs, 1):
             with show(f"shape {number} of {len(specs)}, ") as watch:
                 try:
                     timings[spec] = timer.time(spec, watch)
                 except CannotMeasureError as error:
-                    failed.append(str(error))
+                    failed.append(error)
         if not failed:
             return timings, []
         told = self._advice(failed[0], budget_s)
@@ -82,39 +106,36 @@ class NetworkTimer:
             return result
         timer = self._timer(budget_s)
 
-        def job(conditions: Conditions, plan: Plan) -> MeasureNetwork:
+        def job(conditions: Conditions, schedule: Schedule) -> MeasureNetwork:
             inputs = tuple((one.name, one.shape, one.dtype) for one in recipe.inputs)
             arguments = tuple(recipe.arguments.items())
-            return MeasureNetwork(conditions, plan, recipe.target, arguments, inputs, chosen, recipe.dtype)
+            return MeasureNetwork(conditions, schedule, recipe.target, arguments, inputs, chosen, recipe.dtype)
 
         dtype = chosen[0][1].dtype
         try:
             with show("the network, ") as watch:
                 samples, around = timer.time_pair(job, dtype, watch)
         except CannotMeasureError as error:
-            note = f"the whole network was not timed in {budget_s:.3g} s: {self._advice(str(error), budget_s)}"
+            note = f"the whole network was not timed in {budget_s:.3g} s: {self._advice(error, budget_s)}"
             return replace(result, notes=(*result.notes, note))
         # What a longer budget would do is told in terms of the whole budget, of which this is a share.
         found = findings(samples, around._replace(budget_s=self._settings.budget_s))
         return replace(result, time=_network_time(samples, found, self._settings, dtype))
 
-    def _advice(self, error: str, share_s: float) -> str:
+    def _advice(self, error: CannotMeasureError, share_s: float) -> CannotMeasureError:
         """An error about a share of the budget, with its advice in terms of the whole."""
-        factor = self._settings.budget_s / share_s
-        return re.sub(r"--budget (\d+)", lambda found: f"--budget {math.ceil(factor * int(found[1]))}", error)
+        return error.as_share_of(self._settings.budget_s / share_s) if isinstance(error, OverBudgetError) else error
 
     def _timer(self, budget_s: float) -> Timer:
         return Timer(replace(self._settings, budget_s=budget_s), laboratory=self._laboratory)
 
 
-def _network_time(samples: Sequence[LayerSample], found: Findings, settings: TimingSettings, dtype: str) -> NetworkTime:
+def _network_time(samples: Sequence[Sample], found: Findings, settings: TimingSettings, dtype: str) -> NetworkTime:
     return NetworkTime(
-        before_s=median_s(samples, "ordinary"),
-        after_s=median_s(samples, "separable"),
-        value=found.speedup.value,
-        low=found.speedup.low,
-        high=found.speedup.high,
-        level=found.speedup.level,
+        before_s=typical_s(samples, "ordinary"),
+        after_s=typical_s(samples, "separable"),
+        speedup=found.speedup,
+        fastest=found.fastest,
         verdict=found.verdict,
         reliable=found.reliable,
         warnings=tuple(caution.text for caution in found.cautions),

@@ -8,20 +8,19 @@ import torch
 from torch import nn
 
 from dsconv_cli.errors import CannotMeasureError
-from dsconv_cli.model.analysis import call_of, pair_for
 from dsconv_cli.model.foreign import describe
-from dsconv_cli.model.inputs import CPU, Inputs, inputs_from
-from dsconv_cli.model.layers import conv_of
+from dsconv_cli.model.inputs import CPU, Inputs, call_of, inputs_from
+from dsconv_cli.model.replacing import pairs_for
 from dsconv_cli.model.result import InputShape
 from dsconv_cli.model.source import Source
 from dsconv_cli.model.target import load_target
-from dsconv_cli.timing.jobs import Conditions, LayerSample, MeasureNetwork
-from dsconv_cli.timing.result import Backends, Seconds
-from dsconv_cli.timing.worker.devices import DEVICES, Work, parse_device
-from dsconv_cli.timing.worker.measure import ready, sample_watched, stopwatch
+from dsconv_cli.model.timing import MeasureNetwork
+from dsconv_cli.timing.worker.answers import Conditions, Sample
+from dsconv_cli.timing.worker.devices import Work
+from dsconv_cli.timing.worker.process import ready, sample_watched
 
 
-def measure_network(job: MeasureNetwork) -> LayerSample:
+def measure_network(job: MeasureNetwork) -> Sample:
     """One process's measurement: the network under "ordinary", the replaced one under "separable".
 
     Raises:
@@ -32,32 +31,20 @@ def measure_network(job: MeasureNetwork) -> LayerSample:
     torch.set_flush_denormal(True)
     try:
         works = _works(job)
-        with ready(job.conditions):
-            device = DEVICES[parse_device(job.conditions.device)[0]]
-            stopwatches = {name: stopwatch(device, work) for name, work in works.items()}
-            rounds, stolen, others = sample_watched(stopwatches, job.conditions, job.plan, on_cpu=device.on_cpu)
+        with ready(job.conditions) as device:
+            return Sample(*sample_watched(device, works, job.conditions, job.schedule))
     except (RuntimeError, MemoryError) as error:
         raise CannotMeasureError(
             f"torch could not run the network on {job.conditions.device}: {describe(error)}"
         ) from error
-    return LayerSample(rounds, Seconds(0.0, 0.0, 0.0), Backends(), stolen, others, None, None)
 
 
 def _works(job: MeasureNetwork) -> dict[str, Work]:
     source = load_target(job.target, dict(job.arguments), dtype=job.dtype)
     inputs = inputs_from([InputShape(*one) for one in job.inputs])
-    networks = {"ordinary": source.copy(CPU), "separable": _replaced(source, job)}
+    pairs = pairs_for(source.original(CPU), dict(job.replaced), CPU)
+    networks = {"ordinary": source.copy(CPU), "separable": source.copy(CPU, pairs)}
     return {name: _call(_placed(network, job.conditions), source, inputs, job) for name, network in networks.items()}
-
-
-def _replaced(source: Source, job: MeasureNetwork) -> nn.Module:
-    base = source.original(CPU)
-    swap = {}
-    for name, spec in job.replaced:
-        conv = conv_of(base.get_submodule(name))
-        assert conv is not None
-        swap[name] = pair_for(conv, spec, CPU)
-    return source.copy(CPU, swap)
 
 
 def _placed(network: nn.Module, conditions: Conditions) -> nn.Module:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from dsconv_cli.comparison import Comparison
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.layer.cost import MUCH_LESS, Counts
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.numbers import by, exact, percent, scaled, significant, times
@@ -46,7 +46,7 @@ class Metric:
     def row(self, one: Comparison) -> Row:
         """This metric of `one`. Bytes are always scaled: their last digits help nobody."""
         counts = self.counts(one)
-        values = [getattr(counts, name) for name in OPERATORS]
+        values = [counts[name] for name in OPERATORS]
         short = tuple(scaled(value, self.unit) for value in values)
         approximation = f"{one.approximation.ratio}×" if self.approximated else ""
         return Row(
@@ -68,7 +68,7 @@ METRICS: Final = (
 
 def rows(one: Comparison) -> tuple[Row, ...]:
     """The rows of the table: the metrics, and intensity, which is a quotient of two of them."""
-    intensity = tuple(significant(getattr(one.intensity, name)) for name in OPERATORS)
+    intensity = tuple(significant(one.cost.intensity[name]) for name in OPERATORS)
     counted = (*(metric.row(one) for metric in METRICS), Row("FLOPs per byte", "FLOPs/B", intensity, intensity, None))
     return (*counted, *(Row(row.label, row.short, row.cells, row.cells, row.ratio) for row in time_rows(one)))
 
@@ -104,10 +104,10 @@ def counted_by(one: Comparison, pending: str = "") -> str:
     """Who counted, and whether that agrees."""
     if pending:
         return f"closed forms; {pending} {'are' if ' and ' in pending else 'is'} counting…"
-    if one.measured is None:
+    if one.counted is None:
         return "closed forms, not measured"
-    names = " and ".join(one.measured.counters)
-    if one.measured.exact:
+    names = " and ".join(one.counted.counters)
+    if one.counted.exact:
         return f"counted by {names}; equal to the closed forms"
     return f"counted by {names}; equal to the closed forms as far as thop's doubles are exact (up to 2^53)"
 
@@ -115,7 +115,7 @@ def counted_by(one: Comparison, pending: str = "") -> str:
 def approximation_line(one: Comparison) -> str:
     """R×S, how far off it is, and whether it may be used."""
     approximation = one.approximation
-    params, macs = approximation.params_error, approximation.macs_error
+    params, macs = approximation.errors["params"], approximation.errors["macs"]
     off = _off(params) if params == macs else f"{_off(params)} for parameters, {_off(macs)} for MACs"
     holds = "Its assumptions hold" if approximation.holds else "Its assumptions do not hold"
     return f"The approximation R×S = {approximation.ratio} is {off}. {holds}:"

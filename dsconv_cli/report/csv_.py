@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 
-from dsconv_cli.comparison import KEYS, Comparison, Value, flat
+from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.result import Comparison
+from dsconv_cli.keys import Value
 from dsconv_cli.report import View
 
 
@@ -14,7 +16,7 @@ def render(comparison: Comparison, _: View) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(KEYS)
-    writer.writerow(cell(value) for _, value in flat(comparison))
+    writer.writerow(cell(value) for _, value in KEYS.flat(comparison))
     return out.getvalue()
 
 

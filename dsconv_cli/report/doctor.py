@@ -9,74 +9,18 @@ import platform
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from dsconv_cli import comparison
 from dsconv_cli._version import __version__
-from dsconv_cli.comparison import SCHEMA_VERSION, Value
 from dsconv_cli.numbers import ascii_text, scaled, significant
 from dsconv_cli.report import View
 from dsconv_cli.report.csv_ import cell
 from dsconv_cli.timing.doctor import Examination
+from dsconv_cli.timing.doctor_keys import KEYS
+from dsconv_cli.timing.result import Interval
 
 _READING_WIDTH: Final = 80
 _LABEL_WIDTH: Final = 12
-
-Getter = Callable[[Examination], Value]
-
-#: The keys of `dsconv doctor`, in their order; lists of devices are added by `document`.
-KEYS: Final[Mapping[str, Getter]] = MappingProxyType(
-    {
-        "schema_version": lambda _: SCHEMA_VERSION,
-        "command": lambda _: "doctor",
-        "versions.dsconv": lambda _: __version__,
-        "versions.python": lambda _: platform.python_version(),
-        "versions.torch": lambda one: one.machine.torch,
-        "versions.thop": lambda one: one.survey.thop,
-        "platform": lambda one: one.survey.platform,
-        "cpu": lambda one: one.survey.cpu,
-        "cores.machine": lambda one: one.survey.cores,
-        "cores.available": lambda one: one.machine.cores,
-        "threads.torch": lambda one: one.machine.default_threads,
-        "threads.timed": lambda one: one.settings.threads,
-        "clock": lambda one: one.machine.clock,
-        "load": lambda one: one.survey.load,
-        "memory_free": lambda one: one.machine.free_bytes,
-        "device": lambda one: one.settings.device,
-        "dtype": lambda one: one.dtype,
-        "layout": lambda one: one.settings.layout,
-        "notes": lambda one: one.machine.notes,
-        "devices": lambda one: tuple(found.device for found in one.devices if found.usable),
-        "peaks.matmul_flops_per_s": lambda one: one.peaks.matmul_flops,
-        "peaks.copy_bytes_per_s": lambda one: one.peaks.copy_bytes,
-        "peaks.conv_flops_per_s": lambda one: one.peaks.conv_flops,
-        "noise.ratio.value": lambda one: one.noise.speedup.value,
-        "noise.ratio.low": lambda one: one.noise.speedup.low,
-        "noise.ratio.high": lambda one: one.noise.speedup.high,
-        "noise.ratio.level": lambda one: one.noise.speedup.level,
-        "noise.half_width": lambda one: one.noise.speedup.half_width,
-        "noise.processes": lambda one: one.noise.processes,
-        "noise.pairs": lambda one: one.noise.pairs,
-        "noise.disturbed": lambda one: one.noise.disturbed,
-        "noise.stolen": lambda one: one.noise.stolen,
-        "warnings": lambda one: tuple(caution.text for caution in one.noise.cautions),
-        "advice": lambda one: one.advice,
-        "trusted": lambda one: one.trusted,
-    }
-)
-
-
-def find_key(key: str) -> str:
-    """The key of `KEYS` that the user's `key` means. Raises as `comparison.find_key` does."""
-    return comparison.find_key(key, KEYS)
-
-
-def document(one: Examination) -> dict[str, Any]:
-    """The JSON document, schema version 1."""
-    nested: dict[str, Any] = {}
-    for key, getter in KEYS.items():
-        comparison.put(nested, key, getter(one))
-    return nested
 
 
 class Entry(NamedTuple):
@@ -109,12 +53,13 @@ def entries(one: Examination) -> Iterator[Entry]:
         f"matrix product {significant(peaks.matmul_flops / 1e9)} GFLOP/s, convolution "
         f"{significant(peaks.conv_flops / 1e9)} GFLOP/s, copy {significant(peaks.copy_bytes / 1e9)} GB/s",
     )
-    gain = one.noise.speedup
-    yield Entry(
-        "noise floor",
-        f"a layer against itself reads {gain.value:.3f}, {gain.level:.0%} interval {gain.low:.3f} to {gain.high:.3f} "
-        f"(±{gain.half_width:.1%}; {one.noise.processes} processes, {one.noise.pairs} pairs)",
-    )
+    counts = f"{one.noise.processes} processes, {one.noise.pairs} pairs"
+    yield Entry("noise floor", f"a layer against itself reads {_floor(one.noise.speedup)}; {counts}")
+    yield Entry("", f"in its fastest times {_floor(one.noise.fastest.speedup)}")
+
+
+def _floor(gain: Interval) -> str:
+    return f"{gain.value:.3f}, {gain.level:.0%} interval {gain.low:.3f} to {gain.high:.3f} (±{gain.half_width:.1%})"
 
 
 def _device(name: str, usable: bool, description: str) -> str:
@@ -169,18 +114,18 @@ def _markdown(one: Examination, _: View) -> str:
 
 
 def _json(one: Examination, _: View) -> str:
-    return json.dumps(document(one), indent=2, allow_nan=False) + "\n"
+    return json.dumps(KEYS.document(one), indent=2, allow_nan=False) + "\n"
 
 
 def _jsonl(one: Examination, _: View) -> str:
-    return json.dumps(document(one), allow_nan=False) + "\n"
+    return json.dumps(KEYS.document(one), allow_nan=False) + "\n"
 
 
 def _csv(one: Examination, _: View) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(KEYS)
-    writer.writerow(cell(getter(one)) for getter in KEYS.values())
+    writer.writerow(cell(value) for _, value in KEYS.flat(one))
     return out.getvalue()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dsconv_cli.comparison import Comparison
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.gates import Failure
 from dsconv_cli.report import View
 

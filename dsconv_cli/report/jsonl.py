@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
-from dsconv_cli.comparison import Comparison, document
+from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.report import View
 
 
 def render(comparison: Comparison, _: View) -> str:
     """The document of schema version 1, on one line."""
-    return json.dumps(document(comparison), allow_nan=False) + "\n"
+    return json.dumps(KEYS.document(comparison), allow_nan=False) + "\n"

@@ -9,7 +9,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
-from dsconv_cli.comparison import KEYS, OPTIONAL_SECTIONS, Comparison, document, values
+from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.environment import Environment
 from dsconv_cli.report.csv_ import cell
 
@@ -19,7 +20,7 @@ Line = Callable[[Comparison], str]
 _AS_THEY_ARE: Final = frozenset({int, float, str})
 
 #: What comes after the layer itself, and is the same in every row where nothing is measured.
-_AFTERMATH: Final = frozenset({*OPTIONAL_SECTIONS, "environment"})
+_AFTERMATH: Final = frozenset({*(section.name for section in KEYS.optional), "environment"})
 
 #: Shapes, pairs and truth come again and again.
 _known_cell = lru_cache(4096)(cell)
@@ -41,7 +42,7 @@ def csv_line(keys: tuple[str, ...]) -> Line:
 
     def line(one: Comparison) -> str:
         nonlocal ending
-        if not tail or one.measured is not None or one.time is not None or one.recorded is not None:
+        if not tail or one.counted is not None or one.time is not None or one.recorded is not None:
             return write_all(one)
         machine = one.environment
         if ending[0] is not machine:
@@ -56,7 +57,7 @@ def _cells_writer(keys: tuple[str, ...]) -> Line:
     write = csv.writer(out, lineterminator="\n").writerow
 
     def line(one: Comparison) -> str:
-        row = values(one, keys)
+        row = KEYS.read_all(one, keys)
         write([value if type(value) in _AS_THEY_ARE else _known_cell(value) for value in row])
         return out.text
 
@@ -75,11 +76,11 @@ class _LastLine:
 def json_line(keys: tuple[str, ...]) -> Line:
     """A writer of documents on one line; with fewer than all keys, of documents with just those."""
     if keys == tuple(KEYS):
-        return lambda one: json.dumps(document(one), allow_nan=False) + "\n"
+        return lambda one: json.dumps(KEYS.document(one), allow_nan=False) + "\n"
 
     def line(one: Comparison) -> str:
         nested: dict[str, Any] = {}
-        for key, value in zip(keys, values(one, keys), strict=True):
+        for key, value in zip(keys, KEYS.read_all(one, keys), strict=True):
             *sections, last = key.split(".")
             inner = nested
             for section in sections:
@@ -92,7 +93,7 @@ def json_line(keys: tuple[str, ...]) -> Line:
 
 def bare_line(keys: tuple[str, ...]) -> Line:
     """A writer of one bare value a line, for `--get`."""
-    return lambda one: cell(values(one, keys)[0]) + "\n"
+    return lambda one: cell(KEYS.read_all(one, keys)[0]) + "\n"
 
 
 def no_header(_: tuple[str, ...]) -> str:

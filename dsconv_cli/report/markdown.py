@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dsconv_cli.comparison import Comparison
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.report import View, content
 from dsconv_cli.report.timed_content import explanation, time_lines
 
@@ -40,7 +40,7 @@ def _lines(comparison: Comparison, view: View) -> Iterator[str]:
     if view.explain:
         from dsconv_cli.layer.derivation import explain
 
-        for heading, lines in explain(comparison):
+        for heading, lines in explain(comparison.spec, comparison.cost):
             yield ""
             yield f"**{heading}**"
             yield ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any, Final
 
-from dsconv_cli.comparison import Comparison
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.numbers import seconds, significant
 from dsconv_cli.report import View, content
 from dsconv_cli.report.timed_content import short_regime

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dsconv_cli.comparison import Comparison
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.report import View
 from dsconv_cli.report.roofline import draw_png
 

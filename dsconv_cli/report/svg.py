@@ -9,7 +9,7 @@ from typing import Final
 
 from rich._export_format import CONSOLE_SVG_FORMAT
 
-from dsconv_cli.comparison import Comparison
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.layer.reading import command_of
 from dsconv_cli.report import View
 from dsconv_cli.report.table import make_console, natural_width, renderable

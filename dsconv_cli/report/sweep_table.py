@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from dsconv_cli.comparison import Comparison, Value, read
+from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.result import Comparison
+from dsconv_cli.keys import Value
 from dsconv_cli.numbers import ascii_text, significant, times
 from dsconv_cli.report import View
 from dsconv_cli.report.content import UNITS_NOTE, biases
@@ -117,7 +119,7 @@ def _spec_column(name: str) -> Column:
 
 def _ratio_column(key: str, title: str) -> Column:
     def value(one: Comparison) -> float:
-        ratio = read(one, key)
+        ratio = KEYS.read(one, key)
         assert isinstance(ratio, float)
         return ratio
 
@@ -126,13 +128,13 @@ def _ratio_column(key: str, title: str) -> Column:
 
 def _key_column(key: str) -> Column:
     if not key.endswith((".ratio", "speedup.value")) or key == "approximation.ratio":
-        return Column(key, lambda one: cell(read(one, key)))
+        return Column(key, lambda one: cell(KEYS.read(one, key)))
 
     def ratio(one: Comparison) -> float:
-        value = read(one, key)
+        value = KEYS.read(one, key)
         return value if isinstance(value, float) else 1.0
 
-    return Column(key, lambda one: cell(read(one, key)), ratio)
+    return Column(key, lambda one: cell(KEYS.read(one, key)), ratio)
 
 
 def _decided(one: Comparison) -> float:

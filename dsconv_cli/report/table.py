@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from dsconv_cli.comparison import Comparison
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.numbers import ascii_text
 from dsconv_cli.report import View, content
 from dsconv_cli.report.content import OPERATORS, Row
@@ -37,12 +37,12 @@ def render(comparison: Comparison, view: View) -> str:
     return "".join(line.rstrip() + "\n" if not view.color else line + "\n" for line in out.getvalue().splitlines())
 
 
-def make_console(out: IO[str], view: View, width: int, *, terminal: bool = False) -> Console:
+def make_console(out: IO[str], view: View, width: int) -> Console:
     """A rich console that writes exactly what it is told to: no guesses from the environment."""
     return Console(
         file=out,
         width=width,
-        force_terminal=view.color or terminal,
+        force_terminal=view.color,
         color_system="standard" if view.color else None,
         highlight=False,
         markup=False,
@@ -78,7 +78,7 @@ def _blocks(comparison: Comparison, view: View) -> Iterator[RenderableType]:
     if view.explain:
         from dsconv_cli.layer.derivation import explain
 
-        for heading, lines in explain(comparison):
+        for heading, lines in explain(comparison.spec, comparison.cost):
             yield Text()
             yield Text(sign(heading), style="bold")
             for line in lines:

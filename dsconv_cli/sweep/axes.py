@@ -8,12 +8,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, combinations
 from math import gcd, lcm
 from typing import Final
 
-from dsconv_cli.errors import DsconvError
-from dsconv_cli.layer.fields import FIELDS, MAX_DIMENSION, Field
+from dsconv_cli.errors import DsconvError, quoted
+from dsconv_cli.layer.fields import FIELDS, Field
 from dsconv_cli.layer.reading import as_text, field_value, integer
 from dsconv_cli.layer.spec import Pair
 
@@ -22,6 +22,8 @@ Scalar = int | Pair | str
 
 #: Values up to here are listed once, which makes reading one a single step.
 _LISTED: Final = 4096
+#: Each two ranges of a list are held against each other.
+_MOST_RANGES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,6 @@ class Geometric:
     start: int
     factor: int
     count: int
-
-    def __len__(self) -> int:
-        return self.count
 
     def __getitem__(self, index: int) -> int:
         return int(self.start * self.factor**index)
@@ -45,7 +44,36 @@ class Geometric:
         return any(value == mine for mine in self)
 
 
-Piece = range | Geometric | tuple[Scalar, ...]
+Numbers = range | Geometric
+
+
+@dataclass(frozen=True, slots=True)
+class Squares:
+    """(n, n) for each of `numbers`: a range of an option that takes height and width."""
+
+    numbers: Numbers
+
+    def __getitem__(self, index: int) -> Pair:
+        return (self.numbers[index], self.numbers[index])
+
+    def __iter__(self) -> Iterator[Pair]:
+        return ((number, number) for number in self.numbers)
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, tuple) and value[0] == value[1] and value[0] in self.numbers
+
+
+#: A range, or values that were listed one by one.
+Piece = range | Geometric | Squares | tuple[Scalar, ...]
+
+
+def _count(piece: Piece) -> int:
+    """How many values; `len` takes no more than the system's words can hold."""
+    if isinstance(piece, range):
+        return (piece.stop - 1 - piece.start) // piece.step + 1
+    if isinstance(piece, Squares):
+        return _count(piece.numbers)
+    return piece.count if isinstance(piece, Geometric) else len(piece)
 
 
 class Axis:
@@ -56,9 +84,9 @@ class Axis:
     def __init__(self, name: str, pieces: Sequence[Piece]) -> None:
         self.name = name
         self.pieces = tuple(pieces)
-        self._ends = tuple(accumulate(len(piece) for piece in pieces))
+        self._ends = tuple(accumulate(map(_count, pieces)))
         self.count = self._ends[-1]
-        self._listed = tuple(value for piece in pieces for value in piece) if self.count <= _LISTED else None
+        self._listed = tuple(self) if self.count <= _LISTED else None
 
     def __getitem__(self, index: int) -> Scalar:
         if self._listed is not None:
@@ -68,6 +96,12 @@ class Axis:
 
     def __iter__(self) -> Iterator[Scalar]:
         return (value for piece in self.pieces for value in piece)
+
+    @property
+    def largest(self) -> int:
+        """The largest of its numbers; an axis of words has none."""
+        lasts = (max(piece) if isinstance(piece, tuple) else piece[_count(piece) - 1] for piece in self.pieces)
+        return max(last for last in lasts if isinstance(last, int))
 
     def first_not_divisible(self, divisor: int) -> int | None:
         """The first value that `divisor` does not divide; None where it divides all."""
@@ -90,70 +124,71 @@ def parse_axis(name: str, text: str, label: str) -> Axis:
         DsconvError: an item is empty or no value, a range is reversed or never ends, or a value is there twice.
     """
     field = FIELDS[name]
+    listed: list[Scalar] = []
     pieces: list[Piece] = []
     for item in text.split(","):
         if not item.strip():
-            raise DsconvError(f"{label} {text!r}: a value is missing; it takes values and ranges such as 16,32:128:*2")
-        piece = _range(field, item, label) if ":" in item else (field_value(field, item, label, between="x"),)
-        _refuse_repeats(piece, pieces, label)
-        if isinstance(piece, tuple) and pieces and isinstance(pieces[-1], tuple):
-            pieces[-1] += piece
-        else:
-            pieces.append(piece)
+            raise DsconvError(
+                f"{label} {quoted(text)}: a value is missing; it takes values and ranges such as 16,32:128:*2"
+            )
+        if ":" not in item:
+            listed.append(field_value(field, item, label, between="x"))
+            continue
+        pieces += [tuple(listed)] if listed else []
+        listed = []
+        numbers = _range(field, item, label)
+        pieces.append(Squares(numbers) if field.kind == "pair" else numbers)
+    pieces += [tuple(listed)] if listed else []
+    _refuse_repeats(pieces, label)
     return Axis(name, pieces)
 
 
-def _range(field: Field, item: str, label: str) -> Piece:
+def _range(field: Field, item: str, label: str) -> Numbers:
     parts = [part.strip() for part in item.split(":")]
     if field.kind == "word" or len(parts) > 3 or not all(parts):
-        raise DsconvError(f"{label} {item!r} is no range; it takes START:STOP, START:STOP:STEP or START:STOP:*FACTOR")
+        raise DsconvError(
+            f"{label} {quoted(item)} is no range; it takes START:STOP, START:STOP:STEP or START:STOP:*FACTOR"
+        )
     start, stop = (integer(part, label, least=field.least) for part in parts[:2])
     if stop < start:
-        raise DsconvError(f"{label} {item!r} runs backwards and is empty; did you mean {_reversed(parts)!r}?")
+        right = ":".join([parts[1], parts[0], *parts[2:]])
+        raise DsconvError(f"{label} {quoted(item)} runs backwards and is empty; did you mean {quoted(right)}?")
     step = parts[2] if len(parts) == 3 else "1"
-    if step.startswith("*"):
-        piece: Piece = _geometric(item, start, stop, step[1:].strip(), label)
-    else:
-        piece = range(start, stop + 1, _step(item, step, label))
-    if field.kind == "number":
-        return piece
-    return tuple((both, both) for both in piece if isinstance(both, int))
-
-
-def _reversed(parts: Sequence[str]) -> str:
-    return ":".join([parts[1], parts[0], *parts[2:]])
-
-
-def _step(item: str, text: str, label: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text[:20]) > 0):
-        raise DsconvError(f"{label} {item!r}: the step must be a positive integer, or *FACTOR, not {text!r}")
-    return integer(text, label)
-
-
-def _geometric(item: str, start: int, stop: int, text: str, label: str) -> Geometric:
-    if not (text.isascii() and text.isdigit() and int(text[:20]) > 1):
-        raise DsconvError(f"{label} {item!r}: the factor must be an integer of at least 2, not {text!r}")
+    if not step.startswith("*"):
+        return range(start, stop + 1, integer(step, f"{label} {quoted(item)}: the step"))
+    factor = integer(step[1:], f"{label} {quoted(item)}: the factor", least=2)
     if start == 0:
-        raise DsconvError(f"{label} {item!r}: no factor leads away from 0")
-    factor, count, value = min(int(text[:20]), MAX_DIMENSION), 1, start
-    while value * factor <= stop:
-        value *= factor
+        raise DsconvError(f"{label} {quoted(item)}: no factor leads away from 0")
+    count = 1
+    while start * factor**count <= stop:
         count += 1
     return Geometric(start, factor, count)
 
 
-def _refuse_repeats(piece: Piece, earlier: Sequence[Piece], label: str) -> None:
+def _refuse_repeats(pieces: Sequence[Piece], label: str) -> None:
     """A value that is there twice would make the same layer twice."""
-    for other in earlier:
-        common = _first_common(piece, other)
+    ranges = [piece for piece in pieces if not isinstance(piece, tuple)]
+    if len(ranges) > _MOST_RANGES:
+        raise DsconvError(f"{label} has {len(ranges):,} ranges; a list takes at most {_MOST_RANGES}")
+    met: set[Scalar] = set()
+    for value in (value for piece in pieces if isinstance(piece, tuple) for value in piece):
+        if value in met or any(value in one for one in ranges):
+            raise DsconvError(f"{label}: {as_text(value)} is there twice")
+        met.add(value)
+    for one, other in combinations(ranges, 2):
+        common = _first_common(_numbers(one), _numbers(other))
         if common is not None:
-            raise DsconvError(f"{label}: {as_text(common)} is there twice")
+            raise DsconvError(f"{label}: {common} is there twice")
 
 
-def _first_common(one: Piece, other: Piece) -> Scalar | None:
+def _numbers(piece: Numbers | Squares) -> Numbers:
+    return piece.numbers if isinstance(piece, Squares) else piece
+
+
+def _first_common(one: Numbers, other: Numbers) -> int | None:
     if isinstance(one, range) and isinstance(other, range):
         return _first_common_number(one, other)
-    few, many = (one, other) if len(one) <= len(other) else (other, one)
+    few, many = (one, other) if isinstance(one, Geometric) else (other, one)
     return next((value for value in few if value in many), None)
 
 

@@ -1,62 +1,63 @@
-"""`--where 'macs.ratio < 6 and k >= 64'`: a small language over keys. Nothing in it can run code.
+"""`--where 'macs.ratio < 6 and k >= 64'`: a small part of Python's expressions, over keys.
 
-    condition   := conjunction {"or" conjunction}
-    conjunction := negation {"and" negation}
-    negation    := "not" negation | comparison
-    comparison  := sum [("<" | "<=" | ">" | ">=" | "==" | "!=") sum]
-    sum         := product {("+" | "-") product}
-    product     := factor {("*" | "/") factor}
-    factor      := "-" factor | number | 'text' | true | false | key | "(" condition ")"
+Python's own parser reads it, and what is not in `_Reader` is refused: there are keys, numbers, 'texts', true and false,
++ - * /, comparisons, and, or, not. Nothing is ever evaluated but the functions below.
 
 What was not measured, and what is divided by zero, has no value; a comparison with it is false.
 """
 
 from __future__ import annotations
 
+import ast
 import math
 import operator
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn
 
-from dsconv_cli.comparison import KEYS, Comparison, Value, read
-from dsconv_cli.errors import DsconvError
-from dsconv_cli.sweep.keys import KINDS, Kind, resolve
+from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.result import Comparison
+from dsconv_cli.errors import DsconvError, quoted
+from dsconv_cli.keys import Kind, Value
+from dsconv_cli.sweep.keys import is_measured, resolve
 
 Operation = Callable[[Any, Any], Any]
+Evaluation = Callable[[Comparison], Any]
 
-_TOKEN: Final = re.compile(
-    r"""\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?![\w.])
-          | (?P<text>'[^']*'|"[^"]*")
-          | (?P<name>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)
-          | (?P<sign><=|>=|==|!=|[<>+\-*/()]))""",
-    re.VERBOSE,
-)
-_COMPARISONS: Final[Mapping[str, Operation]] = MappingProxyType(
+_COMPARISONS: Final[Mapping[type[ast.cmpop], Operation]] = MappingProxyType(
     {
-        "<": operator.lt,
-        "<=": operator.le,
-        ">": operator.gt,
-        ">=": operator.ge,
-        "==": operator.eq,
-        "!=": operator.ne,
+        ast.Lt: operator.lt,
+        ast.LtE: operator.le,
+        ast.Gt: operator.gt,
+        ast.GtE: operator.ge,
+        ast.Eq: operator.eq,
+        ast.NotEq: operator.ne,
     }
 )
-_SUMS: Final[Mapping[str, Operation]] = MappingProxyType({"+": operator.add, "-": operator.sub})
-_PRODUCTS: Final[Mapping[str, Operation]] = MappingProxyType({"*": operator.mul, "/": operator.truediv})
-_WORDS: Final = frozenset({"and", "or", "not", "true", "false"})
-#: Deeper than anyone writes, and far from Python's own limit.
+#: What may be asked of values that have no order.
+_EQUALITY: Final = (ast.Eq, ast.NotEq)
+_ARITHMETIC: Final[Mapping[type[ast.operator], Operation]] = MappingProxyType(
+    {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+)
+#: Decimal, as everywhere else in this program: no 0x10, no 1_000.
+_NUMBER: Final = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NAMES: Final[Mapping[Kind, str]] = MappingProxyType({"number": "a number", "text": "text", "truth": "a condition"})
+#: Deeper and longer than anyone writes, and far from Python's own limits.
 _MAX_DEPTH: Final = 50
 _MAX_LENGTH: Final = 10_000
+_MAX_DIGITS: Final = 40
+_TOO_DEEP: Final = f"it is nested more than {_MAX_DEPTH} deep"
 
 
 class _Term(NamedTuple):
     """A part of the expression: what it yields, and how."""
 
     kind: Kind
-    value: Callable[[Comparison], Any]
+    value: Evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,176 +69,163 @@ class Condition:
     holds: Callable[[Comparison], bool]
 
 
-def parse_where(text: str) -> Condition:
-    """The condition in `text`.
+def parse_where(*texts: str) -> Condition:
+    """The condition that all of `texts` hold.
 
     Raises:
-        DsconvError: the text is no condition; the message says where.
+        DsconvError: a text is no condition; the message says where.
     """
-    parser = _Parser(text)
-    term = parser.condition()
-    if parser.mark:
-        parser.fail(f"{parser.mark!r} is not expected here")
-    parser.need(term, "truth", "the whole must be a condition, such as macs.ratio < 6")
-    return Condition(text, tuple(parser.keys), term.value)
+    read = [_Reader(text) for text in texts]
+    conditions = [reader.whole() for reader in read]
+    keys = tuple(dict.fromkeys(key for reader in read for key in reader.keys))
+    return Condition(" and ".join(texts), keys, _joined(all, conditions))
 
 
-class _Parser:
-    """Recursive descent; each method reads one rule of the grammar above."""
+class _Reader(ast.NodeVisitor):
+    """The nodes of one text as terms; a node without a method here is refused."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        # Line ends mean nothing here, and Python would end the expression at one.
+        self.text = re.sub(r"\s", " ", text).strip()
         self.keys: dict[str, None] = {}
         self.depth = 0
-        self.end = 0
-        self.mark = self.group = ""
-        if len(text) > _MAX_LENGTH:
+
+    def whole(self) -> Evaluation:
+        """What the text says of a comparison."""
+        return self.need("truth", self.visit(self.parsed()), "the whole must be a condition, such as macs.ratio < 6")
+
+    def parsed(self) -> ast.expr:
+        if len(self.text) > _MAX_LENGTH:
             self.fail(f"it is longer than {_MAX_LENGTH} characters")
-        self.advance()
+        if not self.text.isprintable():
+            self.fail("it holds what is no text")
+        if re.search(rf"\d{{{_MAX_DIGITS + 1}}}", self.text):
+            self.fail(f"a number of more than {_MAX_DIGITS} digits is too large a number")
+        try:
+            with warnings.catch_warnings():
+                # `1and k` is a number and a word to Python, with a warning that nobody should see.
+                warnings.simplefilter("error")
+                return ast.parse(self.text, mode="eval").body
+        except SyntaxError as error:
+            self.fail(self.reason(error))
+        except (MemoryError, RecursionError):
+            self.fail(_TOO_DEEP)
 
-    def fail(self, why: str) -> None:
-        shown = self.text if len(self.text) <= 60 else f"{self.text[:60]}…"
-        raise DsconvError(f"--where {shown!r}: {why}")
+    def reason(self, error: SyntaxError) -> str:
+        place = error.offset or 0
+        if "parentheses" in error.msg:
+            return _TOO_DEEP
+        if "never closed" in error.msg:
+            return "a parenthesis is not closed"
+        if not 0 < place <= len(self.text):
+            return f"it ends too early{self.hint()}"
+        return f"{quoted(self.text[place - 1 : place + 11])} is not expected here{self.hint()}"
 
-    def need(self, term: _Term, kind: Kind, why: str) -> None:
-        if term.kind != kind:
-            self.fail(why)
+    def hint(self) -> str:
+        """What is meant by signs of other languages."""
+        if re.search(r"(?<![<>=!:])=(?!=)", self.text):
+            return "; equality is =="
+        return "; write and, or, not" if re.search(r"[&|]|!(?!=)", self.text) else ""
 
-    def advance(self) -> None:
-        """The next token, or "" at the end."""
-        match = _TOKEN.match(self.text, self.end)
-        if match is None:
-            rest = self.text[self.end :].strip()
-            if rest:
-                hint = "; equality is ==" if rest[0] == "=" else "; write and, or, not" if rest[0] in "&|!" else ""
-                self.fail(f"{rest[:12]!r} is not expected here{hint}")
-            self.mark = self.group = ""
-            return
-        self.end = match.end()
-        self.group = match.lastgroup or ""
-        self.mark = match[self.group]
+    def fail(self, why: str) -> NoReturn:
+        raise DsconvError(f"--where {quoted(self.text)}: {why}")
 
-    def condition(self) -> _Term:
-        return self._joined("or", self.conjunction)
+    def generic_visit(self, node: ast.AST) -> NoReturn:
+        self.fail(f"{self.quoted(node)} is not expected here{self.hint()}")
 
-    def conjunction(self) -> _Term:
-        return self._joined("and", self.negation)
+    def quoted(self, node: ast.AST) -> str:
+        """What stands in the text for `node`."""
+        return quoted(ast.get_source_segment(self.text, node) or "")
 
-    def _joined(self, word: str, part: Callable[[], _Term]) -> _Term:
-        terms = [part()]
-        while self.mark == word:
-            self.advance()
-            terms.append(part())
-        if len(terms) == 1:
-            return terms[0]
-        for term in terms:
-            self.need(term, "truth", f"both sides of {word!r} must be conditions")
-        every = all if word == "and" else any
-        return _Term("truth", lambda one: every(term.value(one) for term in terms))
-
-    def negation(self) -> _Term:
-        if self.mark != "not":
-            return self.comparison()
-        self.advance()
-        term = self._deeper(self.negation)
-        self.need(term, "truth", "'not' must be followed by a condition")
-        return _Term("truth", lambda one: not term.value(one))
-
-    def comparison(self) -> _Term:
-        left = self.sum()
-        if self.mark not in _COMPARISONS:
-            return left
-        sign = self.mark
-        self.advance()
-        right = self.sum()
-        if self.mark in _COMPARISONS:
-            self.fail("comparisons do not chain; join two with 'and'")
-        if left.kind != right.kind or (left.kind != "number" and sign not in {"==", "!="}):
-            self.fail(f"{sign!r} cannot compare {_NAMES[left.kind]} with {_NAMES[right.kind]}")
-        return _Term("truth", _compare(_COMPARISONS[sign], left.value, right.value))
-
-    def sum(self) -> _Term:
-        return self._arithmetic(_SUMS, self.product)
-
-    def product(self) -> _Term:
-        return self._arithmetic(_PRODUCTS, self.factor)
-
-    def _arithmetic(self, operations: Mapping[str, Operation], part: Callable[[], _Term]) -> _Term:
-        left = part()
-        while self.mark in operations:
-            sign = self.mark
-            self.advance()
-            right = part()
-            for term in (left, right):
-                self.need(term, "number", f"{sign!r} takes numbers, not {_NAMES[term.kind]}")
-            left = _Term("number", _calculate(operations[sign], left.value, right.value))
-        return left
-
-    def factor(self) -> _Term:
-        mark, group = self.mark, self.group
-        if not mark:
-            self.fail("it ends too early")
-        self.advance()
-        if mark == "(":
-            inner = self._deeper(self.condition)
-            if self.mark != ")":
-                self.fail("a parenthesis is not closed")
-            self.advance()
-            return inner
-        if mark == "-":
-            term = self._deeper(self.factor)
-            self.need(term, "number", f"'-' takes a number, not {_NAMES[term.kind]}")
-            return _Term("number", _calculate(operator.sub, lambda _: 0, term.value))
-        return self._leaf(mark, group)
-
-    def _leaf(self, mark: str, group: str) -> _Term:
-        if group == "number":
-            number = self._number(mark)
-            return _Term("number", lambda _: number)
-        if group == "text":
-            return _Term("text", lambda _: mark[1:-1])
-        if mark in {"true", "false"}:
-            return _Term("truth", lambda _: mark == "true")
-        if group != "name" or mark in _WORDS:
-            self.fail(f"{mark!r} is not expected here")
-        if self.mark == "(":
-            self.fail(f"there are no functions, and {mark!r} is followed by a parenthesis")
-        key = resolve(mark, "--where")
-        self.keys.setdefault(key)
-        return _Term(KINDS[key], _reader(key))
-
-    def _number(self, mark: str) -> float:
-        if mark.isdigit() and len(mark) <= 40:
-            return int(mark)
-        number = float(mark)
-        if not math.isfinite(number) or len(mark) > 40:
-            self.fail(f"{mark[:12]} is too large a number")
-        return number
-
-    def _deeper(self, rule: Callable[[], _Term]) -> _Term:
+    def visit(self, node: ast.AST) -> _Term:
         self.depth += 1
         if self.depth > _MAX_DEPTH:
-            self.fail(f"it is nested more than {_MAX_DEPTH} deep")
-        term = rule()
+            self.fail(_TOO_DEEP)
+        term: _Term = super().visit(node)
         self.depth -= 1
         return term
 
+    def need(self, kind: Kind, term: _Term, why: str) -> Evaluation:
+        if term.kind != kind:
+            self.fail(why)
+        return term.value
 
-_NAMES: Final = {"number": "a number", "text": "text", "truth": "a condition"}
+    def visit_BoolOp(self, node: ast.BoolOp) -> _Term:
+        word, every = ("and", all) if isinstance(node.op, ast.And) else ("or", any)
+        why = f"both sides of {word!r} must be conditions"
+        return _Term("truth", _joined(every, [self.need("truth", self.visit(part), why) for part in node.values]))
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> _Term:
+        if isinstance(node.op, ast.Not):
+            inner = self.need("truth", self.visit(node.operand), "'not' must be followed by a condition")
+            return _Term("truth", lambda one: not inner(one))
+        if not isinstance(node.op, ast.USub):
+            self.generic_visit(node)
+        term = self.visit(node.operand)
+        number = self.need("number", term, f"'-' takes a number, not {_NAMES[term.kind]}")
+        return _Term("number", _calculated(operator.sub, lambda _: 0, number))
+
+    def visit_BinOp(self, node: ast.BinOp) -> _Term:
+        if type(node.op) not in _ARITHMETIC:
+            self.generic_visit(node)
+        terms = (self.visit(node.left), self.visit(node.right))
+        left, right = (
+            self.need("number", term, f"{self.quoted(node)}: it takes numbers, not {_NAMES[term.kind]}")
+            for term in terms
+        )
+        return _Term("number", _calculated(_ARITHMETIC[type(node.op)], left, right))
+
+    def visit_Compare(self, node: ast.Compare) -> _Term:
+        terms = [self.visit(part) for part in (node.left, *node.comparators)]
+        parts: list[Evaluation] = []
+        for sign, (left, right) in zip(node.ops, pairwise(terms), strict=True):
+            if type(sign) not in _COMPARISONS:
+                self.generic_visit(node)
+            if left.kind != right.kind or (left.kind != "number" and not isinstance(sign, _EQUALITY)):
+                self.fail(f"{self.quoted(node)} cannot compare {_NAMES[left.kind]} with {_NAMES[right.kind]}")
+            parts.append(_compared(_COMPARISONS[type(sign)], left.value, right.value))
+        return _Term("truth", _joined(all, parts))
+
+    def visit_Constant(self, node: ast.Constant) -> _Term:
+        value, written = node.value, ast.get_source_segment(self.text, node) or ""
+        if isinstance(value, str) and written in {f"'{value}'", f'"{value}"'}:
+            return _Term("text", lambda _: value)
+        if not isinstance(value, int | float) or not _NUMBER.fullmatch(written):
+            self.generic_visit(node)
+        if not math.isfinite(value):
+            self.fail(f"{quoted(written)} is too large a number")
+        return _Term("number", lambda _: value)
+
+    def visit_Name(self, node: ast.Name) -> _Term:
+        return self.key(node.id)
+
+    def visit_Attribute(self, node: ast.Attribute) -> _Term:
+        names = [node.attr]
+        inner = node.value
+        while isinstance(inner, ast.Attribute):
+            names.append(inner.attr)
+            inner = inner.value
+        if not isinstance(inner, ast.Name):
+            self.generic_visit(node)
+        return self.key(".".join([inner.id, *reversed(names)]))
+
+    def key(self, name: str) -> _Term:
+        if name in {"true", "false"}:
+            return _Term("truth", lambda _: name == "true")
+        key = resolve(name, "--where")
+        self.keys.setdefault(key)
+        return _Term(KEYS[key].type.kind, _reader(key))
+
+    def visit_Call(self, node: ast.Call) -> NoReturn:
+        self.fail(f"there are no functions, and {self.quoted(node.func)} is followed by a parenthesis")
 
 
-def _reader(key: str) -> Callable[[Comparison], Value]:
-    if KINDS[key] == "truth":
-        return lambda one: bool(read(one, key))
-    if key in _PLAIN:
-        return KEYS[key]
-    return lambda one: _plain(read(one, key))
-
-
-#: Keys that are always there, and never of several parts.
-_PLAIN: Final = frozenset(
-    key for key in KEYS if key.partition(".")[0] in {"params", "macs", "traffic", "intensity"}
-) | {"spec.k", "spec.c", "spec.r", "spec.s", "spec.h", "spec.w"}
+def _reader(key: str) -> Evaluation:
+    if KEYS[key].type.kind == "truth":
+        return lambda one: bool(KEYS.read(one, key))
+    if KEYS[key].type.is_number and not is_measured(key):
+        return KEYS[key].get
+    return lambda one: _plain(KEYS.read(one, key))
 
 
 def _plain(value: Value) -> Value:
@@ -247,7 +235,11 @@ def _plain(value: Value) -> Value:
     return value
 
 
-def _compare(compare: Operation, left: Callable[[Any], Any], right: Callable[[Any], Any]) -> Callable[[Any], bool]:
+def _joined(every: Callable[..., bool], parts: list[Evaluation]) -> Callable[[Comparison], bool]:
+    return parts[0] if len(parts) == 1 else lambda one: every(part(one) for part in parts)
+
+
+def _compared(compare: Operation, left: Evaluation, right: Evaluation) -> Callable[[Comparison], bool]:
     def result(one: Comparison) -> bool:
         a, b = left(one), right(one)
         return a is not None and b is not None and bool(compare(a, b))
@@ -255,7 +247,7 @@ def _compare(compare: Operation, left: Callable[[Any], Any], right: Callable[[An
     return result
 
 
-def _calculate(apply: Operation, left: Callable[[Any], Any], right: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _calculated(apply: Operation, left: Evaluation, right: Evaluation) -> Evaluation:
     def result(one: Comparison) -> Any:
         a, b = left(one), right(one)
         if a is None or b is None:

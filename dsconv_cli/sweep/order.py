@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dsconv_cli.comparison import Comparison, read
-from dsconv_cli.errors import DsconvError
-from dsconv_cli.sweep.keys import KINDS, resolve
+from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.result import Comparison
+from dsconv_cli.errors import DsconvError, quoted
+from dsconv_cli.layer.reading import integer
+from dsconv_cli.sweep.keys import resolve
 
 _DIRECTIONS: Final = {"desc": True, "asc": False}
 
@@ -27,23 +29,13 @@ class Order:
 
         With `top`, only that many rows are in memory at any time.
         """
-        numbered = ((self._rank(row), number, row) for number, row in enumerate(rows))
-        ordered = sorted(numbered, key=_place) if self.top is None else heapq.nsmallest(self.top, numbered, key=_place)
-        return (row for _, _, row in ordered)
+        if self.top is None:
+            return iter(sorted(rows, key=self._rank, reverse=self.descending))
+        return iter((heapq.nlargest if self.descending else heapq.nsmallest)(self.top, rows, key=self._rank))
 
     def _rank(self, row: Comparison) -> tuple[bool, Any]:
-        value = read(row, self.key)
-        if value is None:
-            return (True, 0)
-        if isinstance(value, str):
-            return (False, tuple((-ord(letter) if self.descending else ord(letter)) for letter in value))
-        if isinstance(value, tuple):
-            return (False, tuple((-part if self.descending else part) for part in value if not isinstance(part, str)))
-        return (False, -value if self.descending else value)
-
-
-def _place(entry: tuple[tuple[bool, Any], int, Comparison]) -> tuple[tuple[bool, Any], int]:
-    return entry[:2]
+        value = KEYS.read(row, self.key)
+        return ((value is None) is not self.descending, 0 if value is None else value)
 
 
 def parse_order(sort: str | None, top: str | None, *, default: str) -> Order | None:
@@ -56,14 +48,8 @@ def parse_order(sort: str | None, top: str | None, *, default: str) -> Order | N
         return None
     name, _, direction = (default if sort is None else sort).partition(":")
     if direction not in {"", *_DIRECTIONS}:
-        raise DsconvError(f"--sort {sort}: the direction must be asc or desc, not {direction!r}")
+        raise DsconvError(f"--sort {sort}: the direction must be asc or desc, not {quoted(direction)}")
     key = resolve(name, "--sort")
-    if KINDS[key] == "text" and key == "time.warnings":
+    if key == "time.warnings":
         raise DsconvError("--sort: time.warnings has no order")
-    return Order(key, _DIRECTIONS[direction or "desc"], None if top is None else _rows(top))
-
-
-def _rows(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text[:19]) > 0):
-        raise DsconvError(f"--top must be a positive integer, not {text!r}")
-    return int(text[:19])
+    return Order(key, _DIRECTIONS[direction or "desc"], None if top is None else integer(top, "--top"))

@@ -8,14 +8,15 @@ from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from dsconv_cli.comparison import Comparison
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import CannotMeasureError
 from dsconv_cli.layer.reading import layer_name
 from dsconv_cli.layer.spec import ConvSpec
 
 if TYPE_CHECKING:
     from dsconv_cli.timing.result import Timing
-    from dsconv_cli.timing.timer import Progress, TimingSettings
+    from dsconv_cli.timing.settings import TimingSettings
+    from dsconv_cli.timing.timer import TimingProgress
 
 #: However late a run is, a layer gets this share of what it would have had.
 _LEAST_SHARE = 0.5
@@ -26,7 +27,7 @@ class LayerTimer(Protocol):
 
     settings: TimingSettings
 
-    def time(self, spec: ConvSpec, progress: Callable[[Progress], None] | None = None) -> Timing:
+    def time(self, spec: ConvSpec, progress: Callable[[TimingProgress], None] | None = None) -> Timing:
         """Time one layer within `settings.budget_s`."""
 
 
@@ -54,7 +55,7 @@ def time_layers(
     timer: LayerTimer,
     total_s: float,
     *,
-    watch: Callable[[ConvSpec, float], Callable[[Progress], None]],
+    watch: Callable[[ConvSpec, float], Callable[[TimingProgress], None]],
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Timed]:
     """The layers in the order in which they are timed.

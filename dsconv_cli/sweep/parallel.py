@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from importlib import import_module
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import ClassVar, Final, cast
 
-from dsconv_cli.comparison import Comparison, closed_forms, profile
-from dsconv_cli.counting.result import INSTEAD
-from dsconv_cli.errors import CannotMeasureError, need
+from dsconv_cli.comparison.result import Comparison, closed_forms, profile
+from dsconv_cli.counting.profilers import INSTEAD
+from dsconv_cli.errors import CannotMeasureError, DsconvError, need
 from dsconv_cli.layer.reading import layer_name
 from dsconv_cli.layer.spec import ConvSpec
 
-if TYPE_CHECKING:
-    from concurrent.futures import ProcessPoolExecutor
-
+#: Processes of 200 MB each.
+MOST_JOBS: Final = 1000
 #: Layers that one process is handed at a time: 50 ms of counting against 1 ms of handing over.
 _CHUNK: Final = 64
 #: Chunks that wait for each process, so that none idles and results do not pile up.
@@ -53,71 +50,40 @@ def count_one(one: Comparison, profiler: str) -> Comparison:
         raise CannotMeasureError(f"{layer_name(one.spec)}: {error}") from error
 
 
-def _count_chunk(chunk: list[ConvSpec], profiler: str) -> list[Comparison]:
-    return [count_one(closed_forms(spec), profiler) for spec in chunk]
+@dataclass(frozen=True, slots=True)
+class CountLayers:
+    """Asks a process what `profiler` counts in each of `specs`."""
+
+    fresh: ClassVar[bool] = False
+    specs: tuple[ConvSpec, ...]
+    profiler: str
+
+    def run(self) -> tuple[Comparison, ...]:
+        """Count them."""
+        return tuple(count_one(closed_forms(spec), self.profiler) for spec in self.specs)
 
 
 def _count_in_processes(layers: Iterable[Comparison], profiler: str, jobs: int) -> Iterator[Comparison]:
-    from concurrent.futures import Future, ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
+    from dsconv_cli.timing.processes import JobProcess
 
     rest = iter(layers)
-    waiting: deque[Future[list[Comparison]]] = deque()
-    # Spawned, for a process forked from one with threads of torch may stand still.
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_prepare_worker)
-    done = False
-    try:
+    processes: deque[JobProcess] = deque()
+    waiting: deque[JobProcess] = deque()
+    with ExitStack() as stack:
         while True:
-            while len(waiting) < jobs * _AHEAD and (chunk := [one.spec for one in islice(rest, _CHUNK)]):
-                with _interrupts_held():
-                    waiting.append(pool.submit(_count_chunk, chunk, profiler))
+            while len(waiting) < jobs * _AHEAD and (chunk := tuple(one.spec for one in islice(rest, _CHUNK))):
+                if len(processes) < jobs:
+                    processes.appendleft(JobProcess(fork=False))
+                    stack.callback(processes[0].kill)
+                # In turn, so that the answers come in the order of the layers.
+                processes[0].send(CountLayers(chunk, profiler))
+                waiting.append(processes[0])
+                processes.rotate(-1)
             if not waiting:
-                done = True
                 return
             # This process names the versions in the results, and so must know torch; the others load it meanwhile.
             import_module("torch")
-            yield from waiting.popleft().result()
-    except BrokenProcessPool:
-        raise CannotMeasureError("a counting process ended unexpectedly, perhaps for want of memory") from None
-    finally:
-        if not done:
-            _end_workers(pool)
-        pool.shutdown(wait=done, cancel_futures=True)
-
-
-def _end_workers(pool: ProcessPoolExecutor) -> None:
-    """At once: a run that is interrupted does not wait for what nobody will read.
-
-    Python 3.14 has `terminate_workers` for this.
-    """
-    for process in list((pool._processes or {}).values()):  # noqa: SLF001
-        process.terminate()
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Processes started here never hear of Ctrl-C, which would have each of them print where it was."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _prepare_worker() -> None:
-    """Leave the interrupt to the parent, and go when it goes, even by SIGKILL."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_follow_parent, args=(os._exit,), daemon=True).start()
-
-
-def _follow_parent(leave: Callable[[int], object]) -> None:
-    from multiprocessing import parent_process
-
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        leave(1)
+            answer = waiting.popleft().answer()
+            if isinstance(answer, DsconvError):
+                raise answer
+            yield from cast("tuple[Comparison, ...]", answer)

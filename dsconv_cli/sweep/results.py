@@ -15,13 +15,17 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 
-from dsconv_cli.comparison import KEYS, SCHEMA_VERSION, Comparison, Value, closed_forms
-from dsconv_cli.counting.result import FormCounts, Measured
+from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.result import Comparison, closed_forms
+from dsconv_cli.counting.result import Counted
 from dsconv_cli.errors import DsconvError, SpecError
+from dsconv_cli.keys import SCHEMA_VERSION, Value
+from dsconv_cli.layer.cost import Counts
+from dsconv_cli.layer.forms import FORMS
 from dsconv_cli.layer.spec import Bias, ConvSpec
 from dsconv_cli.report.lines import json_line
 from dsconv_cli.sweep.keys import is_measured
-from dsconv_cli.timing.result import Interval, Timing
+from dsconv_cli.timing.result import Fastest, Interval, Timing
 
 Settings = Mapping[str, Any]
 
@@ -38,7 +42,7 @@ class Recorded(Comparison):
     __slots__ = ("_recorded",)
 
     def __init__(self, one: Comparison, recorded: Mapping[str, Value]) -> None:
-        super().__init__(one.spec, one.cost, one.measured, one.time, one.device)
+        super().__init__(one.spec, one.cost, one.counted, one.time, one.device)
         object.__setattr__(self, "_recorded", MappingProxyType(recorded))
 
     @property
@@ -218,7 +222,7 @@ def comparison_of(document: Mapping[str, Any]) -> Comparison:
     one = Comparison(
         closed.spec,
         closed.cost,
-        _measured(document["measured"], counters),
+        _counted(document["measured"], counters),
         _timing(document["time"]),
         machine["device"],
     )
@@ -235,11 +239,11 @@ def _at(document: Mapping[str, Any], key: str) -> Value:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _measured(section: Mapping[str, Any] | None, counters: tuple[str, ...]) -> Measured | None:
+def _counted(section: Mapping[str, Any] | None, counters: tuple[str, ...]) -> Counted | None:
     if section is None:
         return None
-    params, macs = (FormCounts(section[name]["ordinary"], section[name]["separable"]) for name in ("params", "macs"))
-    return Measured(section["profiler"], params, macs, section["agrees"], section["exact"], counters)
+    params, macs = (Counts({form: section[name][form] for form in FORMS}) for name in ("params", "macs"))
+    return Counted(section["profiler"], params, macs, section["agrees"], section["exact"], counters)
 
 
 def _timing(section: Mapping[str, Any] | None) -> Timing | None:
@@ -251,6 +255,7 @@ def _timing(section: Mapping[str, Any] | None) -> Timing | None:
         depthwise_s=section["depthwise"]["median_s"],
         pointwise_s=section["pointwise"]["median_s"],
         speedup=Interval(**section["speedup"]),
+        fastest=Fastest(**{**section["fastest"], "speedup": Interval(**section["fastest"]["speedup"])}),
         verdict=section["verdict"],
         reliable=section["reliable"],
         warnings=tuple(section["warnings"]),

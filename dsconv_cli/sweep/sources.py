@@ -2,90 +2,111 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from dsconv_cli.errors import DsconvError, SpecError
+from dsconv_cli.errors import DsconvError, SpecError, quoted
+from dsconv_cli.layer.fields import FIELDS, VALUED
 from dsconv_cli.layer.reading import layer_name
-from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.layer.spec import Bias, ConvSpec
+from dsconv_cli.sweep.axes import parse_axis
 from dsconv_cli.sweep.files import LayerFile
-from dsconv_cli.sweep.grid import Fields, Grid
+from dsconv_cli.sweep.grid import Arguments, Grid, make_grid
+from dsconv_cli.sweep.ties import parse_zips
+
+_NO_BIAS = Bias()
+#: What a layer must be told; the others have defaults.
+_REQUIRED = tuple(name for name in VALUED if not FIELDS[name].default)
 
 
-class Source(Protocol):
-    """Layers by number, from 0."""
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Layers by number, from 0: those of a grid, or those of a file, each at every point of the grid.
+
+    What the grid says outranks the file.
+    """
+
+    grid: Grid
+    file: LayerFile | None = None
 
     @property
     def count(self) -> int:
         """How many there are, whether or not their kernels fit."""
+        return self.grid.count if self.file is None else self.file.count * self.grid.count
 
     @property
     def varying(self) -> Sequence[str]:
         """The arguments in which they differ."""
-
-    def walk(self, start: int, stop: int) -> Iterator[tuple[str, Fields]]:
-        """Layers `start` up to `stop`: where each stands in a file (or ""), and its arguments."""
-
-
-@dataclass(frozen=True, slots=True)
-class GridSource:
-    """The layers of a grid."""
-
-    grid: Grid
-
-    @property
-    def count(self) -> int:
-        """As `Source`."""
-        return self.grid.count
-
-    @property
-    def varying(self) -> Sequence[str]:
-        """As `Source`."""
-        return self.grid.varying
-
-    def walk(self, start: int, stop: int) -> Iterator[tuple[str, Fields]]:
-        """As `Source`."""
-        return (("", fields) for fields in self.grid.walk(start, stop))
-
-    def __str__(self) -> str:
-        return str(self.grid)
-
-
-@dataclass(frozen=True, slots=True)
-class FileSource:
-    """The layers of a file, each at every point of the grid of the options, which outrank the file."""
-
-    file: LayerFile
-    grid: Grid
-
-    @property
-    def count(self) -> int:
-        """As `Source`."""
-        return self.file.count * self.grid.count
-
-    @property
-    def varying(self) -> Sequence[str]:
-        """As `Source`."""
         grid = self.grid.varying
-        return (*(name for name in self.file.varying if name not in {*grid, *self.grid.fixed}), *grid)
+        own = () if self.file is None else self.file.varying
+        return (*(name for name in own if name not in {*grid, *self.grid.fixed}), *grid)
 
-    def walk(self, start: int, stop: int) -> Iterator[tuple[str, Fields]]:
-        """As `Source`."""
+    @property
+    def replaced(self) -> tuple[str, ...]:
+        """The arguments that the file sets in vain."""
+        own = () if self.file is None else self.file.names
+        return tuple(name for name in own if name in {*self.grid.varying, *self.grid.fixed})
+
+    @property
+    def title(self) -> str:
+        """What the layers have in common."""
+        if self.file is None:
+            return layer_name(self.grid.fixed)
+        shared = layer_name({**self.file.fixed, **self.grid.fixed})
+        return f"{self}; {shared}" if shared else str(self)
+
+    def walk(self, start: int, stop: int) -> Iterator[tuple[str, Arguments]]:
+        """Layers `start` up to `stop`: where each stands in a file (or ""), and its arguments."""
+        if self.file is None:
+            yield from (("", self.grid.arguments(index)) for index in range(start, stop))
+            return
         points = self.grid.count
         for row, record in enumerate(self.file.records()):
             first = row * points
             if first >= stop:
                 return
             for index in range(max(start - first, 0), min(stop - first, points)):
-                fields = self.grid.fields(index, record.fields)
-                if fields.get("padding") != record.fields.get("padding"):
-                    fields.pop("padding_end", None)
-                yield f"{self.file.name} line {record.line}: ", fields
+                found = self.grid.arguments(index, record.arguments)
+                if found.get("padding") != record.arguments.get("padding"):
+                    found.pop("padding_end", None)
+                yield f"{self.file.name} line {record.line}: ", found
 
     def __str__(self) -> str:
         crossed = str(self.grid)
+        if self.file is None:
+            return crossed
         return f"{self.file.count:,} from {self.file.name}" + (f" × {crossed}" if crossed else "")
+
+
+def parse_source(
+    texts: Mapping[str, str], *, zips: Sequence[str] = (), bias: Bias = _NO_BIAS, file: str | None = None
+) -> Source:
+    """The layers that lists, ties and a file describe.
+
+    Args:
+        texts: lists and ranges by the name of the field, such as `{"k": "16:512:*2"}`.
+        zips: ties, such as `c=k/2`.
+        bias: of all layers, where it is not what a file may say.
+        file: a path, or "-" for stdin.
+
+    Raises:
+        DsconvError: a value is missing or malformed, or is given twice; the file cannot be read.
+    """
+    tied = parse_zips(zips, texts)
+    fixed = {} if bias == _NO_BIAS else {"bias": bias}
+    missing = [name for name in _REQUIRED if name not in {*texts, *tied.targets}]
+    if file is None:
+        if missing:
+            raise DsconvError(f"--{missing[0]} is missing; give it, tie it with --zip, or read layers with --from")
+        usual = {name: field.default for name, field in FIELDS.items() if field.default}
+        texts = {**usual, **texts}
+    # In the order of the fields, in which a grid nests.
+    axes = {name: parse_axis(name, texts[name], FIELDS[name].option) for name in VALUED if name in texts}
+    if file is None:
+        return Source(make_grid(axes, tied, fixed))
+    layers = LayerFile(file, missing)
+    return Source(make_grid(axes, tied, fixed, layers.names), layers)
 
 
 class Misfit(NamedTuple):
@@ -120,16 +141,16 @@ def parse_shard(text: str | None) -> Shard:
         index, total = map(int, parts)
         if 1 <= index <= total:
             return Shard(index, total)
-    raise DsconvError(f"--shard takes I/N with I from 1 to N, such as 2/8, not {text!r}")
+    raise DsconvError(f"--shard takes I/N with I from 1 to N, such as 2/8, not {quoted(text)}")
 
 
 def specs(source: Source, shard: Shard) -> Iterator[ConvSpec | Misfit]:
     """The layers of one shard, in their order."""
-    return (_spec(origin, fields) for origin, fields in source.walk(*shard.bounds(source.count)))
+    return (_spec(origin, found) for origin, found in source.walk(*shard.bounds(source.count)))
 
 
-def _spec(origin: str, fields: Fields) -> ConvSpec | Misfit:
+def _spec(origin: str, arguments: Arguments) -> ConvSpec | Misfit:
     try:
-        return ConvSpec(**fields)
+        return ConvSpec(**arguments)
     except SpecError as error:
-        return Misfit(f"{origin}{layer_name(fields)}", str(error))
+        return Misfit(f"{origin}{layer_name(arguments)}", str(error))

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Final
 
-from dsconv_cli.comparison import SCHEMA_VERSION, Comparison, Value, read
+from dsconv_cli.comparison.keys import KEYS, RATIOS
+from dsconv_cli.comparison.result import Comparison
+from dsconv_cli.keys import PAIR_FROM_ZERO, RATIO, SCHEMA_VERSION, WHOLE, Value
 from dsconv_cli.layer.fields import FIELDS, VALUED
 from dsconv_cli.layer.reading import as_text
-from dsconv_cli.sweep.keys import RATIOS
 
 #: What can set losing layers apart, as `spec.` keys without the prefix.
 _TRAITS: Final = tuple(name for name in VALUED if not FIELDS[name].words)
@@ -90,7 +91,7 @@ class Summary:
         """Take one more layer in."""
         self.layers += 1
         for key, spread in self._spreads.items():
-            value = read(one, key)
+            value = KEYS.read(one, key)
             if isinstance(value, float):
                 spread.add(value, one)
         for trait, extent in self._all.items():
@@ -145,6 +146,50 @@ class Summary:
             for value in (every.low, every.high)
         )
         return f"{trait} {losing} ({ends})"
+
+
+def _spread_schema() -> dict[str, Any]:
+    """Of what is told of one ratio. Only times are surely lost, for only they have an interval."""
+    traits = {
+        "type": "array",
+        "minItems": 2,
+        "maxItems": 2,
+        "items": {"anyOf": [WHOLE.schema, PAIR_FROM_ZERO.schema]},
+    }
+    ranges = {
+        "type": ["object", "null"],
+        "description": "Least and greatest value, among them, of what differs between layers; null where none loses.",
+        "additionalProperties": traits,
+    }
+    properties = {
+        **dict.fromkeys(("min", "median", "geometric_mean", "max"), RATIO.schema),
+        "losing": {**WHOLE.schema, "description": "Layers whose ratio is below 1."},
+        "losing_surely": {**WHOLE.schema, "description": "Those of them whose whole interval is below 1."},
+        "losing_where": ranges,
+    }
+    required = [name for name in properties if name != "losing_surely"]
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of `Summary.to_dict`."""
+    properties = {
+        "schema_version": {"const": SCHEMA_VERSION},
+        "command": {"const": "sweep"},
+        "layers": WHOLE.schema,
+        "summary": {
+            "type": "object",
+            "description": "By the key of the ratio, such as macs.ratio.",
+            "additionalProperties": _spread_schema(),
+        },
+    }
+    return {
+        "type": "object",
+        "description": "What dsconv sweep --summary prints.",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -6,12 +6,14 @@ forbid it) the process runs jobs itself, and whoever asks replaces it after each
 
 Jobs come in on one pipe and answers leave on another, pickled, each after its length. The end of the input, at
 any time, means that whoever asked is gone: a job under way is killed and the process ends.
+
+The fork server of `multiprocessing` was tried and does not do: it imports the caller's own script in each process,
+which must then be guarded for it, it imports from the current directory, and it outlives whoever asked for it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import pickle
 import select
@@ -20,10 +22,11 @@ import struct
 import sys
 from typing import Any, BinaryIO, Final
 
-from dsconv_cli.errors import CannotMeasureError, DsconvError
+from dsconv_cli.errors import CannotMeasureError, DsconvError, loading
+from dsconv_cli.timing.jobs import Job
 
 _LENGTH: Final = struct.Struct("<Q")
-#: Ready, once torch is imported; sent before any answer.
+#: Ready, once torch is imported; sent before any answer. An answer is what the job returns, or the error to raise.
 READY: Final = "ready"
 
 
@@ -51,30 +54,41 @@ def receive(stream: BinaryIO) -> Any:
     return pickle.loads(data)  # noqa: S301  written by this program, on a pipe that no other process has
 
 
-def run(job: Any) -> tuple[str, Any]:
-    """`("done", answer)`, or `("failed", the error to raise)`."""
-    from dsconv_cli.timing.jobs import ENTRY_POINTS
-
-    module, _, function = ENTRY_POINTS[type(job)].partition(":")
+def run(job: Job[object]) -> object:
+    """Run a job in this process: its answer, or the error."""
     try:
-        return "done", getattr(importlib.import_module(module), function)(job)
+        return job.run()
     except DsconvError as error:
-        return "failed", (str(error), error.exit_code)
-    except Exception as error:  # noqa: BLE001  the process's last words: whoever asked turns them into an error
-        return "failed", (f"the measuring process failed ({type(error).__name__}: {error})", 3)
+        return error
+    except Exception as error:  # noqa: BLE001  the process's last words: whoever asked raises them
+        return CannotMeasureError(f"the measuring process failed ({type(error).__name__}: {error})")
 
 
 def serve(jobs: BinaryIO, answers: BinaryIO, *, fork: bool) -> None:
     """Answer jobs until the input ends, each in a child; without `fork` in this process itself."""
-    importlib.import_module("dsconv_cli.timing.worker.measure")
-    send(answers, READY)
     with contextlib.suppress(EOFError, BrokenPipeError):
+        try:
+            _load()
+        except DsconvError as error:
+            send(answers, error)
+            return
+        send(answers, READY)
         while True:
             job = receive(jobs)
             send(answers, _run_forked(job, jobs) if fork else run(job))
 
 
-def _run_forked(job: Any, jobs: BinaryIO) -> tuple[str, Any]:
+def _load() -> None:
+    """Import torch and what measures, once for all the processes that are forked from here."""
+    with loading("torch"):
+        from dsconv_cli.timing.worker import layer, peaks, probe
+
+    assert layer
+    assert peaks
+    assert probe
+
+
+def _run_forked(job: Job[object], jobs: BinaryIO) -> object:
     """Run a job in a child. Raises EOFError, the child dead, when whoever asked is gone."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -92,7 +106,7 @@ def _run_forked(job: Any, jobs: BinaryIO) -> tuple[str, Any]:
     return _answer(data, status)
 
 
-def _child(job: Any, reading: int, writing: int) -> None:
+def _child(job: Job[object], reading: int, writing: int) -> None:
     """The forked process: answer and end, without the exit handlers of the process it was copied from."""
     try:
         os.close(reading)
@@ -115,17 +129,16 @@ def _read_while_wanted(pipe: Any, jobs: BinaryIO) -> bytes:
         data += chunk
 
 
-def _answer(data: bytes, status: int) -> tuple[str, Any]:
+def _answer(data: bytes, status: int) -> object:
     try:
-        kind, value = pickle.loads(data)  # noqa: S301  written by this program's own child
+        return pickle.loads(data)  # noqa: S301  written by this program's own child
     except (EOFError, pickle.UnpicklingError):
-        return "failed", (str(died(os.waitstatus_to_exitcode(status))), 3)
-    return kind, value
+        return died(os.waitstatus_to_exitcode(status))
 
 
 def died(code: int) -> CannotMeasureError:
     """The error for a measuring process that ended without an answer; `code` below zero is a signal."""
-    if code == -signal.SIGKILL if hasattr(signal, "SIGKILL") else False:
+    if code == -getattr(signal, "SIGKILL", 0) < 0:
         return CannotMeasureError("the measuring process was killed, most likely for want of memory")
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
     return CannotMeasureError(f"the measuring process ended without an answer ({how})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import queue
 import signal
@@ -11,17 +12,23 @@ import sys
 import tempfile
 import threading
 import time
-from typing import Any, BinaryIO, Protocol
+from pathlib import Path
+from typing import BinaryIO, Final, Protocol, TypeVar, cast
 
-from dsconv_cli.errors import CannotMeasureError, DsconvError
+from dsconv_cli import interrupts
+from dsconv_cli.errors import CannotMeasureError, DsconvError, need
 from dsconv_cli.timing.forkserver import READY, can_fork, died, receive, send
-from dsconv_cli.timing.jobs import Answer, Job, MeasureLayer, MeasurePeaks
+from dsconv_cli.timing.jobs import Job
+
+Answer = TypeVar("Answer")
 
 #: Importing torch took this long on the slowest of machines; after it something is wrong.
 _START_TIMEOUT_S = 120.0
 _POLL_S = 0.1
 #: A pipe whose writers are dead ends at once.
 _JOIN_TIMEOUT_S = 5.0
+#: What a listener hears last.
+_ENDED: Final = object()
 
 
 class TimeoutExceededError(Exception):
@@ -34,7 +41,7 @@ class Laboratory(Protocol):
     def wait_until_ready(self) -> None:
         """Return when a job could start at once."""
 
-    def run(self, job: Job, timeout_s: float) -> Answer:
+    def run(self, job: Job[Answer], timeout_s: float) -> Answer:
         """The job's answer. Raises TimeoutExceededError, or the job's own DsconvError."""
 
     def close(self) -> None:
@@ -42,36 +49,41 @@ class Laboratory(Protocol):
 
 
 class ProcessLaboratory:
-    """The laboratory behind `zygote`. Starting it returns at once; torch is imported in the other process."""
+    """The laboratory behind `forkserver`. Starting it returns at once; torch is imported in the other process."""
 
     def __init__(self, *, forks: bool | None = None) -> None:
-        """Without `forks` (by default wherever forking is unsafe) each measurement loads torch anew: seconds."""
+        """Without `forks` (by default wherever forking is unsafe) each measurement loads torch anew: seconds.
+
+        Raises:
+            CannotMeasureError: torch is not installed.
+        """
+        need("torch")
         self._forks = can_fork() if forks is None else forks
-        self._process: _Process | None = _Process(fork=self._forks)
+        self._process: JobProcess | None = JobProcess(fork=self._forks)
 
     def wait_until_ready(self) -> None:
         """Wait for the import of torch.
 
         Raises:
-            CannotMeasureError: the process does not start.
+            CannotMeasureError: the process does not start, or cannot load torch.
         """
         self._current().wait_until_ready()
 
-    def run(self, job: Job, timeout_s: float) -> Answer:
+    def run(self, job: Job[Answer], timeout_s: float) -> Answer:
         """Run one job in a process of its own."""
         process = self._current()
         process.wait_until_ready()
         try:
-            kind, value = process.ask(job, timeout_s)
+            process.send(job)
+            answer = process.answer(timeout_s)
         except BaseException:
             self.close()
             raise
-        if not self._forks and isinstance(job, MeasurePeaks | MeasureLayer):
+        if job.fresh and not self._forks:
             self.close()
-        if kind == "failed":
-            message, exit_code = value
-            raise CannotMeasureError(message) if exit_code == 3 else DsconvError(message, exit_code=exit_code)
-        return value  # type: ignore[no-any-return]
+        if isinstance(answer, DsconvError):
+            raise answer
+        return cast("Answer", answer)
 
     def close(self) -> None:
         """Kill the process and whatever it has started."""
@@ -79,31 +91,33 @@ class ProcessLaboratory:
             self._process.kill()
             self._process = None
 
-    def _current(self) -> _Process:
+    def _current(self) -> JobProcess:
         if self._process is None:
-            self._process = _Process(fork=self._forks)
+            self._process = JobProcess(fork=self._forks)
         return self._process
 
 
-class _Process:
+class JobProcess:
     """One started interpreter, its pipes, and a thread that reads what it says."""
 
     def __init__(self, *, fork: bool) -> None:
-        self._said: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._said: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._ready = False
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed in kill()
-        # The same import path as here, whatever directory or virtual environment this process was started in.
         program = (
-            f"import sys; sys.path[:] = {sys.path!r}; from dsconv_cli.timing.forkserver import main; main(fork={fork})"
+            f"import sys; sys.path[:] = {_import_path()!r}; "
+            f"from dsconv_cli.timing.forkserver import main; main(fork={fork})"
         )
-        self._popen = subprocess.Popen(  # noqa: S603  this interpreter, on a program written above
-            [sys.executable, "-c", program],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            # A group of its own: Ctrl-C reaches only the process that asked, which then ends the whole group.
-            start_new_session=True,
-        )
+        with interrupts.held():
+            self._popen = subprocess.Popen(  # noqa: S603  this interpreter, on a program written above
+                [sys.executable, "-P", "-c", program],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                # A group of its own: Ctrl-C reaches only the process that asked, which then ends the whole group.
+                start_new_session=True,
+            )
+            interrupts.at_end(self._strike)
         assert self._popen.stdin is not None
         assert self._popen.stdout is not None
         self._jobs: BinaryIO = self._popen.stdin  # type: ignore[assignment]
@@ -119,44 +133,54 @@ class _Process:
             greeting = self._next(_START_TIMEOUT_S)
         except TimeoutExceededError:
             raise CannotMeasureError(f"the measuring process did not start in {_START_TIMEOUT_S:.0f} s") from None
+        if isinstance(greeting, DsconvError):
+            raise greeting
         assert greeting == READY
         self._ready = True
 
-    def ask(self, job: Job, timeout_s: float) -> tuple[str, Any]:
-        """Send a job and wait for its answer."""
+    def send(self, job: Job[object]) -> None:
+        """Hand over a job. Several may wait; they are answered in this order."""
         try:
             send(self._jobs, job)
         except OSError as error:
             raise self._death() from error
-        return self._next(timeout_s)  # type: ignore[no-any-return]
+
+    def answer(self, timeout_s: float = math.inf) -> object:
+        """The next answer, which may be the error that the job raised. Raises TimeoutExceededError."""
+        self.wait_until_ready()
+        return self._next(timeout_s)
 
     def kill(self) -> None:
         """End the process, and its children, at once; then collect it."""
         with contextlib.suppress(OSError):
             self._jobs.close()
+        self._strike()
+        self._popen.wait()
+        interrupts.forget(self._strike)
+        self._listener.join(_JOIN_TIMEOUT_S)
+        self._answers.close()
+        self._errors.close()
+
+    def _strike(self) -> None:
         if hasattr(os, "killpg"):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._popen.pid, signal.SIGKILL)
         else:
             self._popen.kill()
-        self._popen.wait()
-        self._listener.join(_JOIN_TIMEOUT_S)
-        self._answers.close()
-        self._errors.close()
 
     def _listen(self) -> None:
         with contextlib.suppress(EOFError, OSError, ValueError):
             while True:
                 self._said.put(receive(self._answers))
-        self._said.put(None)
+        self._said.put(_ENDED)
 
-    def _next(self, timeout_s: float) -> Any:
+    def _next(self, timeout_s: float) -> object:
         # Waited for in short steps: on Windows a single long wait would not notice Ctrl-C.
         end = time.monotonic() + timeout_s
         while (left := end - time.monotonic()) > 0:
             with contextlib.suppress(queue.Empty):
                 said = self._said.get(timeout=min(_POLL_S, left))
-                if said is None:
+                if said is _ENDED:
                     raise self._death()
                 return said
         raise TimeoutExceededError
@@ -166,3 +190,16 @@ class _Process:
         self._errors.seek(0)
         last = self._errors.read().decode(errors="replace").strip().splitlines()[-1:]
         return CannotMeasureError(f"{died(code)}: {last[0]}") if last else died(code)
+
+
+def _import_path() -> list[str]:
+    """Where this process imports from, without the current directory.
+
+    A file there that happens to be called as a module is must not be run. The folder of this very package comes last,
+    for where it was found by the current directory alone.
+    """
+    here = {"", "."}
+    with contextlib.suppress(OSError):
+        here.add(os.getcwd())  # noqa: PTH109  as `sys.path` has it
+    home = str(Path(__file__).resolve().parents[2])
+    return [*(one for one in sys.path if one not in here), home]

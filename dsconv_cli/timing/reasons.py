@@ -24,6 +24,8 @@ FIXED_IS_ALL: Final = 0.95
 OUT_OF_PROPORTION: Final = 0.10
 #: A ratio known no better than this explains nothing.
 TOO_UNSURE: Final = 0.2
+#: The ratios of typical and of fastest times differ in words from here on.
+APART: Final = 0.05
 #: From this fraction of a copy's rate an operator is called limited by memory; below it, it is not.
 NEAR_ROOF: Final = 0.6
 #: Below this fraction of a reference convolution's rate the ordinary one is called slow.
@@ -106,9 +108,11 @@ def explain_time(cost: Cost, timing: Timing) -> tuple[str, ...]:
     if timing.speedup.half_width > TOO_UNSURE:
         return (
             f"The figures are too uncertain to explain: the time ratio is known to ±{timing.speedup.half_width:.0%}.",
+            *_disturbance(timing),
         )
     return (
         _headline(cost, timing),
+        *_disturbance(timing),
         *_call_cost(three, timing),
         *_depthwise(cost, three, timing),
         *_ordinary(cost, three, timing),
@@ -126,6 +130,19 @@ def _headline(cost: Cost, timing: Timing) -> str:
     if per_mac > 1:
         return f"{both}: a MAC of the separable form takes {_figure(per_mac)} times as long as one of the ordinary."
     return f"{both}: a MAC of the ordinary form takes {_figure(1 / per_mac)} times as long as one of the separable."
+
+
+def _disturbance(timing: Timing) -> Iterator[str]:
+    """Said if the ratio of the fastest times is another one: the two forms do not lose alike to disturbance."""
+    apart = timing.fastest.speedup.value / timing.speedup.value
+    more = max(apart, 1 / apart) - 1
+    if more < APART:
+        return
+    loser, other = ("separable", "ordinary") if apart > 1 else ("ordinary", "separable")
+    yield (
+        f"Undisturbed the ratio is {_figure(timing.fastest.speedup.value)}× (fastest times): on this machine now the "
+        f"{loser} form loses {more:.0%} more to disturbance than the {other} one."
+    )
 
 
 def _call_cost(three: Operators, timing: Timing) -> Iterator[str]:

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
+Figure = TypeVar("Figure")
 Verdict = Literal["faster", "slower", "no detectable difference"]
 
 
@@ -26,31 +27,16 @@ class Interval:
         return self.high / self.value - 1
 
 
-class Seconds(NamedTuple):
-    """One duration for each operator, in seconds."""
+class PerOperator(NamedTuple, Generic[Figure]):
+    """One figure for each operator that is timed alone."""
 
-    ordinary: float
-    depthwise: float
-    pointwise: float
-
-
-class Pages(NamedTuple):
-    """Pages of memory that the system maps anew in one call of each operator."""
-
-    ordinary: float
-    depthwise: float
-    pointwise: float
+    ordinary: Figure
+    depthwise: Figure
+    pointwise: Figure
 
 
-class Backends(NamedTuple):
-    """Which of torch's convolution backends each operator ran on; None where torch does not tell."""
-
-    ordinary: str | None = None
-    depthwise: str | None = None
-    pointwise: str | None = None
-
-
-NO_BACKENDS: Final = Backends()
+#: torch does not tell which of its backends an operator ran on.
+NO_BACKENDS: Final = PerOperator[str | None](None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +57,8 @@ class Peaks:
 class Regime:
     """The conditions a timing holds for, beside those of `Timing` itself.
 
-    `clock` is what was read: the processor time of the one thread, the wall clock, or a device's events. `notes` are
-    settings of the device's libraries that choose kernels.
+    `clock` is what was read: the wall clock, or a device's events. `notes` are settings of the device's libraries that
+    choose kernels.
     """
 
     torch: str = ""
@@ -81,7 +67,7 @@ class Regime:
     default_threads: int = 0
     clock: str = ""
     batch: int = 1
-    backends: Backends = NO_BACKENDS
+    backends: PerOperator[str | None] = NO_BACKENDS
     notes: tuple[str, ...] = ()
 
 
@@ -89,12 +75,25 @@ NO_REGIME: Final = Regime()
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
-    """Median seconds of each operator, and the speed-up (ordinary ÷ separable) with its interval.
+class Fastest:
+    """What the layer does undisturbed: seconds a call of each form, and the speed-up with its interval.
 
-    The median is over the processes that were disturbed least, a third of `processes`, and of each one's fastest block
-    of calls (`judge.kept`). The speed-up is the mean, in the logarithm, of their ratios, not the quotient of the
-    medians shown beside it.
+    The fastest parts of blocks, in the third of the processes that were disturbed least. It repeats better than the
+    typical time and is something else: whoever runs the layer meets the typical time.
+    """
+
+    ordinary_s: float
+    separable_s: float
+    speedup: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Typical seconds a call of each form and of the halves, and the speed-up (ordinary ÷ separable) with its interval.
+
+    The typical time is the median over all processes of each one's median. The speed-up is the mean, in the logarithm,
+    of the processes' ratios of medians, not the quotient of the medians shown beside it; its interval holds what
+    another measurement on this machine, in another minute, is likely to find. `fastest` is another thing.
 
     `fixed_s` is what a call costs however little it computes, `pages` the memory a call maps anew (None where the
     system does not tell), and `copy_bytes` the bytes per second of a copy that moves as much as depthwise does,
@@ -108,6 +107,7 @@ class Timing:
     depthwise_s: float
     pointwise_s: float
     speedup: Interval
+    fastest: Fastest
     verdict: Verdict
     reliable: bool
     warnings: tuple[str, ...]
@@ -117,8 +117,8 @@ class Timing:
     dtype: str
     processes: int
     pairs: int
-    fixed_s: Seconds | None = None
-    pages: Pages | None = None
+    fixed_s: PerOperator[float] | None = None
+    pages: PerOperator[float] | None = None
     copy_bytes: float | None = None
     peaks: Peaks | None = None
     regime: Regime = NO_REGIME

@@ -1,11 +1,9 @@
 """Samples → an estimate with an interval. Pure arithmetic: no clock, no torch, no numpy.
 
-The unit of repetition is the process. What one process measures is the ratio of its fastest blocks, which nothing
-disturbed, and only the least disturbed processes count (`judge.kept`); the interval is Student's, on the logarithms of
-their ratios.
-It is a plain mean on purpose: where processes fall into two groups (a lucky and an unlucky placement in memory)
-a trimmed mean or a median covers its own long-run value in as few as 78 % of runs, the plain one in 92 % or more,
-and a process far off widens the interval instead of being thrown away. `tests/test_stats.py` holds the simulation.
+The unit of repetition is the process: what one measures is one ratio, and the interval is Student's, on the logarithms
+of the ratios. It is a plain mean on purpose: where processes fall into two groups (a lucky and an unlucky placement in
+memory) a trimmed mean or a median covers its own long-run value in as few as 78 % of runs, the plain one in 92 % or
+more, and a process far off widens the interval instead of being thrown away. `tests/test_stopping.py` simulates it.
 """
 
 from __future__ import annotations
@@ -52,7 +50,7 @@ def ratio_interval(log_ratios: Sequence[float], level: float = LEVEL, drift: flo
     if not count:
         raise ValueError("no values")
     mean = math.fsum(log_ratios) / count
-    half = math.hypot(half_width(log_ratios, level), _normal(level) * drift)
+    half = math.hypot(half_width(log_ratios, level), normal(level) * drift)
     low = 0.0 if math.isinf(half) else math.exp(mean - half)
     high = math.inf if math.isinf(half) else math.exp(mean + half)
     return Interval(math.exp(mean), low, high, level)
@@ -75,7 +73,7 @@ def _batch_means(values: Sequence[float]) -> list[float]:
     return [math.fsum(values[low:high]) / (high - low) for low, high in itertools.pairwise(edges)]
 
 
-def _normal(level: float) -> float:
+def normal(level: float) -> float:
     """The z with P(|Z| ≤ z) = level."""
     return NormalDist().inv_cdf((1 + level) / 2)
 

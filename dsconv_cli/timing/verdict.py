@@ -1,6 +1,10 @@
-"""Samples of processes → figures, a verdict, and what speaks against believing them.
+"""Samples of processes → typical and fastest, a verdict, and what speaks against believing them.
 
 Pure; the wording of every warning stands here and nowhere else.
+
+The typical ratio is what anyone finds who runs the two forms in turn: each process gives the ratio of its medians, and
+all of them count. The fastest is what the forms do when nothing disturbs them, from the least disturbed processes. It
+repeats better, and it flatters the shorter workload: a form of two short calls has the longer tail.
 """
 
 from __future__ import annotations
@@ -10,25 +14,29 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from dsconv_cli.timing.jobs import LayerSample
-from dsconv_cli.timing.result import Interval, Verdict
-from dsconv_cli.timing.statistics import LEVEL, median, ratio_interval
-from dsconv_cli.timing.worker.sampling import disturbed_fraction
+from dsconv_cli.timing.result import Fastest, Interval, Verdict
+from dsconv_cli.timing.settings import DEFAULT_PRECISION
+from dsconv_cli.timing.statistics import LEVEL, median, normal, ratio_interval
+from dsconv_cli.timing.worker.answers import Sample
+from dsconv_cli.timing.worker.sampling import SIDES, disturbed_fraction
 
 #: The widest interval that is still called reliable, and how many processes it should rest on.
-WIDEST: Final = 0.05
+WIDEST: Final = DEFAULT_PRECISION
 ENOUGH_PROCESSES: Final = 8
-#: Above this fraction the samples were disturbed too often. Below it the fastest blocks are none of them: the
-#: interval is as wide as it has to be, and is judged by its width.
+#: Above this fraction the samples were disturbed too often.
 DISTURBED: Final = 0.20
 #: A core is counted as taken by others in quarters: the system's clock ticks are coarse.
 _CORE_SLACK: Final = 0.25
 #: One process in so many is kept, see `kept`; and how many at least, for an interval needs a few.
 KEPT_OF: Final = 3
 LEAST_KEPT: Final = 5
-#: How far whole measurements lie apart beyond what the kept processes of one of them show: a standard deviation, in
-#: the logarithm. In `benchmarks/coverage.py` four layers of five differed by 0.3 to 1.4 %.
+#: How far whole measurements lie apart beyond what the processes of one of them show: a standard deviation, in the
+#: logarithm. It is what the fastest ratios of four layers of five differed by, by 0.3 to 1.4 %.
 DRIFT: Final = 0.01
+#: Typical ratios drift further where more disturbs: by these shares of what disturbance does to the ratio, and to the
+#: times, in this very measurement. In another minute there is more of it or less.
+OF_THE_RATIO: Final = 1 / 4
+OF_THE_TIMES: Final = 1 / 8
 #: A longer budget is not advised beyond this many seconds.
 _LONGEST_BUDGET_S: Final = 600.0
 
@@ -45,13 +53,12 @@ class Caution(NamedTuple):
         return _WORDING[self.code](**self.figures)
 
 
-def _wide(half: float, budget: float) -> str:
+def _wide(half: float, drifting: float, budget: float) -> str:
     """A longer budget is advised only where it would narrow the interval enough."""
     said = f"the interval is ±{half:.1%} wide, more than ±{WIDEST:.0%}"
-    drifting = 1.96 * DRIFT
-    needed = 1.2 * budget * (half**2 - drifting**2) / (WIDEST**2 - drifting**2)
+    needed = 1.2 * budget * (half**2 - drifting**2) / (WIDEST**2 - drifting**2) if drifting < WIDEST else math.inf
     if needed <= _LONGEST_BUDGET_S:
-        return f"{said}; --budget {needed:.0f} should do, or a quieter machine"
+        return f"{said}; a budget of {needed:.0f} s should do, or a quieter machine"
     return f"{said}: the machine is too noisy for this layer"
 
 
@@ -59,7 +66,7 @@ _WORDING: Final[Mapping[str, Callable[..., str]]] = MappingProxyType(
     {
         "few": lambda processes, budget: (
             f"only {processes} processes fit into {budget:g} s, fewer than {ENOUGH_PROCESSES}; "
-            "a longer --budget measures more"
+            "a longer budget measures more"
         ),
         "wide": _wide,
         "threads": lambda threads, cores: f"more threads ({threads}) than cores ({cores}): they wait for each other",
@@ -75,7 +82,7 @@ _WORDING: Final[Mapping[str, Callable[..., str]]] = MappingProxyType(
 class Surroundings(NamedTuple):
     """What the samples do not know. `machine_cores` are all, `cores` those allowed.
 
-    `preempted` says that the clock goes on while other programs have the core, as all but processor time does.
+    `preempted` says that other programs can take the cores away, as they cannot a device.
     """
 
     threads: int
@@ -86,9 +93,10 @@ class Surroundings(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """What the samples of all processes say together. `pairs` counts the rounds of all processes."""
+    """What the samples of all processes say together: `speedup` is typical. `pairs` counts the rounds of all."""
 
     speedup: Interval
+    fastest: Fastest
     processes: int
     pairs: int
     disturbed: float
@@ -113,7 +121,32 @@ def verdict(speedup: Interval) -> Verdict:
     return "slower" if speedup.high < 1 else "no detectable difference"
 
 
-def kept(samples: Sequence[LayerSample]) -> list[LayerSample]:
+def typical_s(samples: Sequence[Sample], name: str) -> float:
+    """Seconds a call: the median over the processes of each one's median."""
+    return median([sample.rounds.typical(name) for sample in samples])
+
+
+def typical_ratios(samples: Sequence[Sample]) -> list[float]:
+    """One logarithm of ordinary ÷ separable for each process, of its medians."""
+    return [_ratio(one.rounds.typical) for one in samples]
+
+
+def typical(samples: Sequence[Sample], level: float = LEVEL) -> Interval:
+    """The typical speed-up, with an interval for what another measurement finds in another minute."""
+    return ratio_interval(typical_ratios(samples), level, wander(samples))
+
+
+def wander(samples: Sequence[Sample]) -> float:
+    """How far typical ratios of whole measurements lie apart beyond what the processes of one show.
+
+    A standard deviation, in the logarithm. Disturbance makes each form slower than its fastest, by what is seen here;
+    in another minute there is more of it or less, and both ratio and times move with it.
+    """
+    slower = [math.log(typical_s(samples, name) / _fastest_s(kept(samples), name)) for name in SIDES]
+    return math.hypot(DRIFT, OF_THE_RATIO * (slower[0] - slower[1]), OF_THE_TIMES * max(slower))
+
+
+def kept(samples: Sequence[Sample]) -> list[Sample]:
     """The processes that were disturbed least, in the order in which they ran: a third, and at least five.
 
     Whatever disturbs a process (programs beside it, neighbours of a virtual machine that cannot be seen from inside,
@@ -126,60 +159,54 @@ def kept(samples: Sequence[LayerSample]) -> list[LayerSample]:
     return [samples[index] for index in sorted(chosen)]
 
 
-def _slowness(sample: LayerSample) -> float:
-    return sum(math.log(sample.rounds.fastest(name)) for name in ("ordinary", "separable"))
+def _slowness(sample: Sample) -> float:
+    return sum(math.log(sample.rounds.fastest[name]) for name in SIDES)
 
 
-def log_ratios(samples: Sequence[LayerSample]) -> list[float]:
-    """One logarithm of ordinary ÷ separable for each process: of the fastest blocks, which nothing disturbed."""
-    return [math.log(one.rounds.fastest("ordinary") / one.rounds.fastest("separable")) for one in samples]
+def fastest(samples: Sequence[Sample], level: float = LEVEL) -> Fastest:
+    """What the forms do undisturbed: of the kept processes, the fastest parts of blocks."""
+    calm = kept(samples)
+    ratios = [_ratio(one.rounds.fastest.__getitem__) for one in calm]
+    ordinary_s, separable_s = (_fastest_s(calm, name) for name in SIDES)
+    return Fastest(ordinary_s, separable_s, ratio_interval(ratios, level, DRIFT))
 
 
-def quiet(samples: Sequence[LayerSample]) -> bool:
-    """Whether the machine has next to nothing else to do, so that waiting would show nothing new."""
-    return _others(samples) < _CORE_SLACK
+def _fastest_s(calm: Sequence[Sample], name: str) -> float:
+    return median([sample.rounds.fastest[name] for sample in calm])
 
 
-def _others(samples: Sequence[LayerSample]) -> float:
-    return _mean([sample.others for sample in samples]) or 0.0
+def _ratio(seconds: Callable[[str], float]) -> float:
+    ordinary, separable = map(seconds, SIDES)
+    return math.log(ordinary / separable)
 
 
-def median_s(samples: Sequence[LayerSample], name: str) -> float:
-    """Seconds a call, undisturbed: the median, over the kept processes, of the fastest block of each."""
-    return median([sample.rounds.fastest(name) for sample in kept(samples)])
-
-
-def findings(samples: Sequence[LayerSample], around: Surroundings, level: float = LEVEL) -> Findings:
+def findings(samples: Sequence[Sample], around: Surroundings, level: float = LEVEL) -> Findings:
     """Everything the samples say, cautions included.
 
     Raises:
         ValueError: there are no samples.
     """
-    speedup = ratio_interval(log_ratios(kept(samples)), level, DRIFT)
     stolen = _mean([sample.stolen for sample in samples])
-    disturbed = _mean([disturbed_fraction(sample.rounds.per_call) for sample in samples])
+    disturbed = _mean([disturbed_fraction(sample.rounds.per_call) for sample in samples]) or 0.0
+    speedup = typical(samples, level)
     return Findings(
         speedup=speedup,
+        fastest=fastest(samples, level),
         processes=len(samples),
         pairs=sum(sample.rounds.number for sample in samples),
-        disturbed=disturbed or 0.0,
+        disturbed=disturbed,
         stolen=stolen or 0.0,
-        cautions=tuple(_cautions(samples, around, speedup, disturbed or 0.0)),
+        cautions=tuple(_cautions(samples, around, speedup, disturbed)),
     )
 
 
-def _cautions(
-    samples: Sequence[LayerSample], around: Surroundings, speedup: Interval, disturbed: float
-) -> list[Caution]:
+def _cautions(samples: Sequence[Sample], around: Surroundings, speedup: Interval, disturbed: float) -> list[Caution]:
     others = _mean([sample.others for sample in samples])
     threads, cores = around.threads, around.machine_cores
     crowded = (
         around.preempted and others is not None and others > _CORE_SLACK and others + threads > cores + _CORE_SLACK
     )
-    wide = {
-        "half": speedup.half_width,
-        "budget": around.budget_s,
-    }
+    wide = {"half": speedup.half_width, "drifting": normal(LEVEL) * wander(samples), "budget": around.budget_s}
     conditions: list[tuple[bool, str, dict[str, Any]]] = [
         (len(samples) < ENOUGH_PROCESSES, "few", {"processes": len(samples), "budget": around.budget_s}),
         (speedup.half_width > WIDEST, "wide", wide),

@@ -95,10 +95,13 @@ def _time(line: Line) -> str:
     """The ratio of a layer's measured times; of a module, that of the sums over what is replaced in it."""
     if line.layer is not None:
         return "" if line.layer.time is None else times(line.layer.time.speedup.value)
-    measured = [one.time for one in line.members if one.replaced and one.time is not None]
+    # A layer that is called again with another size was timed with its first only.
+    timed = [(one.calls, one.time) for one in line.members if one.replaced and len({one.spec, *one.further}) == 1]
+    measured = [(calls, time) for calls, time in timed if time is not None]
     if not measured or len(measured) < line.replaced:
         return ""
-    return times(sum(one.ordinary_s for one in measured) / sum(one.separable_s for one in measured))
+    before = sum(calls * time.ordinary_s for calls, time in measured)
+    return times(before / sum(calls * time.separable_s for calls, time in measured))
 
 
 def title(result: ModelResult) -> str:
@@ -115,9 +118,12 @@ def shapes(result: ModelResult) -> str:
 
 
 def counted_by(result: ModelResult) -> str:
-    """Who counted, where, and that it agrees."""
+    """Who counted, where, and that it agrees, or what is missing."""
     where = "on the meta device" if result.device == "meta" else "on the CPU"
-    return f"counted by {' and '.join(result.counters) or 'torch'} {where}; equal to the closed forms"
+    agrees = "equal to the closed forms" if result.after_counted else "after by the closed forms"
+    if result.uncounted:
+        agrees = f"without {', '.join(result.uncounted)}"
+    return f"counted by {' and '.join(result.counters) or 'torch'} {where}; {agrees}"
 
 
 def total_rows(result: ModelResult) -> list[tuple[str, str, str, str]]:
@@ -125,7 +131,9 @@ def total_rows(result: ModelResult) -> list[tuple[str, str, str, str]]:
     rows = [_total("parameters", result.params), _total("MACs", result.macs)]
     if result.time is not None:
         one = result.time
-        rows.append(("time", seconds(one.before_s), seconds(one.after_s), times(one.value)))
+        swift = one.fastest
+        rows.append(("time", seconds(one.before_s), seconds(one.after_s), times(one.speedup.value)))
+        rows.append(("fastest time", seconds(swift.ordinary_s), seconds(swift.separable_s), times(swift.speedup.value)))
     return rows
 
 
@@ -162,7 +170,8 @@ def time_lines(result: ModelResult) -> list[str]:
     one = result.time
     if one is None:
         return []
-    speedup = f"{times(one.value)} ({times(one.low)} to {times(one.high)} at {one.level:.0%})"
+    gain = one.speedup
+    speedup = f"{times(gain.value)} ({times(gain.low)} to {times(gain.high)} at {gain.level:.0%})"
     where = f"{one.device}, {_many(one.threads, 'thread')}, {one.dtype}, {one.pairs} pairs"
     said = f"One pass: {one.verdict}, {speedup}, {where}"
     return [

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dsconv_cli.model.document import LAYER_COLUMNS, SPEC_COLUMNS, csv_table, layer_cells
+from dsconv_cli.model.keys import LAYER_KEYS, layers_of
 from dsconv_cli.model.result import ModelResult
+from dsconv_cli.report.layers_file import csv_table
 from dsconv_cli.report.model import Shown
 
 
 def render(result: ModelResult, _: Shown) -> str:
     """A header and the layers."""
-    rows = [[value for _, value in layer_cells(result, layer)] for layer in result.layers]
-    return csv_table((*LAYER_COLUMNS, *SPEC_COLUMNS), rows)
+    return csv_table(LAYER_KEYS, [[value for _, value in LAYER_KEYS.flat(layer)] for layer in layers_of(result)])

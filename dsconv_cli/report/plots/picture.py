@@ -8,11 +8,11 @@ from statistics import median
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from dsconv_cli.comparison import Comparison, read
+from dsconv_cli.comparison.keys import KEYS, RATIOS
+from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.fields import FIELDS, VALUED
 from dsconv_cli.layer.reading import as_text
-from dsconv_cli.sweep.keys import RATIOS
 
 #: What an axis can be, with its label and unit.
 AXES: Final[Mapping[str, str]] = MappingProxyType({name: FIELDS[name].label for name in VALUED})
@@ -138,7 +138,7 @@ class Picture:
 
     def add(self, one: Comparison) -> None:
         """Take one more layer in. One without the ratio is left out."""
-        value = read(one, self.axes.y)
+        value = KEYS.read(one, self.axes.y)
         if not isinstance(value, float):
             return
         by = None if self.axes.by is None else _trait(one, self.axes.by)

@@ -6,7 +6,6 @@ Nothing here is called in a process that will fork: asking for CUDA devices can 
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -14,13 +13,12 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from dsconv_cli.errors import DsconvError
+from dsconv_cli.timing.worker.sampling import Reading
+from dsconv_cli.timing.worker.system import free_memory
 
 Work = Callable[[], object]
 #: torch, a piece of work, a number of calls → the seconds they took.
-Stopwatch = Callable[[Any, Work, int], float]
-
-
-PROCESSOR_TIME: Final = "processor time"
+Stopwatch = Callable[[Any, Work, int], Reading]
 
 
 class PeakSizes(NamedTuple):
@@ -32,7 +30,7 @@ class PeakSizes(NamedTuple):
 
 
 class Device(NamedTuple):
-    """One kind of device. `absent` says why it cannot be used, or None; `clock` what tells the time of N threads."""
+    """One kind of device. `absent` says why it cannot be used, or None; `clock` what tells the time."""
 
     absent: Callable[[Any, int], str | None]
     name: Callable[[Any, int], str]
@@ -41,7 +39,7 @@ class Device(NamedTuple):
     notes: Callable[[Any, str], tuple[str, ...]]
     sizes: PeakSizes
     select: Callable[[Any, int], None] = lambda _torch, _index: None
-    clock: Callable[[int], str] = lambda _threads: "wall clock"
+    clock: str = "wall clock"
     on_cpu: bool = False
 
 
@@ -50,26 +48,21 @@ def thread_clock_is_fine() -> bool:
     return hasattr(time, "thread_time") and sys.platform != "win32"
 
 
-def cpu_stopwatch(torch: Any, work: Work, calls: int) -> float:
-    """The clock before and after: a CPU call has returned when it is done.
+def cpu_stopwatch(torch: Any, work: Work, calls: int) -> Reading:
+    """The clocks before and after: a CPU call has returned when it is done.
 
-    For one thread it is the thread's processor time. On the wall clock every program that takes the core for a
-    while is counted in, and more often in the longer of two blocks: beside two busy programs on two cores a ratio of
-    2.74 read 6.95, with a spread among processes of 32 %; in processor time it read 2.74, with 1.2 %. Threads that
-    wait for each other have no such time, so that several are timed by the wall clock.
+    For one thread its own processor time is read too, which other programs that take the core are not counted in.
+    Threads that wait for each other have no such time.
     """
-    clock = time.thread_time if torch.get_num_threads() == 1 and thread_clock_is_fine() else time.perf_counter
-    started = clock()
+    own = time.thread_time if torch.get_num_threads() == 1 and thread_clock_is_fine() else time.perf_counter
+    wall_started, own_started = time.perf_counter(), own()
     for _ in range(calls):
         work()
-    return clock() - started
+    own_s = own() - own_started
+    return Reading(time.perf_counter() - wall_started, own_s)
 
 
-def _cpu_clock(threads: int) -> str:
-    return PROCESSOR_TIME if threads == 1 and thread_clock_is_fine() else "wall clock"
-
-
-def cuda_stopwatch(torch: Any, work: Work, calls: int) -> float:
+def cuda_stopwatch(torch: Any, work: Work, calls: int) -> Reading:
     """Two events on the stream, read once the second has happened."""
     start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
     torch.cuda.synchronize()
@@ -78,17 +71,19 @@ def cuda_stopwatch(torch: Any, work: Work, calls: int) -> float:
         work()
     end.record()
     torch.cuda.synchronize()
-    return float(start.elapsed_time(end)) / 1e3
+    took = float(start.elapsed_time(end)) / 1e3
+    return Reading(took, took)
 
 
-def mps_stopwatch(torch: Any, work: Work, calls: int) -> float:
+def mps_stopwatch(torch: Any, work: Work, calls: int) -> Reading:
     """The clock around calls that are waited for."""
     torch.mps.synchronize()
     started = time.perf_counter()
     for _ in range(calls):
         work()
     torch.mps.synchronize()
-    return time.perf_counter() - started
+    took = time.perf_counter() - started
+    return Reading(took, took)
 
 
 def _cuda_absent(torch: Any, index: int) -> str | None:
@@ -128,7 +123,6 @@ DEVICES: Final[Mapping[str, Device]] = MappingProxyType(
             stopwatch=cpu_stopwatch,
             notes=lambda _torch, _dtype: (),
             sizes=PeakSizes(1024, 2**26, (1, 128, 28)),
-            clock=_cpu_clock,
             on_cpu=True,
         ),
         "cuda": Device(
@@ -139,7 +133,7 @@ DEVICES: Final[Mapping[str, Device]] = MappingProxyType(
             notes=_cuda_notes,
             sizes=PeakSizes(8192, 2**30, (32, 256, 56)),
             select=lambda torch, index: torch.cuda.set_device(index),
-            clock=lambda _threads: "CUDA events",
+            clock="CUDA events",
         ),
         "mps": Device(
             absent=_mps_absent,
@@ -163,67 +157,3 @@ def parse_device(text: str) -> tuple[str, int]:
     if kind not in DEVICES or (colon and not (index.isascii() and index.isdigit())):
         raise DsconvError(f"device must be cpu, cuda, cuda:INDEX or mps, not {text!r}")
     return kind, int(index or 0)
-
-
-def available_cores() -> int:
-    """Cores that this process may use: its affinity mask, and a container's share of processor time."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:
-        cores = os.cpu_count() or 1
-    quota = _cgroup_cores()
-    return cores if quota is None else max(1, min(cores, int(quota)))
-
-
-def _cgroup_cores() -> float | None:
-    """The processor time a Linux control group (version 2 or 1) grants, in cores; None without a limit."""
-    both = _read("/sys/fs/cgroup/cpu.max").split()
-    if not both:
-        both = [_read(f"/sys/fs/cgroup/cpu/cpu.cfs_{name}_us").strip() for name in ("quota", "period")]
-    try:
-        quota, period = (float(part) for part in both)
-    except ValueError:
-        return None
-    return quota / period if quota > 0 and period > 0 else None
-
-
-def busy_seconds() -> float | None:
-    """Processor seconds that everything on this machine has used, and that a hypervisor took; None if unknown.
-
-    Linux tells, in ticks of 10 ms.
-    """
-    fields = _read("/proc/stat").partition("\n")[0].split()
-    if not fields or fields[0] != "cpu":
-        return None
-    user, nice, system, _idle, _iowait, *interrupts_and_steal = (int(field) for field in fields[1:9])
-    return (user + nice + system + sum(interrupts_and_steal)) / os.sysconf("SC_CLK_TCK")
-
-
-def free_memory() -> int | None:
-    """Bytes of main memory that can still be had, or None where the system does not tell."""
-    free = None
-    for line in _read("/proc/meminfo").splitlines():
-        if line.startswith("MemAvailable:"):
-            free = int(line.split()[1]) * 1024
-    if free is None:
-        free = _physical_memory()
-    limit, used = _read("/sys/fs/cgroup/memory.max").strip(), _read("/sys/fs/cgroup/memory.current").strip()
-    if limit.isdigit() and used.isdigit():
-        left = max(0, int(limit) - int(used))
-        free = left if free is None else min(free, left)
-    return free
-
-
-def _physical_memory() -> int | None:
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return None
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123  pathlib is not imported for three files of the kernel
-            return file.read()
-    except OSError:
-        return ""

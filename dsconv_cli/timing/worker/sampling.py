@@ -1,115 +1,138 @@
-"""What one process measures: interleaved rounds of blocks of calls. The workloads and the clock are parameters.
+"""What one process measures: interleaved rounds of blocks of calls. What is called and the clock are parameters.
 
-A workload is a function from a number of calls to the seconds they took; it synchronises its device itself. In a
-round each workload runs one block, all blocks of the same number of calls, and every other round runs them in the
-opposite order, so that a machine that slows down or speeds up does so for all of them. A block begins with one
-call that is not timed: it brings back what the other workloads pushed out of the caches, for all alike.
+A runner makes a number of calls and returns the seconds they took; it synchronises its device itself. In a round
+each runner runs one block, all blocks of the same number of calls, and every other round runs them in the opposite
+order, so that a machine that slows down or speeds up does so for all of them. A block begins with one call that is
+not timed: it brings back what the others pushed out of the caches, for all alike. The clocks are read several times
+in a block, so that a part of it is known that nothing disturbed.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from dsconv_cli.timing.statistics import median
 
-Workload = Callable[[int], float]
 Clock = Callable[[], float]
+#: The two that are compared: their blocks together make a round's length.
+SIDES: Final = ("ordinary", "separable")
 
 
-class Plan(NamedTuple):
+class Reading(NamedTuple):
+    """Seconds that some calls took: by the wall clock, and those in which the thread that made them was running.
+
+    `own` is `wall` where there is no such clock.
+    """
+
+    wall: float
+    own: float
+
+
+Runner = Callable[[int], Reading]
+
+
+class Schedule(NamedTuple):
     """How long one process measures and how it divides the time. Seconds.
 
-    `block_s` is how long the fastest workload's block should take: far above the clock's resolution, far below
-    a scheduler's slice. A call longer than `long_call_s` needs no untimed one before it, and one warm-up.
+    `round_s` is how long one block of each side should take together, as anyone would choose it who measures by hand:
+    on a busy machine the typical time depends on it, for a short block is seldom interrupted. `part_s` is how long the
+    fastest one's part of a block should take: far above the clock's resolution, far below a scheduler's slice. A call
+    longer than `long_call_s` needs no untimed one before it, and one warm-up.
     """
 
     seconds: float = 0.25
     warm_s: float = 0.01
     warm_calls: int = 3
-    block_s: float = 0.5e-3
+    round_s: float = 8e-3
+    part_s: float = 0.5e-3
     long_call_s: float = 0.05
     min_rounds: int = 3
     long_round_s: float = 0.5
 
 
 class Rounds(NamedTuple):
-    """Seconds per call, by workload and round, and the calls in each block."""
+    """Seconds per call: of each block on the wall clock, by name and round; of the fastest part, undisturbed."""
 
     per_call: dict[str, tuple[float, ...]]
-    calls: int
+    fastest: dict[str, float]
 
     @property
     def number(self) -> int:
         """How many rounds there were."""
         return len(next(iter(self.per_call.values())))
 
-    def fastest(self, name: str) -> float:
-        """Seconds per call of one workload's fastest block: the one that nothing disturbed."""
-        return min(self.per_call[name])
+    def typical(self, name: str) -> float:
+        """The median: half of the blocks took longer."""
+        return median(self.per_call[name])
 
 
 class Settled(NamedTuple):
-    """What warming up taught: rough seconds per call of each workload, and the calls in a block."""
+    """What warming up taught: rough seconds per call of each, the parts of a block, and the calls in each part."""
 
     rough: dict[str, float]
+    parts: int
     calls: int
 
 
-def settle(workloads: Mapping[str, Workload], plan: Plan, clock: Clock) -> Settled:
-    """Warm every workload up and choose one number of calls for all."""
-    rough = {name: warm_up(workload, plan, clock) for name, workload in workloads.items()}
-    return Settled(rough, calls_per_block(rough, plan))
+def settle(runners: Mapping[str, Runner], schedule: Schedule, clock: Clock) -> Settled:
+    """Warm all up and choose one number of calls for all."""
+    rough = {name: warm_up(run, schedule, clock) for name, run in runners.items()}
+    return Settled(rough, *block(rough, schedule))
 
 
-def sample(workloads: Mapping[str, Workload], settled: Settled, plan: Plan, clock: Clock) -> Rounds:
-    """Rounds of workloads that are warm, until `plan.seconds` have passed."""
-    rough, calls = settled
-    least = 1 if calls * sum(rough.values()) > plan.long_round_s else plan.min_rounds
-    order = list(workloads)
+def sample(runners: Mapping[str, Runner], settled: Settled, schedule: Schedule, clock: Clock) -> Rounds:
+    """Rounds of runners that are warm, until `schedule.seconds` have passed."""
+    rough, parts, calls = settled
+    least = 1 if parts * calls * sum(rough.values()) > schedule.long_round_s else schedule.min_rounds
+    order = list(runners)
     blocks: dict[str, list[float]] = {name: [] for name in order}
-    end = clock() + plan.seconds
+    fastest = dict.fromkeys(order, math.inf)
+    end = clock() + schedule.seconds
     done = 0
     while done < least or clock() < end:
         for name in order:
-            if rough[name] <= plan.long_call_s:
-                workloads[name](1)
-            blocks[name].append(workloads[name](calls) / calls)
+            if rough[name] <= schedule.long_call_s:
+                runners[name](1)
+            readings = [runners[name](calls) for _ in range(parts)]
+            blocks[name].append(sum(one.wall for one in readings) / (parts * calls))
+            fastest[name] = min(fastest[name], *(one.own / calls for one in readings))
         order.reverse()
         done += 1
-    return Rounds({name: tuple(values) for name, values in blocks.items()}, calls)
+    return Rounds({name: tuple(values) for name, values in blocks.items()}, fastest)
 
 
-def warm_up(workload: Workload, plan: Plan, clock: Clock) -> float:
+def warm_up(run: Runner, schedule: Schedule, clock: Clock) -> float:
     """Call until the first, slow calls are over; the seconds of a call after that.
 
     A process's first calls take up to twenty times as long: kernels are chosen and compiled, weights are
     reordered, memory is mapped.
     """
     started = clock()
-    took = workload(1)
-    if took > plan.long_call_s:
+    took = run(1).wall
+    if took > schedule.long_call_s:
         return took
-    recent = [workload(1) for _ in range(plan.warm_calls)]
-    while clock() - started < plan.warm_s:
-        recent.append(workload(1))
+    recent = [run(1).wall for _ in range(schedule.warm_calls)]
+    while clock() - started < schedule.warm_s:
+        recent.append(run(1).wall)
     return median(recent[-7:])
 
 
-def calls_per_block(rough: Mapping[str, float], plan: Plan) -> int:
-    """One number of calls for all workloads: enough for the fastest one's block to last `plan.block_s`.
+def block(rough: Mapping[str, float], schedule: Schedule) -> tuple[int, int]:
+    """The parts of a block and the calls in each, the same for all.
 
-    A slow workload beside a fast one limits it: its block may take a tenth of the process's time, no more.
+    A block has as many calls as make a round of the two sides last `schedule.round_s`, or a twelfth of the process's
+    time where that is less. A part has as many as make the fastest one's last `schedule.part_s`.
     """
-    fastest, slowest = min(rough.values()), max(rough.values())
-    wanted = math.ceil(plan.block_s / max(fastest, 1e-9))
-    affordable = int(plan.seconds / 10 / max(slowest, 1e-9))
-    return max(1, min(wanted, affordable))
+    both = sum(rough[name] for name in SIDES)
+    calls = max(1, round(min(schedule.round_s, schedule.seconds / 12) / max(both, 1e-9)))
+    part = min(calls, math.ceil(schedule.part_s / max(min(rough.values()), 1e-9)))
+    return round(calls / part), part
 
 
 def disturbed_fraction(per_call: Mapping[str, tuple[float, ...]]) -> float:
-    """The fraction of samples that took more than half as long again as their workload's median."""
+    """The fraction of samples that took more than half as long again as the median of their kind."""
     total = late = 0
     for values in per_call.values():
         limit = 1.5 * median(values)

@@ -1,0 +1,1 @@
+"""A comparison of the two forms of one layer, and the keys by which everything reads it."""

@@ -1,0 +1,122 @@
+"""The keys of a comparison: of its JSON document, the columns of its CSV, and what options may name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from dsconv_cli import environment, keys
+from dsconv_cli.comparison.result import Comparison
+from dsconv_cli.counting.profilers import choices
+from dsconv_cli.counting.result import Counted
+from dsconv_cli.keys import POSITIVE, RATIO, SCHEMA_VERSION, SIGNED, TRUTH, Key, Keys, Section, constant, lifted
+from dsconv_cli.layer import keys as layer
+from dsconv_cli.layer.cost import APPROXIMATED
+from dsconv_cli.layer.forms import FORMS, REFERENCE
+from dsconv_cli.timing import keys as timing
+from dsconv_cli.timing.keys import TimedLayer
+
+#: What profilers count of a form, and what its figures are.
+_COUNTED_METRICS: Final = ("params", "macs")
+
+
+def _error(metric: str) -> Key[Comparison]:
+    """`cost.Approximation`'s error as the nearest double, from R·S ÷ (ordinary ÷ separable) - 1 in integers."""
+
+    def error(one: Comparison) -> float:
+        counts = one.cost[metric]
+        return (one.spec.r * one.spec.s * counts.separable - counts.ordinary) / counts.ordinary
+
+    return Key(f"approximation.{metric}_error", SIGNED, error, says="(R x S - exact ratio) / exact ratio.")
+
+
+def _counted(metric: str) -> tuple[Key[Counted], ...]:
+    def figure(form: str) -> Callable[[Counted], int]:
+        return lambda one: getattr(one, metric)[form]
+
+    def ratio(form: str) -> Callable[[Counted], float]:
+        return lambda one: getattr(one, metric)[REFERENCE] / getattr(one, metric)[form]
+
+    return (
+        *(Key(f"{metric}.{form}", POSITIVE, figure(form)) for form in FORMS),
+        *(Key(f"{metric}.{layer.ratio_key(form)}", RATIO, ratio(form)) for form in FORMS if form != REFERENCE),
+    )
+
+
+_COUNTED: Final[tuple[Key[Counted], ...]] = (
+    Key("profiler", keys.one_of(*(name for name in choices() if name != "none")), lambda one: one.profiler),
+    *(key for metric in _COUNTED_METRICS for key in _counted(metric)),
+    Key("agrees", TRUTH, lambda one: one.agrees),
+    Key(
+        "exact",
+        TRUTH,
+        lambda one: one.exact,
+        says="False where the profiler counts in doubles and a count is above 2^53: it then agrees within that "
+        "precision.",
+    ),
+)
+
+
+def _of_counts(one: Comparison) -> Counted:
+    assert one.counted is not None
+    return one.counted
+
+
+def timed(one: Comparison) -> TimedLayer:
+    """The measured time beside what it is explained by."""
+    assert one.time is not None
+    return TimedLayer(one.spec, one.cost, one.time)
+
+
+#: What a layer of a network has as well.
+LAYER: Final[tuple[Key[Comparison], ...]] = (
+    *lifted(layer.SPEC, lambda one: one.spec, "spec."),
+    *lifted(layer.SHAPES, lambda one: one.spec, "shapes."),
+    *lifted(layer.COUNTS, lambda one: one.cost),
+)
+
+TIME: Final[tuple[Key[Comparison], ...]] = lifted(timing.KEYS, timed, "time.")
+
+LAYER_SECTIONS: Final[tuple[Section[Comparison], ...]] = tuple(one.of(lambda one: one.spec) for one in layer.SECTIONS)
+TIME_SECTIONS: Final[tuple[Section[Comparison], ...]] = (
+    Section("time", "Measured.", lambda one: one.time is not None, "--time"),
+    *(one.of(timed, "time.") for one in timing.SECTIONS),
+)
+
+#: Every key of schema version 1, in its order. A new one is one more entry.
+KEYS: Final[Keys[Comparison]] = Keys(
+    (
+        Key("schema_version", constant(SCHEMA_VERSION), lambda _: SCHEMA_VERSION),
+        Key("command", constant("compare"), lambda _: "compare"),
+        *LAYER,
+        Key("approximation.ratio", POSITIVE, lambda one: one.spec.r * one.spec.s, says="R x S."),
+        *(_error(metric) for metric in APPROXIMATED),
+        Key(
+            "approximation.holds",
+            TRUTH,
+            lambda one: one.approximation.holds,
+            says="10 R S <= min(K, C), 10 <= min(K, C), and depth multiplier 1.",
+        ),
+        *lifted(_COUNTED, _of_counts, "measured."),
+        *TIME,
+        *lifted(environment.KEYS, lambda one: one.environment, "environment."),
+    ),
+    (
+        *LAYER_SECTIONS,
+        Section("approximation", "R x S beside the exact ratios."),
+        Section(
+            "measured",
+            "What the profiler counted on the modules that were built.",
+            lambda one: one.counted is not None,
+            "--profiler thop, torch or both",
+        ),
+        *TIME_SECTIONS,
+        Section("environment", "The machine and the versions in use."),
+        *(one.of(lambda one: one.environment, "environment.") for one in environment.SECTIONS),
+    ),
+    "What dsconv compare prints, and each line of dsconv sweep.",
+    recorded=lambda one: one.recorded,
+)
+
+#: The keys that are a ratio, ordinary ÷ separable, in their order.
+RATIOS: Final = (*(name for name, key in KEYS.items() if key.type is RATIO), "time.speedup.value")

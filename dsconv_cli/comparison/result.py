@@ -1,0 +1,91 @@
+"""A layer compared with its replacement: by the closed forms, and on request counted and timed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dsconv_cli.counting.profilers import count
+from dsconv_cli.counting.result import Counted
+from dsconv_cli.environment import Environment, environment
+from dsconv_cli.keys import Value
+from dsconv_cli.layer.cost import Approximation, Cost, approximate, cost
+from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.timing.result import Timing
+from dsconv_cli.timing.settings import TimingSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Everything known about a layer and its replacement."""
+
+    spec: ConvSpec
+    cost: Cost
+    counted: Counted | None = None
+    time: Timing | None = None
+    device: str = "cpu"
+
+    @property
+    def approximation(self) -> Approximation:
+        """R×S, how far off it is for this layer, and whether its assumptions hold."""
+        return approximate(self.spec, self.cost)
+
+    @property
+    def recorded(self) -> Mapping[str, Value] | None:
+        """Values at keys, where they are not this process's to find out: of a comparison read back from a file."""
+        return None
+
+    @property
+    def environment(self) -> Environment:
+        """The machine and the versions in use."""
+        counters = () if self.counted is None else self.counted.counters
+        if self.time is None:
+            return environment(counters=counters, device=self.device)
+        return environment(counters=counters, device=self.time.device, torch_version=self.time.regime.torch)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document, schema version 1."""
+        from dsconv_cli.comparison.keys import KEYS
+
+        return KEYS.document(self)
+
+    def get(self, key: str) -> Value:
+        """The value at a dotted key, such as `macs.ratio`.
+
+        Raises:
+            DsconvError: there is no such key; the message lists them all, the nearest first.
+        """
+        from dsconv_cli.comparison.keys import KEYS
+
+        return KEYS.read(self, KEYS.find(key))
+
+
+def compare(spec: ConvSpec, *, profiler: str = "thop", time: TimingSettings | None = None) -> Comparison:
+    """Compare both forms of `spec` without printing anything.
+
+    Args:
+        spec: the layer.
+        profiler: "thop", "torch", "both", or "none" for the closed forms alone, without importing torch.
+        time: how both forms are timed as well; None: they are not.
+
+    Raises:
+        DsconvError: an unknown profiler, or a device that is not there.
+        CannotMeasureError: a profiler cannot hold the layer, or disagrees with the closed forms; or it cannot be timed.
+    """
+    one = profile(closed_forms(spec), profiler)
+    if time is None:
+        return one
+    from dsconv_cli.timing.timer import time_layer
+
+    return replace(one, time=time_layer(spec, time))
+
+
+def closed_forms(spec: ConvSpec) -> Comparison:
+    """The comparison by arithmetic alone."""
+    return Comparison(spec, cost(spec))
+
+
+def profile(comparison: Comparison, profiler: str) -> Comparison:
+    """`comparison` with what `profiler` counts; unchanged for "none"."""
+    return replace(comparison, counted=count(comparison.spec, comparison.cost, profiler))

@@ -1,0 +1,99 @@
+"""The keys of a layer and of its closed forms: sections of a comparison, and of each layer of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from operator import attrgetter
+from typing import Final
+
+from dsconv_cli.keys import (
+    ABOVE_ZERO,
+    PAIR_FROM_ONE,
+    PAIR_FROM_ZERO,
+    POSITIVE,
+    RATIO,
+    SHAPE,
+    TRUTH,
+    Key,
+    Section,
+    one_of,
+)
+from dsconv_cli.layer.cost import COUNTED, FLOPS_PER_MAC, Cost
+from dsconv_cli.layer.fields import FIELDS, Field
+from dsconv_cli.layer.forms import FORMS, REFERENCE, REPLACEMENT
+from dsconv_cli.layer.metrics import METRICS, Metric
+from dsconv_cli.layer.spec import Bias, ConvSpec
+
+
+def _spec(field: Field) -> Iterator[Key[ConvSpec]]:
+    """What a document has of a field of the layer; of the biases it has what they come to, not how they were said."""
+    name = field.name
+    if field.kind == "flag":
+        role = name.removesuffix("_bias")
+        if role in Bias._fields:
+            yield Key(f"bias.{role}", TRUTH, attrgetter(f"bias.{role}"))
+    elif field.kind == "word":
+        yield Key(name, one_of(*field.words), attrgetter(name))
+    elif field.kind == "number":
+        yield Key(name, POSITIVE, attrgetter(name))
+    elif name == "padding":
+        yield Key(name, PAIR_FROM_ZERO, attrgetter(name), says="Rows above, columns to the left.")
+        yield Key("padding_end", PAIR_FROM_ZERO, attrgetter("padding_end"), says=_END)
+    else:
+        yield Key(name, PAIR_FROM_ONE, attrgetter(name))
+
+
+_END: Final = "Rows below, columns to the right; differs from padding only for 'same' with an even dilated kernel."
+
+SPEC: Final[tuple[Key[ConvSpec], ...]] = tuple(key for field in FIELDS.values() for key in _spec(field))
+
+SHAPES: Final[tuple[Key[ConvSpec], ...]] = tuple(
+    Key(name, SHAPE, attrgetter(f"{name}_shape")) for name in ("input", "intermediate", "output")
+)
+
+
+def ratio_key(form: str) -> str:
+    """What the ratio of the reference to `form` is called: the replacement's is the one that all is about."""
+    return "ratio" if form == REPLACEMENT else f"{form}_ratio"
+
+
+def _counts(metric: Metric) -> tuple[Key[Cost], ...]:
+    def figure(part: str) -> Callable[[Cost], int]:
+        return lambda one: one[metric.name][part]
+
+    def ratio(form: str) -> Callable[[Cost], float]:
+        """The nearest double to the exact quotient: dividing two integers rounds once."""
+        return lambda one: one[metric.name][REFERENCE] / one[metric.name][form]
+
+    return (
+        *(Key(f"{metric.name}.{part}", POSITIVE, figure(part), metric.unit) for part in COUNTED),
+        *(
+            Key(f"{metric.name}.{ratio_key(form)}", RATIO, ratio(form), f"{REFERENCE} / {form}")
+            for form in FORMS
+            if form != REFERENCE
+        ),
+    )
+
+
+def _intensity(part: str) -> Key[Cost]:
+    def per_byte(one: Cost) -> float:
+        return FLOPS_PER_MAC * one.macs[part] / one.traffic[part]
+
+    return Key(f"intensity.{part}", ABOVE_ZERO, per_byte, "FLOPs per byte of traffic")
+
+
+COUNTS: Final[tuple[Key[Cost], ...]] = (
+    *(key for metric in METRICS.values() for key in _counts(metric)),
+    *(_intensity(part) for part in COUNTED),
+)
+
+SECTIONS: Final[tuple[Section[ConvSpec], ...]] = (
+    Section(
+        "spec",
+        "The layer: K output channels, C input channels, an R x S kernel, on an N x C x H x W input. Pairs are height, "
+        "width.",
+    ),
+    Section("shapes", "N, C, H, W."),
+    *(Section(metric.name, metric.says) for metric in METRICS.values()),
+    Section("intensity", "FLOPs per byte of traffic."),
+)

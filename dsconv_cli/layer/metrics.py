@@ -1,0 +1,99 @@
+"""What is counted of a layer, each metric in one entry: its closed form, its unit, and how parts combine.
+
+A metric's section of the JSON document, its columns, its row of the table and its help are derived from its entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from dsconv_cli.layer.forms import ConvLayer
+
+
+def params(layer: ConvLayer) -> int:
+    """Weights and biases: K·(C/groups)·R·S, and K with a bias."""
+    return weights(layer) + (layer.out_channels if layer.bias else 0)
+
+
+def macs(layer: ConvLayer) -> int:
+    """Multiply-accumulates: each weight once for every output position and image. Padding counts as input."""
+    out_h, out_w = layer.output_size
+    return layer.batch * out_h * out_w * weights(layer)
+
+
+def elements_moved(layer: ConvLayer) -> int:
+    """Input, weights and biases read once, output written once, in elements. Multiply by the dtype's bytes."""
+    in_h, in_w = layer.input_size
+    out_h, out_w = layer.output_size
+    pixels = layer.in_channels * in_h * in_w + layer.out_channels * out_h * out_w
+    return layer.batch * pixels + params(layer)
+
+
+def weights(layer: ConvLayer) -> int:
+    """K·(C/groups)·R·S, without biases."""
+    kernel_h, kernel_w = layer.kernel_size
+    return layer.out_channels * (layer.in_channels // layer.groups) * kernel_h * kernel_w
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric.
+
+    `of` is the closed form of one operator; `in_bytes` where that counts elements, which are shown as bytes at the
+    layer's dtype. `combine` makes a form's figure of its operators': their sum, or the largest; `over_calls` one figure
+    of those of several calls of the same layer. `approximated` where R×S is about its ratio.
+    """
+
+    name: str
+    label: str
+    short_label: str
+    unit: str
+    says: str
+    of: Callable[[ConvLayer], int]
+    in_bytes: bool = False
+    combine: Callable[[Iterable[int]], int] = sum
+    over_calls: Callable[[Iterable[int]], int] = sum
+    approximated: bool = False
+
+
+#: Every metric, in the order of the document. A new one is one more entry.
+METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
+    {
+        one.name: one
+        for one in (
+            Metric(
+                "params",
+                "parameters",
+                "parameters",
+                "parameters",
+                "Weights and biases, by the closed forms.",
+                params,
+                over_calls=max,
+                approximated=True,
+            ),
+            Metric(
+                "macs",
+                "MACs",
+                "MACs",
+                "MACs",
+                "Multiply-accumulates of the convolutions, by the closed forms. Bias additions are not counted; "
+                "FLOPs = 2 x MACs.",
+                macs,
+                approximated=True,
+            ),
+            Metric(
+                "traffic",
+                "memory traffic",
+                "traffic",
+                "bytes",
+                "Bytes that move if every operator reads its input and weights once and writes its output once, "
+                "at the dtype.",
+                elements_moved,
+                in_bytes=True,
+            ),
+        )
+    }
+)

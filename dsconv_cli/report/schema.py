@@ -1,0 +1,35 @@
+"""The JSON Schema of every document that dsconv prints, made from the tables of keys.
+
+The file `schema/dsconv-1.schema.json` is what `schema` gives; a test holds it to that, and writes it anew where
+DSCONV_UPDATE_GOLDEN is set.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from dsconv_cli.comparison import keys as comparison
+from dsconv_cli.keys import SCHEMA_VERSION
+from dsconv_cli.model import keys as model
+from dsconv_cli.sweep import summary
+from dsconv_cli.timing import doctor_keys as doctor
+
+NAME: Final = f"dsconv-{SCHEMA_VERSION}.schema.json"
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema, draft 2020-12."""
+    documents = {
+        "comparison": comparison.KEYS.schema(),
+        "doctor": doctor.KEYS.schema(),
+        "model": model.KEYS.schema(),
+        "summary": summary.schema(),
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": NAME,
+        "title": f"dsconv, schema version {SCHEMA_VERSION}",
+        "description": "Every JSON document that dsconv prints. null means not measured or not defined.",
+        "oneOf": [{"$ref": f"#/$defs/{name}"} for name in documents],
+        "$defs": documents,
+    }

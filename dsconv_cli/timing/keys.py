@@ -1,0 +1,183 @@
+"""The keys of one layer's measured time: a section of a comparison, and of each layer of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple, get_args
+
+from dsconv_cli.keys import (
+    ABOVE_ZERO,
+    FROM_ZERO,
+    POSITIVE,
+    SHARE,
+    TEXT,
+    TEXTS,
+    TRUTH,
+    WHOLE,
+    Key,
+    Section,
+    Value,
+    lifted,
+    one_of,
+)
+from dsconv_cli.layer.cost import Cost
+from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.timing.reasons import Operator, Operators, explain_time, operators
+from dsconv_cli.timing.result import Fastest, Interval, Peaks, Timing, Verdict
+
+#: The operators that are timed alone.
+ALONE: Final = ("ordinary", "depthwise", "pointwise")
+
+VERDICT: Final = one_of(*get_args(Verdict))
+
+
+class TimedLayer(NamedTuple):
+    """A timing beside the counts that it is explained by."""
+
+    spec: ConvSpec
+    cost: Cost
+    timing: Timing
+
+
+def _rates(name: str) -> tuple[Key[TimedLayer], ...]:
+    """What is known of an operator that is timed alone."""
+
+    def work(read: Callable[[Operator], float]) -> Callable[[TimedLayer], float]:
+        return lambda one: read(getattr(operators(one.cost, one.timing), name))
+
+    return (
+        _median(name),
+        Key(f"{name}.flops_per_s", ABOVE_ZERO, work(lambda each: each.flop_rate), "FLOPs per second"),
+        Key(f"{name}.bytes_per_s", ABOVE_ZERO, work(lambda each: each.byte_rate), "bytes of traffic per second"),
+        Key(
+            f"{name}.call_s",
+            FROM_ZERO,
+            lambda one: getattr(one.timing.fixed_s, name, None),
+            "seconds",
+            "What a call costs however little it computes",
+            nullable=True,
+        ),
+        Key(
+            f"{name}.backend",
+            TEXT,
+            lambda one: getattr(one.timing.regime.backends, name),
+            says="Which of torch's backends ran.",
+            nullable=True,
+        ),
+    )
+
+
+def _median(name: str) -> Key[TimedLayer]:
+    def seconds(one: TimedLayer) -> float:
+        return getattr(one.timing, f"{name}_s")  # type: ignore[no-any-return]
+
+    return Key(f"{name}.median_s", ABOVE_ZERO, seconds, "seconds of one forward pass")
+
+
+#: An estimate with its interval.
+INTERVAL: Final[tuple[Key[Interval], ...]] = (
+    Key("value", ABOVE_ZERO, lambda one: one.value),
+    Key("low", ABOVE_ZERO, lambda one: one.low),
+    Key("high", ABOVE_ZERO, lambda one: one.high),
+    Key("level", ABOVE_ZERO, lambda one: one.level),
+)
+
+
+def fastest(ordinary: str = "ordinary_s", separable: str = "separable_s") -> tuple[Key[Fastest], ...]:
+    """The keys of the fastest times, by the names that the two forms have where they are."""
+    return (
+        Key(ordinary, ABOVE_ZERO, lambda one: one.ordinary_s, "seconds of one forward pass"),
+        Key(separable, ABOVE_ZERO, lambda one: one.separable_s, "seconds of one forward pass"),
+        *lifted(INTERVAL, lambda one: one.speedup, "speedup."),
+    )
+
+
+#: What every section of fastest times says of itself.
+FASTEST: Final = (
+    "Not what is met but what is possible: the fastest parts of blocks of calls, in the third of the processes that "
+    "were disturbed least. Repeats better than the typical time, and flatters the shorter form."
+)
+
+PEAKS: Final[tuple[Key[Peaks], ...]] = (
+    Key("matmul_flops_per_s", ABOVE_ZERO, lambda one: one.matmul_flops, "FLOPs per second", "A large matrix product"),
+    Key(
+        "copy_bytes_per_s",
+        ABOVE_ZERO,
+        lambda one: one.copy_bytes,
+        "bytes per second",
+        "A large copy, read plus written",
+    ),
+    Key("conv_flops_per_s", ABOVE_ZERO, lambda one: one.conv_flops, "FLOPs per second", "A reference convolution"),
+)
+
+#: How a result tells what it holds for: shared by a layer's time and a whole network's.
+CONDITIONS: Final = ("device", "threads", "layout", "dtype")
+
+
+def _peak(key: Key[Peaks]) -> Key[TimedLayer]:
+    def get(one: TimedLayer) -> Value:
+        return None if one.timing.peaks is None else key.get(one.timing.peaks)
+
+    return Key(f"peaks.{key.name}", key.type, get, key.unit, key.says, nullable=True)
+
+
+def _share(read: Callable[[Operators], float]) -> Callable[[TimedLayer], float]:
+    return lambda one: read(operators(one.cost, one.timing))
+
+
+KEYS: Final[tuple[Key[TimedLayer], ...]] = (
+    *_rates("ordinary"),
+    _median("separable"),
+    *_rates("depthwise"),
+    *_rates("pointwise"),
+    *lifted(INTERVAL, lambda one: one.timing.speedup, "speedup."),
+    *lifted(fastest(), lambda one: one.timing.fastest, "fastest."),
+    Key("verdict", VERDICT, lambda one: one.timing.verdict),
+    Key("reliable", TRUTH, lambda one: one.timing.reliable),
+    Key("warnings", TEXTS, lambda one: one.timing.warnings, says="Why it is not reliable."),
+    Key("device", TEXT, lambda one: one.timing.device),
+    Key("threads", POSITIVE, lambda one: one.timing.threads),
+    Key("layout", TEXT, lambda one: one.timing.layout),
+    Key("dtype", TEXT, lambda one: one.timing.dtype),
+    Key("samples.processes", POSITIVE, lambda one: one.timing.processes),
+    Key("samples.pairs", POSITIVE, lambda one: one.timing.pairs),
+    Key("samples.disturbed", SHARE, lambda one: one.timing.disturbed),
+    Key("seconds", FROM_ZERO, lambda one: one.timing.seconds, "seconds", "Wall time of the measurement"),
+    Key("depthwise_share.macs", SHARE, _share(lambda three: three.depthwise_mac_share)),
+    Key("depthwise_share.time", SHARE, _share(lambda three: three.depthwise_time_share)),
+    *(_peak(key) for key in PEAKS),
+    Key("regime.torch", TEXT, lambda one: one.timing.regime.torch),
+    Key(
+        "regime.clock",
+        TEXT,
+        lambda one: one.timing.regime.clock,
+        says="What was read: wall clock, or CUDA events; for the fastest times of one thread its own processor time.",
+    ),
+    Key("regime.cores", WHOLE, lambda one: one.timing.regime.cores),
+    Key("regime.batch", POSITIVE, lambda one: one.spec.batch),
+    Key(
+        "regime.notes",
+        TEXTS,
+        lambda one: one.timing.regime.notes,
+        says="Settings of the device's libraries that choose kernels, such as cudnn.benchmark.",
+    ),
+    Key(
+        "explanation",
+        TEXTS,
+        lambda one: explain_time(one.cost, one.timing),
+        says="Why the time ratio is not the MACs ratio, in words that the figures support.",
+    ),
+)
+
+SECTIONS: Final[tuple[Section[TimedLayer], ...]] = (
+    *(Section(name, "One forward pass of this operator alone.") for name in ALONE),
+    Section("separable", "One forward pass of the pair."),
+    Section(
+        "speedup",
+        "Ordinary / separable, typical: the mean, over all processes, of the ratios of their medians; with an interval "
+        "for what another measurement on this machine finds.",
+    ),
+    Section("fastest", FASTEST),
+    Section("depthwise_share", "Depthwise's part of the separable form's MACs, and of the time of the two halves."),
+    Section("peaks", "What this machine reaches under the same conditions."),
+)

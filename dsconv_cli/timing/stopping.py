@@ -1,0 +1,108 @@
+"""When there are samples enough, and what is refused because there never would be. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from dsconv_cli.errors import CannotMeasureError
+from dsconv_cli.layer.cost import FLOPS_PER_MAC, cost
+from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.timing.result import Peaks
+from dsconv_cli.timing.settings import TimingSettings
+from dsconv_cli.timing.statistics import LEVEL, MIN_PROCESSES, half_width, median, normal
+from dsconv_cli.timing.verdict import ENOUGH_PROCESSES, typical_ratios, wander
+from dsconv_cli.timing.worker.answers import Sample
+from dsconv_cli.timing.worker.sampling import Schedule
+
+#: Where what is left of an interval that more processes would narrow is no more than this part of what they would
+#: not, the machine's wander from minute to minute, measuring ends: twice the time would make it 6 % narrower.
+WORTHWHILE: Final = 0.5
+#: More processes than this narrow nothing: what they then disagree about is the machine's drift.
+MOST_PROCESSES: Final = 180
+#: Torch keeps this much for itself; a layer may not have it.
+_RESERVE_BYTES: Final = 256 * 2**20
+#: Winograd's F(4x4, 3x3) does a convolution with a quarter of its multiplications (Lavin and Gray,
+#: arXiv 1509.09308), so that "even at the machine's peak" must allow for four times the peak.
+_FASTER_THAN_PEAK: Final = 4
+_FEWEST_CALLS: Final = 2 * MIN_PROCESSES
+
+
+def schedule(budget_s: float) -> Schedule:
+    """How long one process samples: short, since it is processes that differ, but not below a few rounds."""
+    return Schedule(seconds=min(0.25, max(0.04, budget_s / 60)))
+
+
+def wants_more(
+    samples: Sequence[Sample], durations: Sequence[float], elapsed_s: float, settings: TimingSettings
+) -> bool:
+    """Whether to start another process, given what there is, how long each took, and the time used."""
+    if not samples:
+        return True
+    if elapsed_s + median(durations) > settings.budget_s or len(samples) >= MOST_PROCESSES:
+        return False
+    if len(samples) < ENOUGH_PROCESSES:
+        return True
+    scatter, drift = half_width(typical_ratios(samples)), normal(LEVEL) * wander(samples)
+    return math.expm1(math.hypot(scatter, drift)) > settings.precision and scatter > WORTHWHILE * drift
+
+
+def bytes_needed(spec: ConvSpec) -> int:
+    """Memory that timing both forms of `spec` takes at once.
+
+    The input, the intermediate twice (the pair makes one, the pointwise half alone is given one), an output, and
+    all weights, the ordinary ones twice: torch reorders them into a copy.
+    """
+    params = cost(spec).params
+    elements = sum(math.prod(shape) for shape in (spec.input_shape, *[spec.intermediate_shape] * 2, spec.output_shape))
+    return spec.element_bytes * (elements + 2 * params.ordinary + params.separable)
+
+
+def refuse_too_large(spec: ConvSpec, free_bytes: int | None) -> None:
+    """Raise CannotMeasureError if the layer does not fit into `free_bytes`. None, unknown, refuses nothing."""
+    needed = bytes_needed(spec)
+    if free_bytes is not None and needed + _RESERVE_BYTES > free_bytes:
+        raise CannotMeasureError(
+            f"timing this layer needs {needed:,} bytes of memory and {free_bytes:,} are free; "
+            "a smaller batch, h or w fits, and the closed forms need none"
+        )
+
+
+def refuse_hopeless(spec: ConvSpec, peaks: Peaks, budget_s: float) -> None:
+    """Raise CannotMeasureError if the fewest calls cannot fit into the budget, however fast they are."""
+    flops = FLOPS_PER_MAC * cost(spec).macs.ordinary
+    fastest = max(peaks.matmul_flops, peaks.conv_flops)
+    needed = _FEWEST_CALLS * flops / fastest
+    if needed > _FASTER_THAN_PEAK * budget_s:
+        raise CannotMeasureError(
+            f"timing this layer takes about {needed:,.0f} s ({_FEWEST_CALLS} calls of {flops:.3g} FLOPs at "
+            f"{fastest / 1e9:,.0f} GFLOP/s, the most this machine reaches) and the budget is {budget_s:g} s"
+        )
+
+
+class OverBudgetError(CannotMeasureError):
+    """A budget that did not hold enough processes. `enough_s` is one that would."""
+
+    def __init__(self, reason: str, enough_s: float) -> None:
+        super().__init__(f"{reason}; a budget of {math.ceil(enough_s)} s will do")
+        self.reason, self.enough_s = reason, enough_s
+
+    def as_share_of(self, factor: float) -> OverBudgetError:
+        """The same where what was spent is one part in `factor` of the budget that the user gave."""
+        return OverBudgetError(self.reason, factor * self.enough_s)
+
+
+def over_budget(durations: Sequence[float], budget_s: float, elapsed_s: float) -> OverBudgetError:
+    """What is wrong with a budget of which `durations` are all the processes that it held."""
+    if not durations:
+        return OverBudgetError(
+            f"one measurement of this layer did not end within the budget of {budget_s:.3g} s, and {MIN_PROCESSES} "
+            "are needed",
+            2 * MIN_PROCESSES * elapsed_s,
+        )
+    return OverBudgetError(
+        f"the budget of {budget_s:.3g} s holds {len(durations)} of the {MIN_PROCESSES} measurements that an interval "
+        f"needs, for one takes {max(durations):.3g} s",
+        elapsed_s + (MIN_PROCESSES - len(durations) + 1) * max(durations),
+    )

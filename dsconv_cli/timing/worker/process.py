@@ -1,0 +1,108 @@
+"""How a process must be while a clock runs, and what the system says of that while. The torch side of any timing.
+
+The order matters and is the same everywhere: threads and denormals are set, the allocator is warmed, and only
+then is anything built.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final, NamedTuple
+
+import torch
+
+from dsconv_cli.timing.worker.answers import Conditions
+from dsconv_cli.timing.worker.devices import DEVICES, Device, Work, parse_device
+from dsconv_cli.timing.worker.sampling import Rounds, Runner, Schedule, sample, settle
+from dsconv_cli.timing.worker.system import busy_seconds
+
+#: glibc maps every block above its threshold afresh, and each page of it faults. Freeing one mapped block raises
+#: the threshold to its size, up to 32 MiB; after that blocks are taken from memory that is already there, as in
+#: a program that has run for a while. The block need not be written to. Without this the ratio of one layer read
+#: 1.4 instead of 3.6.
+_PRETOUCH_BYTES: Final = 31 * 2**20
+
+
+@contextmanager
+def ready(conditions: Conditions) -> Iterator[Device]:
+    """The process as it should be while a clock runs; put back at the end, for a process that lives on."""
+    kind, index = parse_device(conditions.device)
+    device = DEVICES[kind]
+    device.select(torch, index)
+    threads, collecting = torch.get_num_threads(), gc.isenabled()
+    torch.set_num_threads(conditions.threads)
+    # Denormal numbers take 20 to 200 times as long. Set before any thread of torch's pool exists: each inherits it.
+    torch.set_flush_denormal(True)
+    gc.collect()
+    gc.disable()
+    raises_the_threshold = torch.empty(_PRETOUCH_BYTES, dtype=torch.uint8)
+    del raises_the_threshold
+    try:
+        with torch.inference_mode():
+            yield device
+    finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(threads)
+        if collecting:
+            gc.enable()
+
+
+def runner(device: Device, work: Work) -> Runner:
+    """`work` as something that can be timed on `device`."""
+    return lambda calls: device.stopwatch(torch, work, calls)
+
+
+class Watched(NamedTuple):
+    """Rounds, and what the system said meanwhile: see `Sample`."""
+
+    rounds: Rounds
+    stolen: float | None
+    others: float | None
+
+
+def sample_watched(device: Device, works: Mapping[str, Work], conditions: Conditions, schedule: Schedule) -> Watched:
+    """Warm up, then sample."""
+    runners = {name: runner(device, work) for name, work in works.items()}
+    settled = settle(runners, schedule, time.perf_counter)
+    before = usage()
+    rounds = sample(runners, settled, schedule, time.perf_counter)
+    alone = device.on_cpu and conditions.threads == 1
+    return Watched(rounds, *_surroundings(before, usage(), alone=alone))
+
+
+class Usage(NamedTuple):
+    """Seconds by the clock, by this process, and by the whole machine, and page faults of this process, so far."""
+
+    wall: float
+    own: float
+    machine: float | None
+    faults: int
+
+
+def usage() -> Usage | None:
+    """None on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return Usage(time.perf_counter(), used.ru_utime + used.ru_stime, busy_seconds(), used.ru_minflt)
+
+
+def _surroundings(before: Usage | None, after: Usage | None, *, alone: bool) -> tuple[float | None, float | None]:
+    """What share of the time was stolen, and how many cores others used, between two moments."""
+    if before is None or after is None:
+        return None, None
+    wall, own = after.wall - before.wall, after.own - before.own
+    stolen = max(0.0, 1 - own / wall) if alone else None
+    if before.machine is None or after.machine is None:
+        return stolen, None
+    return stolen, max(0.0, (after.machine - before.machine - own) / wall)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its type."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

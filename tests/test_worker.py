@@ -1,0 +1,129 @@
+"""The torch side on small layers, in this process: that it runs, and leaves the process as it was."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+import torch
+
+from dsconv_cli import Bias, ConvSpec
+from dsconv_cli.errors import CannotMeasureError, DsconvError
+from dsconv_cli.timing.jobs import ListDevices, MeasureItself, MeasureLayer, MeasurePeaks, Probe
+from dsconv_cli.timing.result import NO_BACKENDS, Peaks
+from dsconv_cli.timing.worker import layer, probe
+from dsconv_cli.timing.worker.answers import Conditions
+from dsconv_cli.timing.worker.sampling import Schedule
+
+CPU = Conditions("cpu", 1, False, "float32")
+QUICK = Schedule(seconds=0.005, warm_s=0.001)
+
+
+@pytest.mark.parametrize(
+    ("spec", "conditions"),
+    [
+        (ConvSpec(16, 8, h=16, w=16), CPU),
+        (ConvSpec(16, 8, h=16, w=16), Conditions("cpu", 2, True, "float32")),
+        (ConvSpec(8, 4, r=2, s=4, h=9, w=7, padding="same", bias=True), CPU),
+        (ConvSpec(8, 4, h=15, w=9, stride=(2, 1), dilation=(1, 2), depth_multiplier=3, bias=Bias(pointwise=True)), CPU),
+        (ConvSpec(1, 1, h=3, w=3), CPU),
+        (ConvSpec(8, 8, h=8, w=8, dtype="bfloat16", batch=2), Conditions("cpu", 1, False, "bfloat16")),
+        (ConvSpec(8, 8, h=8, w=8, dtype="float64"), Conditions("cpu", 1, True, "float64")),
+    ],
+)  # fmt: skip
+def test_a_process_measures_every_kind_of_layer(spec, conditions):
+    one = MeasureLayer(conditions, spec, QUICK).run()
+    assert set(one.rounds.per_call) == {"ordinary", "separable", "depthwise", "pointwise"}
+    assert one.rounds.number >= 3
+    assert all(value > 0 for values in one.rounds.per_call.values() for value in values)
+    assert one.fixed_s is None or all(value > 0 for value in one.fixed_s)
+    assert one.copy_bytes > 0
+
+
+def test_the_cost_of_a_call_is_measured_on_the_backend_that_runs():
+    job = MeasureLayer(CPU, ConvSpec(64, 32, h=32, w=32), QUICK)
+    assert job.run().fixed_s is not None
+    whole, *_ = layer.operators_of(job.spec)
+    assert layer.smallest(whole, CPU, "a backend that nothing small runs on") is None
+
+
+def test_a_layer_against_itself_has_two_sides_only():
+    one = MeasureItself(CPU, ConvSpec(8, 8, h=8, w=8), QUICK).run()
+    assert set(one.rounds.per_call) == {"ordinary", "separable"}
+
+
+def test_the_pair_that_is_timed_is_the_pair_that_is_counted():
+    """What runs under the clock has the shapes of the spec."""
+    spec = ConvSpec(16, 8, h=16, w=12, stride=2, depth_multiplier=2)
+    works = layer.works_of(spec, CPU)
+    with torch.inference_mode():
+        shapes = {name: tuple(work().shape) for name, work in works.items()}
+    assert shapes["ordinary"] == shapes["separable"] == shapes["pointwise"] == spec.output_shape
+    assert shapes["depthwise"] == spec.intermediate_shape
+
+
+def test_channels_last_is_what_runs():
+    spec = ConvSpec(16, 8, h=16, w=12)
+    works = layer.works_of(spec, Conditions("cpu", 1, True, "float32"))
+    with torch.inference_mode():
+        assert all(work().is_contiguous(memory_format=torch.channels_last) for work in works.values())
+
+
+def test_the_process_is_put_back():
+    threads, collecting = torch.get_num_threads(), gc.isenabled()
+    MeasureLayer(Conditions("cpu", 3, False, "float32"), ConvSpec(4, 4, h=4, w=4), QUICK).run()
+    assert (torch.get_num_threads(), gc.isenabled()) == (threads, collecting)
+    tiny = torch.tensor([1e-40]) * 1.0
+    assert tiny.item() != 0, "denormals are denormal again"
+
+
+def test_backends_are_torch_s_own_names():
+    image = torch.randn(1, 32, 32, 32)
+    one = MeasureLayer(CPU, ConvSpec(64, 32, h=32, w=32), QUICK).run()
+    if not hasattr(torch._C, "_select_conv_backend"):
+        assert one.backends == NO_BACKENDS
+        return
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        told = torch._C._select_conv_backend(
+            image, torch.randn(64, 32, 3, 3), None, [1, 1], [1, 1], [1, 1], False, [0, 0], 1
+        )
+    finally:
+        torch.set_num_threads(threads)
+    assert one.backends.ordinary == str(told).rpartition(".")[2]
+
+
+def test_peaks_are_rates():
+    peaks = MeasurePeaks(CPU, 0.05).run()
+    assert isinstance(peaks, Peaks)
+    assert min(peaks.matmul_flops, peaks.copy_bytes, peaks.conv_flops) > 1e7
+    assert peaks.conv_shape == "128×128×3×3 on 1×128×28×28"
+
+
+def test_probe():
+    machine = Probe(CPU).run()
+    assert machine.torch == torch.__version__
+    assert machine.cores >= 1
+    with pytest.raises(DsconvError, match=r"no device mps here: torch .* finds no Metal"):
+        Probe(Conditions("mps", 1, False, "float32")).run()
+
+
+def test_a_dtype_that_cannot_run_is_told_in_torch_s_words(monkeypatch):
+    def refuse(*_, **__):
+        raise RuntimeError("\"slow_conv2d_cpu\" not implemented for 'Half'\nand more")
+
+    monkeypatch.setattr(probe, "conv2d", refuse)
+    with pytest.raises(DsconvError, match=r"cpu cannot run convolutions in float16 here .*not implemented for 'Half'"):
+        Probe(Conditions("cpu", 1, False, "float16")).run()
+
+
+def test_a_layer_that_torch_cannot_run_is_an_error():
+    with pytest.raises(CannotMeasureError, match="torch could not run this layer on cpu"):
+        MeasureLayer(CPU, ConvSpec(2**30, 2**30, h=2**20, w=2**20), QUICK).run()
+
+
+def test_cpu_is_always_among_the_devices():
+    found = {one.device.partition(":")[0]: one for one in ListDevices().run()}
+    assert found["cpu"].usable
+    assert {"cuda", "mps"} <= set(found)
