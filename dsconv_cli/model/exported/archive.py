@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final, Self
 
-from dsconv_cli.model.exported.checks import RefusedError
+from dsconv_cli.model.exported.checks import RefusedError, pickled
 
 _BAD_ZIP: Final = (zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, EOFError, ValueError)
 _ENCRYPTED: Final = 0x1
@@ -40,17 +40,17 @@ class Layout:
         for name in names:
             inner = name.removeprefix(folder)
             if not name.startswith(folder) or not self._pattern.fullmatch(inner):
-                raise RefusedError(_unknown(name, inner))
+                raise _unknown(name, inner)
             found[inner] = name
         if len({name.casefold() for name in names}) < len(names):
             raise RefusedError("two entries have the same name but for its case")
         return found
 
 
-def _unknown(name: str, inner: str) -> str:
+def _unknown(name: str, inner: str) -> RefusedError:
     if _PICKLED.match(inner):
-        return f"it holds pickled objects or compiled code ({name}), which could run anything; export it again without them"
-    return f"it has an entry that torch does not write ({name!r})"
+        return pickled(name)
+    return RefusedError(f"it has an entry that torch does not write ({name!r})")
 
 
 class Archive:

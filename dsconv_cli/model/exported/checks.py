@@ -39,6 +39,13 @@ class RefusedError(Exception):
         return f"{'.'.join(reversed(self.where))}: {self.reason}" if self.where else self.reason
 
 
+def pickled(what: str) -> RefusedError:
+    """The refusal of what would be run: an object of any class, or a library."""
+    return RefusedError(
+        f"it holds pickled objects or compiled code ({what}), which could run anything; export it again without"
+    )
+
+
 def parse_json(data: bytes) -> Value:
     """JSON in UTF-8 in which every key stands once.
 

@@ -6,7 +6,17 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from dsconv_cli.model.exported.checks import RefusedError, Value, flag, mapped, matching, parse_json, record, whole
+from dsconv_cli.model.exported.checks import (
+    RefusedError,
+    Value,
+    flag,
+    mapped,
+    matching,
+    parse_json,
+    pickled,
+    record,
+    whole,
+)
 from dsconv_cli.model.exported.program import path, tensor_meta
 
 #: Bytes of an element by torch's numbers for its types (`ScalarType` in torch/_export/serde/schema.py).
@@ -62,7 +72,7 @@ def not_pickled(value: Value) -> Value:
     """`use_pickle`, which must be false and nothing that only counts as false."""
     if value is False:
         return value
-    raise RefusedError("it holds pickled objects, which could run anything; export it again without them")
+    raise pickled("use_pickle")
 
 
 def checked_table(data: bytes, prefix: str, sizes: Mapping[str, int]) -> tuple[bytes, list[str]]:

@@ -94,7 +94,9 @@ def _keys(value: Value) -> Value:
 
 
 def _branch(value: Value) -> Value:
-    kind = value.get("type") if isinstance(value, dict) else refuse(value, "tree of arguments")
+    if not isinstance(value, dict):
+        refuse(value, "tree of arguments")
+    kind = value.get("type")
     if kind is not None and kind not in _CONTAINERS:
         kind = value.get("context") if kind == "collections.namedtuple" else kind
         raise RefusedError(f"an input or output is a {kind}, and only tuples, lists and dicts of tensors are known")

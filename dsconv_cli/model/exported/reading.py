@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import logging
 import re
+import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch.export import ExportedProgram
@@ -151,28 +152,15 @@ def _written(entries: Iterator[tuple[str, bytes]], folder: str) -> io.BytesIO:
 
 @contextmanager
 def _first_fault() -> Iterator[None]:
-    """Raise what torch logs when it cannot read a program, not what it raises then, which is about the older layout.
-
-    Raises:
-        Exception: what was logged, or what the block raises.
-    """
-    faults: list[BaseException] = []
-
-    class Listener(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.exc_info and record.exc_info[1] is not None:
-                faults.append(record.exc_info[1])
-
-    logger, listener = logging.getLogger("torch.export"), Listener()
-    before, disabled = logger.propagate, logging.root.manager.disable
-    logger.addHandler(listener)
-    logger.propagate = False
-    logging.disable(logging.NOTSET)
+    """Raise what torch only logs when it cannot read a program, instead of "check the warnings above"."""
+    faults: list[BaseException | None] = []
+    logger: Any = logging.getLogger("torch.export")
+    # A handler would hear nothing: logs are turned off around foreign code.
+    logger.warning = lambda *_, **__: faults.append(sys.exc_info()[1])
     try:
         yield
     except Exception as error:  # noqa: BLE001  whichever it is, it goes on
-        raise (faults[0] if faults else error) from None
+        first = faults[0] if faults and "warnings above" in str(error) else None
+        raise first or error from None
     finally:
-        logger.removeHandler(listener)
-        logger.propagate = before
-        logging.disable(disabled)
+        del logger.warning

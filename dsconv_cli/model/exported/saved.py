@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from dsconv_cli.model.exported.archive import Archive, Layout
-from dsconv_cli.model.exported.checks import RefusedError
+from dsconv_cli.model.exported.checks import RefusedError, pickled
 from dsconv_cli.model.exported.payloads import View, check_total
 
 _LAYOUT: Final = Layout(
@@ -26,6 +26,7 @@ _LAYOUT: Final = Layout(
     r"\.data/(version|serialization_id)",
     folder=True,
 )
+_ZIP: Final = b"PK\x03\x04"
 _OPCODES: Final = frozenset(
     {
         *("PROTO", "FRAME", "STOP", "MARK", "NONE", "NEWTRUE", "NEWFALSE", "GLOBAL", "REDUCE", "BINPERSID"),
@@ -64,12 +65,14 @@ def read_saved(data: bytes) -> object:
     Raises:
         RefusedError: it holds anything but tensors, numbers, text, tuples, lists and dicts.
     """
+    if not data.startswith(_ZIP):
+        raise pickled("the format of torch.save before 1.6")
     with Archive(io.BytesIO(data), _LAYOUT) as archive:
         if archive.sizes.get("byteorder") and archive.read("byteorder") != b"little":
             raise RefusedError("its numbers are not in little-endian order")
-        pickled = archive.read("data.pkl")
-        _check_opcodes(pickled)
-        reader = _Reader(archive, pickled)
+        code = archive.read("data.pkl")
+        _check_opcodes(code)
+        reader = _Reader(archive, code)
         try:
             found = reader.load()
         except RefusedError:
@@ -80,11 +83,11 @@ def read_saved(data: bytes) -> object:
     return _plain(found)
 
 
-def _check_opcodes(pickled: bytes) -> None:
+def _check_opcodes(code: bytes) -> None:
     try:
-        for opcode, _, _ in pickletools.genops(pickled):
+        for opcode, _, _ in pickletools.genops(code):
             if opcode.name not in _OPCODES:
-                raise RefusedError(f"it holds pickled objects, which could run anything ({opcode.name})")
+                raise pickled(opcode.name)
     except ValueError as error:
         raise RefusedError(f"a damaged pickle ({error})") from None
 
@@ -92,8 +95,8 @@ def _check_opcodes(pickled: bytes) -> None:
 class _Reader(pickle.Unpickler):
     """Python's reader, for which nothing exists but what is needed to write down a tensor."""
 
-    def __init__(self, archive: Archive, pickled: bytes) -> None:
-        super().__init__(io.BytesIO(pickled))
+    def __init__(self, archive: Archive, code: bytes) -> None:
+        super().__init__(io.BytesIO(code))
         self.views: list[View] = []
         self._archive = archive
         self._known: Mapping[tuple[str, str], Any] = {
@@ -110,7 +113,7 @@ class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """What a name in the pickle stands for."""
         if (module, name) not in self._known:
-            raise RefusedError(f"it holds pickled objects, which could run anything ({module}.{name})")
+            raise pickled(f"{module}.{name}")
         return self._known[module, name]
 
     def persistent_load(self, saved: Any) -> _Storage:
@@ -142,7 +145,7 @@ class _Reader(pickle.Unpickler):
     def _of_type(self, build: Callable[..., Any], _type: None, args: tuple[Any, ...], _state: object) -> Any:
         """A tensor that carried attributes: without them."""
         if build != self._tensor:
-            raise RefusedError("it holds pickled objects, which could run anything (a tensor of its own making)")
+            raise pickled("a tensor of its own making")
         return build(*args)
 
 
