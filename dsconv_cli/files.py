@@ -48,7 +48,7 @@ def check_targets(paths: Sequence[Path]) -> None:
                 raise DsconvError(f"{path} is to be written twice")
             seen.add(target)
             _check_target(path)
-            with interrupts.held():
+            with interrupts.held:
                 handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
                 os.close(handle)
                 Path(name).unlink()
@@ -96,7 +96,7 @@ def replacing(path: Path) -> Iterator[Replacement]:
     """
     with _naming(path):
         target = path.resolve()
-        with interrupts.held():
+        with interrupts.held:
             handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
             temporary, stream = Path(name), os.fdopen(handle, "wb")
             interrupts.at_end(temporary.unlink)

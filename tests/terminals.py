@@ -55,6 +55,11 @@ class Terminal:
         os.close(self._ours)
         return self.process.wait(0)
 
+    def hang_up(self):
+        """The window is closed."""
+        os.close(self._theirs)
+        os.close(self._ours)
+
     @property
     def written(self):
         return self._raw.decode(errors="replace").replace("\r\n", "\n")
@@ -84,7 +89,7 @@ class Screen:
     def __init__(self, text, columns, lines):
         self.rows, self.cursor_shown = [""], True
         self._row = self._column = 0
-        self._columns, self._lines = columns, lines
+        self.columns, self._lines = columns, lines
         for asked, numbers, letter, character in _SEQUENCE.findall(text):
             if character:
                 self._put(character)
@@ -104,7 +109,7 @@ class Screen:
                 self.rows.append("")
         else:
             assert character.isprintable(), repr(character)
-            if self._column == self._columns:
+            if self._column == self.columns:
                 self._put("\r")
                 self._put("\n")
             row = self.rows[self._row].ljust(self._column)

@@ -199,7 +199,7 @@ def test_plot(here, tmp_path):
 def test_plot_shows_every_mac(program):
     pytest.importorskip("matplotlib")
     from dsconv_cli import analyse
-    from dsconv_cli.report.model.plot import figure
+    from dsconv_cli.report.pictures.network import figure
 
     result = analyse(torch.export.load(program), (1, 3, 16, 16))
     axes = figure(result).axes[0]
@@ -228,19 +228,20 @@ def test_nothing_is_cut_off(width):
     from model_checks import ConvMobileNet
 
     from dsconv_cli import analyse
-    from dsconv_cli.report import View
-    from dsconv_cli.report.model import Shown, render
+    from dsconv_cli.report.network import page
+    from dsconv_cli.report.page import View
+    from dsconv_cli.report.table import render
 
     with torch.device("meta"):
         network = torch.nn.ModuleDict({"a_rather_long_name_of_a_backbone": ConvMobileNet()})[
             "a_rather_long_name_of_a_backbone"
         ]
     result = analyse(network, (1, 3, 224, 224))
-    out = render("table", result, Shown(View(width=width)))
+    out = render(page(result), View(width=width))
     assert all(len(line) <= width for line in out.splitlines())
     assert "…" not in out
     assert "4,867,293,184" in out
-    ascii_out = render("table", result, Shown(View(width=width, unicode=False)))
+    ascii_out = render(page(result), View(width=width, unicode=False))
     assert ascii_out.isascii()
 
 

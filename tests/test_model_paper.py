@@ -71,12 +71,11 @@ def test_table_2(mobilenet):
 
 
 def test_table_2_in_the_table(mobilenet):
-    from dsconv_cli.report import View
-    from dsconv_cli.report.model import Shown, render
+    from dsconv_cli.report.network import page
+    from dsconv_cli.report.page import View
+    from dsconv_cli.report.table import render
 
-    first = next(
-        line for line in render("table", analyse(mobilenet, IMAGE), Shown(View())).splitlines() if "3×3" in line
-    )
+    first = next(line for line in render(page(analyse(mobilenet, IMAGE)), View()).splitlines() if "3×3" in line)
     assert first.split()[:1] == ["0"]
     assert "1.91%" in first
 

@@ -12,18 +12,19 @@ import pytest
 from conftest import SCRIPT, clean_environment
 from fakes import timing
 
-from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.keys import KEYS, NAMED_KEYS
 from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.counting.result import Counted
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.cost import Counts
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.report.lines import json_line
+from dsconv_cli.report.rows import json_line
 from dsconv_cli.sweep.results import ResultsFile, comparison_of
 
 LINE = json_line(tuple(KEYS))
 SETTINGS = {"--profiler": "none", "--time": "off"}
 SPECS = [ConvSpec(k, 4) for k in (8, 16, 32, 16)]
+ROWS = list(map(closed_forms, SPECS))
 TIMING = timing(warnings=("a", "b"))
 
 
@@ -65,16 +66,28 @@ def test_a_torn_row_is_cut_off(tmp_path, cut):
     with ResultsFile(path, SETTINGS) as file:
         assert file.rows == 2
         assert file.torn == cut % len(rows[2])
-        for spec in file.missing(SPECS):
-            file.append(closed_forms(spec))
+        for one in file.missing(ROWS):
+            file.append(one)
     assert path.read_bytes() == b"".join(rows)
 
 
 def test_a_layer_that_is_there_twice_needs_two_rows(tmp_path):
     with ResultsFile(tmp_path / "rows.jsonl", SETTINGS) as file:
         file.append(closed_forms(SPECS[1]))
-        assert list(file.missing(SPECS)) == [SPECS[0], SPECS[2], SPECS[3]]
-        assert list(file.missing(SPECS * 2)).count(SPECS[1]) == 3
+        assert list(file.missing(ROWS)) == [ROWS[0], ROWS[2], ROWS[3]]
+        assert list(file.missing(ROWS * 2)).count(ROWS[1]) == 3
+
+
+def test_two_names_of_one_layer_are_two_layers(tmp_path):
+    a, b = (closed_forms(SPECS[0], name) for name in "ab")
+    settings = {**SETTINGS, "names": "yes"}
+    with ResultsFile(tmp_path / "rows.jsonl", settings, NAMED_KEYS) as file:
+        file.append(a)
+    with ResultsFile(tmp_path / "rows.jsonl", settings, NAMED_KEYS) as file:
+        assert list(file.missing([a, b, a])) == [b, a]
+        assert [one.name for one in file.read_all([a])] == ["a"]
+    with pytest.raises(DsconvError, match="was made with names yes, this run has no"):
+        ResultsFile(tmp_path / "rows.jsonl", {**SETTINGS, "names": "no"})
 
 
 def test_what_is_there_is_not_measured_again_and_counts_everywhere(dsconv, tmp_path):

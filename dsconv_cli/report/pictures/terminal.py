@@ -8,10 +8,8 @@ from math import floor, log2, log10
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
-from dsconv_cli.errors import DsconvError
 from dsconv_cli.numbers import ascii_text
-from dsconv_cli.report.plots.files import INSTALL
-from dsconv_cli.report.plots.picture import Drawing, Line
+from dsconv_cli.report.pictures.drawing import Drawing, Line
 
 if TYPE_CHECKING:
     from plotille import Canvas
@@ -31,18 +29,6 @@ Scale = Callable[[float], float]
 Scales = tuple[Scale, Scale]
 #: Left, right, bottom, top, as the scales have them.
 Limits = tuple[float, float, float, float]
-
-
-def check_installed() -> None:
-    """Find out before anything is measured.
-
-    Raises:
-        DsconvError: plotille is not installed.
-    """
-    from importlib.util import find_spec
-
-    if find_spec("plotille") is None:
-        raise DsconvError(f"--plot - needs plotille; install it with {INSTALL}")
 
 
 def text(drawing: Drawing, *, width: int, color: bool, unicode: bool) -> str:

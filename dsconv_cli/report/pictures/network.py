@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dsconv_cli.model.result import Layer, ModelResult
 from dsconv_cli.model.tree import ROOT, Line, leaves, tree_lines
 from dsconv_cli.numbers import scaled, times
-from dsconv_cli.report.model.content import shapes, title
+from dsconv_cli.report.network import shapes, title
+from dsconv_cli.report.pictures.image import image
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,9 +38,7 @@ _STYLES: Final = (
 
 def draw(result: ModelResult, kind: str, depth: int | None = None) -> bytes:
     """The picture as a file of `kind`: "svg", "png", "pdf"."""
-    out = io.BytesIO()
-    figure(result, depth).savefig(out, format=kind, bbox_inches="tight", dpi=150)
-    return out.getvalue()
+    return image(figure(result, depth), kind, bbox_inches="tight")
 
 
 def figure(result: ModelResult, depth: int | None = None) -> Figure:

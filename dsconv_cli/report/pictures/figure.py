@@ -1,24 +1,17 @@
-"""A drawing as an SVG or PNG file, by matplotlib. It is loaded here and nowhere else."""
+"""A drawing as a figure of matplotlib."""
 
 from __future__ import annotations
 
-import io
 from math import log2
-from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
-from dsconv_cli.errors import DsconvError
-from dsconv_cli.report.plots.picture import Drawing, Line
+from dsconv_cli.report.pictures.drawing import Drawing, Line
+from dsconv_cli.report.pictures.image import image
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-#: What a file's ending means.
-FORMATS: Final = (".svg", ".png")
-
-INSTALL: Final = "pip install 'dsconv-cli[plot]'"
 
 #: Okabe and Ito's colours, which people with colour-blindness can tell apart, without black and yellow.
 _COLORS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F4FC9", "#8C564B")
@@ -27,37 +20,12 @@ _GREY: Final = "#666666"
 #: More labelled values than this would run into each other.
 _MOST_TICKS: Final = 14
 _SIZE_INCHES: Final = (8.0, 5.2)
-_DPI: Final = 150
 _CAPTION_COLUMNS: Final = 110
 
 
-def check_installed() -> None:
-    """Find out before anything is measured.
-
-    Raises:
-        DsconvError: matplotlib is not installed.
-    """
-    from importlib.util import find_spec
-
-    if find_spec("matplotlib") is None:
-        raise DsconvError(f"--plot to a file needs matplotlib; install it with {INSTALL}")
-
-
-def image(drawing: Drawing, ending: str) -> bytes:
-    """The picture as the bytes of a file with that ending."""
-    import matplotlib as mpl
-
-    out = io.BytesIO()
-    # Text stays text in an SVG, and the same drawing gives the same file.
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "dsconv"}):
-        metadata: dict[str, Any] = {"Date": None} if ending == ".svg" else {}
-        figure(drawing).savefig(out, format=ending[1:], dpi=_DPI, metadata=metadata)
-    return out.getvalue()
-
-
-def save(drawing: Drawing, path: Path) -> bytes:
-    """The picture for `path`, by its ending."""
-    return image(drawing, path.suffix.lower())
+def draw(drawing: Drawing, kind: str) -> bytes:
+    """The picture as a file of `kind`."""
+    return image(figure(drawing), kind)
 
 
 def figure(drawing: Drawing) -> Figure:

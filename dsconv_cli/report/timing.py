@@ -1,25 +1,18 @@
-"""What a timing says, in words and cells, before any layout: shared by the table, Markdown and the picture."""
+"""What a timing says, in words and cells."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.numbers import seconds, significant, times
+from dsconv_cli.report.page import Item, Items, Line, Tone
 from dsconv_cli.timing.reasons import Operator, Operators, explain_time, operators
 from dsconv_cli.timing.result import Fastest, Timing
 
-Tone = Literal["good", "bad", "plain", "dim"]
 Cells = tuple[str, str, str, str]
-
-
-class Line(NamedTuple):
-    """A line of text, and how it is meant."""
-
-    tone: Tone
-    text: str
 
 
 class TimeRow(NamedTuple):
@@ -34,14 +27,14 @@ class TimeRow(NamedTuple):
 _VERDICT_TONES: Final[dict[str, Tone]] = {"faster": "good", "slower": "bad"}
 
 
-def time_rows(one: Comparison) -> tuple[TimeRow, ...]:
+def rows(one: Comparison) -> tuple[TimeRow, ...]:
     """Time and what it makes of the counts; nothing if it was not measured."""
     timing = one.time
     if timing is None:
         return ()
     three = operators(one.cost, timing)
     macs, time = three.depthwise_mac_share, three.depthwise_time_share
-    rows = [
+    found = [
         TimeRow("median time", "time", _medians(timing), Fraction(timing.speedup.value)),
         _fastest(timing.fastest),
         TimeRow("GFLOP/s", "GFLOP/s", _rates(one, timing, three, lambda each: each.flop_rate)),
@@ -53,8 +46,8 @@ def time_rows(one: Comparison) -> tuple[TimeRow, ...]:
         fixed = timing.fixed_s
         both = fixed.depthwise + fixed.pointwise
         calls = tuple(seconds(value) for value in (fixed.ordinary, both, fixed.depthwise, fixed.pointwise))
-        rows.append(TimeRow("cost of a call", "call", calls))  # type: ignore[arg-type]
-    return tuple(rows)
+        found.append(TimeRow("cost of a call", "call", calls))  # type: ignore[arg-type]
+    return tuple(found)
 
 
 def _medians(timing: Timing) -> Cells:
@@ -85,22 +78,19 @@ def _rates(one: Comparison, timing: Timing, three: Operators, rate: Callable[[Op
     return (whole, both, first, second)
 
 
-def time_lines(one: Comparison) -> tuple[Line, ...]:
-    """The speed-up, whether it can be believed, what it holds for, and why it is what it is."""
+def section(one: Comparison) -> tuple[Line | Items, ...]:
+    """The speed-up, whether it can be believed, what it holds for, and why it is not the ratio of MACs."""
     timing = one.time
     if timing is None:
         return ()
     return (
-        Line(_VERDICT_TONES.get(timing.verdict, "plain"), speedup_line(timing)),
-        *(Line("bad", f"unreliable: {text}") for text in timing.warnings),
-        Line("dim", regime_line(timing)),
-        *([Line("dim", peaks_line(timing))] if timing.peaks else []),
+        Line(speedup_line(timing), _VERDICT_TONES.get(timing.verdict, "plain")),
+        *(Line(f"unreliable: {text}", "bad") for text in timing.warnings),
+        Line(regime_line(timing), "dim"),
+        *([Line(peaks_line(timing), "dim")] if timing.peaks else []),
+        Line("Time beside MACs:", "lead"),
+        Items(tuple(Item(sentence) for sentence in explain_time(one.cost, timing))),
     )
-
-
-def explanation(one: Comparison) -> tuple[str, ...]:
-    """Why the time ratio is not the MACs ratio; nothing if there is no time."""
-    return () if one.time is None else explain_time(one.cost, one.time)
 
 
 def speedup_line(timing: Timing) -> str:

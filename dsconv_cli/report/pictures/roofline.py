@@ -1,14 +1,14 @@
-"""The roofline as a picture. matplotlib is imported only here, and only when a picture is asked for."""
+"""The roofline: the three operators of a layer under what the machine reaches."""
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any, Final
 
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.numbers import seconds, significant
-from dsconv_cli.report import View, content
-from dsconv_cli.report.timed_content import short_regime
+from dsconv_cli.report import layer
+from dsconv_cli.report.pictures.image import image
+from dsconv_cli.report.timing import short_regime
 from dsconv_cli.timing.roofline import Roofline, roofline
 
 if TYPE_CHECKING:
@@ -23,32 +23,18 @@ _MARKS: Final = {
 }
 
 
-def render(comparison: Comparison, _: View) -> str:
-    """The picture as SVG, the same for the same figures."""
-    import matplotlib as mpl
-
-    with mpl.rc_context({"svg.hashsalt": "dsconv", "svg.fonttype": "none"}):
-        return _draw(comparison, "svg", metadata={"Date": None}).decode()
+def draw(one: Comparison, kind: str) -> bytes:
+    """The picture of a layer that was timed, as a file of `kind`."""
+    return image(_figure(one), kind, bbox_inches="tight")
 
 
-def draw_png(comparison: Comparison) -> bytes:
-    """The picture as PNG."""
-    return _draw(comparison, "png", dpi=150)
-
-
-def _draw(comparison: Comparison, kind: str, **options: Any) -> bytes:
-    out = io.BytesIO()
-    _figure(comparison).savefig(out, format=kind, bbox_inches="tight", **options)
-    return out.getvalue()
-
-
-def _figure(comparison: Comparison) -> Figure:
+def _figure(one: Comparison) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.5, 5))
     axes = figure.subplots()
-    assert comparison.time is not None
-    roof = roofline(comparison.cost, comparison.time)
+    assert one.time is not None
+    roof = roofline(one.cost, one.time)
     axes.set_xscale("log")
     axes.set_yscale("log")
     _roof(axes, roof)
@@ -61,9 +47,9 @@ def _figure(comparison: Comparison) -> Figure:
     axes.grid(visible=True, which="major", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.legend(loc="best", frameon=True)
-    axes.set_title(f"{content.title(comparison.spec)}\n{content.shapes(comparison.spec)}", fontsize=10)
-    assert comparison.time is not None
-    figure.text(0.5, 0.0, short_regime(comparison.time), ha="center", va="top", fontsize=8, color="#555555")
+    axes.set_title(f"{layer.title(one.spec)}\n{layer.shapes(one.spec)}", fontsize=10)
+    assert one.time is not None
+    figure.text(0.5, 0.0, short_regime(one.time), ha="center", va="top", fontsize=8, color="#555555")
     return figure
 
 
