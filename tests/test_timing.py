@@ -248,6 +248,8 @@ def test_an_exception_closes_the_laboratory():
         ({"budget_s": 0}, "above 0"),
         ({"budget_s": math.nan}, "above 0"),
         ({"budget_s": math.inf}, "above 0"),
+        ({"precision": 0}, "precision must be a fraction between 0 and 1, such as 0.05, not 0"),
+        ({"precision": math.nan}, "not nan"),
     ],
 )
 def test_settings_that_make_no_sense(settings, words):

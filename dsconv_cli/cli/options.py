@@ -30,6 +30,8 @@ OUTPUT: Final = "The output"
 
 #: Seconds that timing one layer may take.
 BUDGET: Final = "15"
+#: The interval that is called reliable.
+PRECISION: Final = "0.05"
 
 
 def option(*names: str, text: str, panel: str, metavar: str | None = None, envvar: str | None = None) -> Any:
@@ -167,6 +169,15 @@ Budget = Annotated[
     str,
     option("--budget", text="Seconds that timing a layer may take, at most.", panel=MEASUREMENT, metavar="SECONDS"),
 ]
+Precision = Annotated[
+    str,
+    option(
+        "--precision",
+        text="Half-width of the time ratio's 95% interval, as a fraction of it, at which timing ends.",
+        panel=MEASUREMENT,
+        metavar="FRACTION",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -178,6 +189,7 @@ class TimingOptions(Group):
     threads: Threads = None
     channels_last: ChannelsLast = False
     budget: Budget = BUDGET
+    precision: Precision = PRECISION
 
     def settings(self, wanted: bool) -> TimingSettings | None:
         """The options as `TimingSettings`, or None where no time is `wanted`.
@@ -195,6 +207,7 @@ class TimingOptions(Group):
             threads=DEFAULT_THREADS if self.threads is None else integer(self.threads, "--threads"),
             channels_last=self.channels_last,
             budget_s=seconds(self.budget or BUDGET, "--budget"),
+            precision=fraction(self.precision, "--precision"),
         )
 
     def _refuse_without_time(self) -> None:
@@ -222,13 +235,29 @@ def seconds(text: str, label: str) -> float:
     Raises:
         DsconvError: the text is anything else.
     """
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value > 0):
+    value = _number(text)
+    if not 0 < value < math.inf:
         raise DsconvError(f"{label} must be a number of seconds above 0, not {quoted(text)}")
     return value
+
+
+def fraction(text: str, label: str) -> float:
+    """A number between 0 and 1.
+
+    Raises:
+        DsconvError: the text is anything else.
+    """
+    value = _number(text)
+    if not 0 < value < 1:
+        raise DsconvError(f"{label} must be a fraction between 0 and 1, such as {PRECISION}, not {quoted(text)}")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 FormatName = Annotated[
