@@ -54,6 +54,16 @@ InputDtype = Annotated[
         metavar="DTYPE",
     ),
 ]
+Inputs = Annotated[
+    str | None,
+    opt.option(
+        "--inputs",
+        text="Instead, a function that gives the arguments as the network takes them, be they tensors, lists, dicts, "
+        "numbers or flags: a tuple of them in the order of forward, a dict of them by name, or the only one.",
+        panel=NETWORK,
+        metavar="MODULE:FUNCTION",
+    ),
+]
 Keep = Annotated[
     list[str] | None,
     opt.option(
@@ -203,6 +213,7 @@ def model(
     arg: Arg = None,
     input_shape: Input = None,
     input_dtype: InputDtype = None,
+    inputs_by: Inputs = None,
     keep: Keep = None,
     only: Only = None,
     min_ratio: MinRatio = None,
@@ -243,9 +254,9 @@ def model(
         target_macs=target_macs,
         target_params=target_params,
     )
-    inputs = model_run.parse_inputs(input_shape or (), input_dtype or ())
+    inputs = model_run.parse_inputs(input_shape or (), input_dtype or (), inputs_by)
     own = timing.dtype and opt.choice("--dtype", timing.dtype, DTYPE_BYTES)
-    recipe = Recipe(target, model_run.parse_arguments(arg or ()), inputs, own)
+    recipe = Recipe(target, model_run.parse_arguments(arg or ()), inputs, own, inputs_by or "")
     key, checks = asked(KEYS, [] if time else ["totals.time"], output.get, gates)
     files = [parse_file("model", text) for text in output.output or ()]
     files += [] if plot is None else [parse_picture("model", plot)]
@@ -256,7 +267,7 @@ def model(
     stdout.reserve()
     result = model_run.measure(streams, recipe, selection, settings)
     for note in result.notes:
-        streams.note(note)
+        streams.note(model_run.in_options(note))
     if rest is not None:
         replace_file(rest, layers_file(result, rest.suffix.lower()))
     raise typer.Exit(to.deliver(report(result, levels), KEYS, result))

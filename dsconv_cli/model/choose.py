@@ -46,11 +46,11 @@ def check_globs(names: Sequence[str], selection: Selection) -> None:
     Raises:
         DsconvError: a glob that matches nothing.
     """
-    for option, globs in (("--keep", selection.keep), ("--only", selection.only)):
+    for argument, globs in (("keep", selection.keep), ("only", selection.only)):
         for glob in globs:
             if not any(fnmatchcase(name, glob) for name in names):
                 some = ", ".join(name or "''" for name in names[:5]) + (", ..." if len(names) > 5 else "")
-                raise DsconvError(f"{option} {glob!r} matches no convolution; they are {some}")
+                raise DsconvError(f"`{argument}` {glob!r} matches no convolution; they are {some}")
 
 
 def why_kept(layers: Iterable[Layer], selection: Selection) -> dict[str, str | None]:
@@ -109,7 +109,7 @@ def fewest(candidates: Mapping[str, Saving], aims: Sequence[Target]) -> set[str]
     if found is None:
         raise CannotMeasureError(
             "no set of the eligible layers reaches both targets at once, though each can be reached alone; "
-            "raise --target-macs or --target-params"
+            "raise `target_macs` or `target_params`"
         )
     return found
 
@@ -119,7 +119,7 @@ def _check_reachable(candidates: Mapping[str, Saving], aim: Target) -> None:
     if best > aim.aim:
         unit = "MACs" if aim.metric == "macs" else "parameters"
         raise CannotMeasureError(
-            f"--target-{aim.metric} {aim.aim:,} cannot be reached: with all {len(candidates)} layers that may be "
+            f"`target_{aim.metric}` {aim.aim:,} cannot be reached: with all {len(candidates)} layers that may be "
             f"replaced the network still has {best:,} {unit}"
         )
 

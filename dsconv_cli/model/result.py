@@ -31,13 +31,16 @@ class InputShape(NamedTuple):
 class Recipe:
     """How a network is made and called: so that another process can make it as well.
 
-    `dtype` is what its floating numbers are converted to; empty: they stay what they are.
+    `target` names it and `arguments` are its factory's. It is called with tensors of the shapes `inputs`, or with what
+    the function named `inputs_by` gives, or, without either, with what it brings along. `dtype` is what its floating
+    numbers are converted to; empty: they stay what they are.
     """
 
     target: str
     arguments: Mapping[str, Any]
-    inputs: tuple[InputShape, ...]
+    inputs: tuple[InputShape, ...] = ()
     dtype: str = ""
+    inputs_by: str = ""
 
 
 class BeforeAfter(NamedTuple):

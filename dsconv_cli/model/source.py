@@ -222,7 +222,7 @@ def _check_exported_call(module: Any, args: tuple[Any, ...], kwargs: Mapping[str
         count = expected.num_leaves
         raise DsconvError(
             f"the program was exported with {count} input{'s' if count != 1 else ''}, not with these "
-            f"{len(args) + len(kwargs)}; without --input it is run on inputs like those"
+            f"{len(args) + len(kwargs)}; without `inputs` it is run on inputs like those"
         )
 
 
