@@ -235,8 +235,10 @@ def model(
     The network is run once as it is and once with the chosen layers really replaced, on the meta device where it
     allows that: then nothing is computed and no memory used, at any resolution.
 
-    TARGET is code: loading it from a package or a path runs it, so name only what you would run. Nothing is loaded
-    from pickles, and a .pt2 file that holds one is refused.
+    TARGET is code: loading it from a package or a path runs it, so name only what you would run. What it prints goes
+    to stderr. A .pt2 file is looked through before torch reads it, and refused if it holds pickled objects, compiled
+    code, expressions that are not arithmetic, operators that are not torch's own, or more than the file has bytes for;
+    a file from a stranger is still a file from a stranger.
     """
     # What only this command needs is loaded only for it.
     from dsconv_cli.cli import model_run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -19,6 +18,7 @@ from dsconv_cli.keys import Keys
 from dsconv_cli.layer.fields import FIELDS, Field
 from dsconv_cli.layer.reading import integer, layer
 from dsconv_cli.layer.spec import Bias, ConvSpec
+from dsconv_cli.numbers import decimal
 
 if TYPE_CHECKING:
     from dsconv_cli.timing.settings import TimingSettings
@@ -28,6 +28,9 @@ LAYER: Final = "The layer"
 MEASUREMENT: Final = "The measurement"
 OUTPUT: Final = "The output"
 
+_MOST_SECONDS: Final = 10_000_000
+#: More than any machine that is timed here has.
+_MOST_THREADS: Final = 1024
 #: Seconds that timing one layer may take.
 BUDGET: Final = "15"
 #: The interval that is called reliable.
@@ -204,7 +207,7 @@ class TimingOptions(Group):
 
         return TimingSettings(
             device=self.device,
-            threads=DEFAULT_THREADS if self.threads is None else integer(self.threads, "--threads"),
+            threads=DEFAULT_THREADS if self.threads is None else integer(self.threads, "--threads", most=_MOST_THREADS),
             channels_last=self.channels_last,
             budget_s=seconds(self.budget or BUDGET, "--budget"),
             precision=fraction(self.precision, "--precision"),
@@ -230,15 +233,16 @@ def timer_of(settings: TimingSettings | None) -> Iterator[Timer | None]:
 
 
 def seconds(text: str, label: str) -> float:
-    """A positive, finite number of seconds.
+    """A positive number of seconds, of at most `_MOST_SECONDS`.
 
     Raises:
         DsconvError: the text is anything else.
     """
-    value = _number(text)
-    if not 0 < value < math.inf:
-        raise DsconvError(f"{label} must be a number of seconds above 0, not {quoted(text)}")
-    return value
+    value = decimal(text)
+    if value is None or not 0 < value <= _MOST_SECONDS:
+        limit = f"{_MOST_SECONDS:,}, which is four months"
+        raise DsconvError(f"{label} must be a number of seconds above 0, at most {limit}, not {quoted(text)}")
+    return float(value)
 
 
 def fraction(text: str, label: str) -> float:
@@ -247,17 +251,10 @@ def fraction(text: str, label: str) -> float:
     Raises:
         DsconvError: the text is anything else.
     """
-    value = _number(text)
-    if not 0 < value < 1:
+    value = decimal(text)
+    if value is None or not 0 < value < 1:
         raise DsconvError(f"{label} must be a fraction between 0 and 1, such as {PRECISION}, not {quoted(text)}")
-    return value
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
+    return float(value)
 
 
 FormatName = Annotated[
