@@ -247,13 +247,13 @@ def test_nothing_is_cut_off(width):
 
 def test_five_hundred_layers_fit_a_screen():
     from dsconv_cli import analyse
-    from dsconv_cli.model.tree import SCREEN_LINES, tree_lines
+    from dsconv_cli.model.tree import SCREEN_LINES, branches
 
     conv = [torch.nn.Conv2d(8, 8, 3, padding=1, device="meta") for _ in range(500)]
     stages = [torch.nn.Sequential(*conv[start : start + 50]) for start in range(0, 500, 50)]
     result = analyse(torch.nn.Sequential(*stages), (1, 8, 8, 8))
-    assert len(tree_lines(result, None)) <= SCREEN_LINES
-    assert len(tree_lines(result, 9)) == 510
+    assert len(branches(result, None)) <= SCREEN_LINES
+    assert len(branches(result, 9)) == 510
 
 
 # --- targets ---------------------------------------------------------------------------------------------------
