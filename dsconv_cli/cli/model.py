@@ -146,25 +146,9 @@ Top = Annotated[
         metavar="INT",
     ),
 ]
-OutputPath = Annotated[
-    list[str] | None,
-    opt.option(
-        "--output",
-        text="Also write a file; the format comes from its ending (.json .jsonl .csv .md .svg .txt, and the plot as "
-        ".png .pdf) or the prefix. Repeatable.",
-        panel=opt.OUTPUT,
-        metavar="[FORMAT:]PATH",
-    ),
-]
-GetKey = Annotated[
-    str | None,
-    opt.option(
-        "--get",
-        text="Print one bare value, such as totals.macs.ratio, and nothing else.",
-        panel=opt.OUTPUT,
-        metavar="KEY",
-    ),
-]
+FormatName = Annotated[str, opt.format_option("model")]
+OutputPath = Annotated[list[str] | None, opt.output_option("model", " A plot ends in .png or .pdf.")]
+GetKey = Annotated[str | None, opt.get_option("totals.macs.ratio")]
 Plot = Annotated[
     str | None,
     opt.option(
@@ -202,6 +186,7 @@ class NetworkTimingOptions(opt.TimingOptions):
 class NetworkOutputOptions(opt.OutputOptions):
     """What is written, and where to."""
 
+    format_name: FormatName = "table"
     output: OutputPath = None
     get: GetKey = None
 
@@ -235,8 +220,10 @@ def model(
     The network is run once as it is and once with the chosen layers really replaced, on the meta device where it
     allows that: then nothing is computed and no memory used, at any resolution.
 
-    TARGET is code: loading it from a package or a path runs it, so name only what you would run. Nothing is loaded
-    from pickles, and a .pt2 file that holds one is refused.
+    TARGET is code: loading it from a package or a path runs it, so name only what you would run. What it prints goes
+    to stderr. A .pt2 file is looked through before torch reads it, and refused if it holds pickled objects, compiled
+    code, expressions that are not arithmetic, operators that are not torch's own, or more than the file has bytes for;
+    a file from a stranger is still a file from a stranger.
     """
     # What only this command needs is loaded only for it.
     from dsconv_cli.cli import model_run

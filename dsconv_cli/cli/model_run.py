@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -13,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 from dsconv_cli.cli.options import choice
 from dsconv_cli.cli.progress import timing_line
 from dsconv_cli.cli.streams import Streams
-from dsconv_cli.errors import DsconvError, loading, need
+from dsconv_cli.errors import DsconvError, loading, need, quoted
 from dsconv_cli.layer import reading
 from dsconv_cli.model.choose import parse_count
 from dsconv_cli.model.foreign import same_directory
 from dsconv_cli.model.result import InputShape, ModelResult, Recipe, Selection
+from dsconv_cli.numbers import decimal
 from dsconv_cli.report.network import Levels
 
 if TYPE_CHECKING:
@@ -163,10 +165,10 @@ def _input(text: str, dtype: str) -> InputShape:
 def _ratio(text: str | None) -> float | None:
     if text is None:
         return None
-    try:
-        return float(text)
-    except ValueError:
-        raise DsconvError(f"--min-ratio must be a number such as 2, not {text!r}") from None
+    value = decimal(text)
+    if value is None or not 0 <= value <= sys.float_info.max:
+        raise DsconvError(f"--min-ratio must be a number such as 2, not {quoted(text)}")
+    return float(value)
 
 
 def selection(
