@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from dsconv_cli.comparison.keys import NAMED_KEYS, RATIOS
@@ -18,6 +19,9 @@ from dsconv_cli.report.page import Cell, Line, Page, Table
 
 #: Ratios are told from each other by one word, for a table is narrow.
 _RATIO_TITLES: Final = {"params.ratio": "params", "macs.ratio": "MACs", "traffic.ratio": "traffic"}
+
+#: Cells are kept until the last row is there, and most of them are one of a few.
+_shared: Final = lru_cache(4096)(Cell)
 
 _NOTE: Final = f"Ratios are ordinary ÷ separable. {UNITS_NOTE}"
 
@@ -49,7 +53,7 @@ def key_columns(keys: Sequence[str]) -> tuple[Column, ...]:
 
 def cells(columns: Sequence[Column], one: Comparison) -> tuple[Cell, ...]:
     """One row."""
-    return tuple(column.cell(one) for column in columns)
+    return tuple(_shared(*column.cell(one)) for column in columns)
 
 
 def table(columns: Sequence[Column], rows: Sequence[tuple[Cell, ...]], title: str) -> Page:
