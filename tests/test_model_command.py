@@ -359,47 +359,6 @@ def test_exported_program_replaced_runs(program):
     assert model(torch.randn(1, 3, 16, 16)).shape == (1, 10)
 
 
-def test_nothing_is_unpickled(here, program, tmp_path):
-    """A pickle that would leave a trace if it were loaded, where torch keeps its own pickled objects."""
-    import pickle
-    import zipfile
-
-    class Bomb:
-        def __reduce__(self):
-            return (Path.touch, (tmp_path / "exploded",))
-
-    for inner, name in (
-        ("data/constants/opaque_obj_0", "a"),
-        ("data/weights/model.pt", "b"),
-        ("data/aotinductor/x.so", "c"),
-    ):
-        path = tmp_path / f"{name}.pt2"
-        path.write_bytes(program.read_bytes())
-        with zipfile.ZipFile(path, "a") as archive:
-            archive.writestr(f"net/{inner}", pickle.dumps(Bomb()))
-        code, out, err = here(path)
-        assert (code, out) == (2, "")
-        assert "holds pickled objects or compiled code" in err
-    assert not (tmp_path / "exploded").exists()
-
-
-def test_example_inputs_are_read_by_the_restricted_reader(here, program, tmp_path):
-    import pickle
-    import zipfile
-
-    class Bomb:
-        def __reduce__(self):
-            return (Path.touch, (tmp_path / "exploded",))
-
-    path = tmp_path / "bomb.pt2"
-    with zipfile.ZipFile(program) as old, zipfile.ZipFile(path, "w") as new:
-        for entry in old.namelist():
-            content = pickle.dumps(Bomb()) if "sample_inputs" in entry else old.read(entry)
-            new.writestr(entry, content)
-    assert here(path)[0] == 3
-    assert not (tmp_path / "exploded").exists()
-
-
 BAD = [
     (("small",), 2, "TARGET must be package.module:factory"),
     (("no_such_package:net", "--input", "1"), 2, "no module named 'no_such_package'"),

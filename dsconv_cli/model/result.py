@@ -31,13 +31,16 @@ class InputShape(NamedTuple):
 class Recipe:
     """How a network is made and called: so that another process can make it as well.
 
-    `dtype` is what its floating numbers are converted to; empty: they stay what they are.
+    `target` names it and `arguments` are its factory's. It is called with tensors of the shapes `inputs`, or with what
+    the function named `inputs_by` gives, or, without either, with what it brings along. `dtype` is what its floating
+    numbers are converted to; empty: they stay what they are.
     """
 
     target: str
     arguments: Mapping[str, Any]
-    inputs: tuple[InputShape, ...]
+    inputs: tuple[InputShape, ...] = ()
     dtype: str = ""
+    inputs_by: str = ""
 
 
 class BeforeAfter(NamedTuple):
@@ -125,6 +128,9 @@ class Selection:
 
     `keep` and `only` are globs on layer names, in which `*` crosses dots. `min_ratio` is the least ratio of MACs,
     ordinary ÷ separable. With a target the smallest number of layers that reaches it is replaced.
+
+    >>> Selection(keep=("features.0.*",), target_macs=300_000_000).depth_multiplier
+    1
     """
 
     keep: tuple[str, ...] = ()

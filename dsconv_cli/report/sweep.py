@@ -10,15 +10,13 @@ from dsconv_cli.comparison.keys import NAMED_KEYS, RATIOS
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.data import bare
 from dsconv_cli.layer.fields import FIELDS
+from dsconv_cli.layer.metrics import METRICS
 from dsconv_cli.layer.reading import SIZES, as_text
 from dsconv_cli.numbers import significant, times
 from dsconv_cli.report import page
 from dsconv_cli.report.compare import UNITS_NOTE, tone_of
 from dsconv_cli.report.layer import biases
 from dsconv_cli.report.page import Cell, Line, Page, Table
-
-#: Ratios are told from each other by one word, for a table is narrow.
-_RATIO_TITLES: Final = {"params.ratio": "params", "macs.ratio": "MACs", "traffic.ratio": "traffic"}
 
 #: Cells are kept until the last row is there, and most of them are one of a few.
 _shared: Final = lru_cache(4096)(Cell)
@@ -40,7 +38,7 @@ def default_columns(varying: Collection[str], *, named: bool, timed: bool) -> tu
     Layers that have names begin with them; of one layer alone its sizes are shown.
     """
     spec = [_spec_column(name) for name in FIELDS if name in (varying or SIZES)]
-    ratios = (Column(title, _ratio(key, times)) for key, title in _RATIO_TITLES.items())
+    ratios = (Column(one.narrow_label, _ratio(f"{one.name}.ratio", times)) for one in METRICS.values())
     return (*([_NAME] if named else []), *spec, *ratios, _KERNEL, *(_TIME if timed else ()))
 
 

@@ -325,6 +325,7 @@ class MakesAModule(nn.Module):
 
 
 calls = []
+ready = nn.Conv2d(3, 8, 3, padding=1).double()
 
 
 def fails():
