@@ -10,6 +10,7 @@ from dsconv_cli.model.tree import ROOT, Branch, branches, leaves
 from dsconv_cli.numbers import scaled, times
 from dsconv_cli.report.network import shapes, title
 from dsconv_cli.report.pictures.image import image
+from dsconv_cli.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,10 +47,11 @@ def figure(result: ModelResult, depth: int | None = None) -> Figure:
     from matplotlib.figure import Figure
 
     bars = leaves(branches(result, depth))
-    chart = Figure(figsize=(9, 1.8 + 0.26 * len(bars)), layout="constrained")
+    chart = Figure(figsize=(9, 2.1 + 0.26 * len(bars)), layout="constrained")
     axes = chart.subplots()
     _draw_bars(axes, bars)
     _label(axes, result, bars)
+    chart.legend(fontsize=8, frameon=False, loc="outside lower right", ncols=len(_STYLES))
     return chart
 
 
@@ -93,21 +95,24 @@ def _draw_bars(axes: Axes, bars: Sequence[Branch]) -> None:
 def _label(axes: Axes, result: ModelResult, bars: Sequence[Branch]) -> None:
     axes.set_yticks(range(len(bars)), [_name(line) for line in bars], fontsize=8)
     axes.invert_yaxis()
-    axes.margins(x=0.1, y=0.01)
+    axes.margins(y=0.01)
+    # Room for the ratio beside the longest bar.
+    axes.set_xlim(0, 1.1 * (max(line.macs for line in bars) or 1) / _unit(bars)[0])
     axes.set_xlabel(f"{_unit(bars)[1]}MACs")
     axes.spines[["top", "right"]].set_visible(False)
     before, after = scaled(result.macs.before), scaled(result.macs.after)
-    axes.set_title(
-        f"{title(result)}: {before} → {after} MACs ({times(result.macs.ratio)})\n{shapes(result)}",
-        fontsize=9,
-        loc="left",
-    )
-    axes.legend(fontsize=8, frameon=False, loc="best")
+    gain = f"{before} → {after} MACs ({times(result.macs.ratio)})"
+    axes.set_title(f"{_plain(title(result))}: {gain}\n{_plain(shapes(result))}", fontsize=9, loc="left")
 
 
 def _name(branch: Branch) -> str:
     count = "" if branch.layer is not None else f" ({len(branch.members)} layers)"
-    return f"{branch.path or ROOT}{count}"
+    return f"{_plain(branch.path or ROOT)}{count}"
+
+
+def _plain(text: str) -> str:
+    """`text` in which matplotlib finds no formula and no line of its own."""
+    return printable(text).replace("$", r"\$")
 
 
 def _unit(bars: Sequence[Branch]) -> tuple[int, str]:
