@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 from dsconv_cli.cli.options import choice
 from dsconv_cli.cli.progress import timing_line
 from dsconv_cli.cli.streams import Streams
-from dsconv_cli.errors import DsconvError, loading, need
+from dsconv_cli.errors import DsconvError, loading, need, quoted
 from dsconv_cli.layer import reading
 from dsconv_cli.model.choose import parse_count
 from dsconv_cli.model.foreign import same_directory
 from dsconv_cli.model.result import InputShape, ModelResult, Recipe, Selection
+from dsconv_cli.numbers import decimal
 from dsconv_cli.report.network import Levels
 
 if TYPE_CHECKING:
@@ -42,15 +45,20 @@ _LAYERS: Final = (".csv", ".jsonl")
 def measure(streams: Streams, recipe: Recipe, chosen: Selection, settings: TimingSettings | None) -> ModelResult:
     """The network's result, with times where `settings` are given. Raises as `analyse` does."""
     need("torch")
-    try:
-        if settings is None:
-            return _analyse(recipe, chosen)
-        from dsconv_cli.model.timing import NetworkTimer
+    if settings is None:
+        return _analyse(recipe, chosen)
+    from dsconv_cli.model.timing import NetworkTimer
 
-        # The measuring process loads torch while this one does.
-        with NetworkTimer(settings) as timer:
-            result = _analyse(recipe, chosen)
-            return timer.time(result, recipe, lambda what: timing_line(quiet=streams.quiet, prefix=what))
+    # The measuring process loads torch while this one does.
+    with NetworkTimer(settings) as timer:
+        result = _analyse(recipe, chosen)
+        return timer.time(result, recipe, lambda what: timing_line(quiet=streams.quiet, prefix=what))
+
+
+@contextmanager
+def _options_named() -> Iterator[None]:
+    try:
+        yield
     except DsconvError as error:
         error.args = (in_options(str(error)),)
         raise
@@ -70,7 +78,7 @@ def _analyse(recipe: Recipe, chosen: Selection) -> ModelResult:
         from dsconv_cli.model.analysis import analyse_source
         from dsconv_cli.model.target import load
 
-    with same_directory():
+    with _options_named(), same_directory():
         source, inputs = load(recipe)
         return analyse_source(source, inputs, chosen)
 
@@ -157,13 +165,10 @@ def _input(text: str, dtype: str) -> InputShape:
 def _ratio(text: str | None) -> float | None:
     if text is None:
         return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise DsconvError(f"--min-ratio must be a number such as 2, not {text!r}")
-    return value
+    value = decimal(text)
+    if value is None or not 0 <= value <= sys.float_info.max:
+        raise DsconvError(f"--min-ratio must be a number such as 2, not {quoted(text)}")
+    return float(value)
 
 
 def selection(
@@ -180,11 +185,12 @@ def selection(
     Raises:
         DsconvError: one of them is not what it should be.
     """
-    return Selection(
-        keep=tuple(keep),
-        only=tuple(only),
-        min_ratio=_ratio(min_ratio),
-        depth_multiplier=reading.integer(depth_multiplier, "--depth-multiplier"),
-        target_macs=None if target_macs is None else parse_count(target_macs, "--target-macs"),
-        target_params=None if target_params is None else parse_count(target_params, "--target-params"),
-    )
+    with _options_named():
+        return Selection(
+            keep=tuple(keep),
+            only=tuple(only),
+            min_ratio=_ratio(min_ratio),
+            depth_multiplier=reading.integer(depth_multiplier, "--depth-multiplier"),
+            target_macs=None if target_macs is None else parse_count(target_macs, "--target-macs"),
+            target_params=None if target_params is None else parse_count(target_params, "--target-params"),
+        )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from itertools import accumulate
 from typing import Final, NamedTuple
 
-from dsconv_cli.errors import CannotMeasureError, DsconvError
+from dsconv_cli.errors import CannotMeasureError, DsconvError, quoted
 from dsconv_cli.model.result import Layer, Saving, Selection
+from dsconv_cli.numbers import decimal
 
 #: Decimal multiples, as counts of parameters and MACs are written.
 SUFFIXES: Final[Mapping[str, int]] = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
@@ -30,14 +30,11 @@ def parse_count(text: str, option: str) -> int:
     """
     body = text.strip()
     suffix = body[-1:].lower() if body[-1:].isalpha() else ""
-    try:
-        value = Decimal(body[: len(body) - len(suffix)]) * SUFFIXES[suffix]
-        whole = int(value)
-    except (InvalidOperation, KeyError, ValueError, OverflowError):
-        whole, value = -1, Decimal(0)
-    if whole < 0 or whole != value:
-        raise DsconvError(f"{option} must be a count such as 569M, 1.5G or 1000000, not {text!r}")
-    return whole
+    number = decimal(body[: len(body) - len(suffix)])
+    count = None if number is None or suffix not in SUFFIXES else number * SUFFIXES[suffix]
+    if count is None or count < 0 or count.denominator != 1:
+        raise DsconvError(f"{option} must be a count such as 569M, 1.5G or 1000000, not {quoted(text)}")
+    return int(count)
 
 
 def check_globs(names: Sequence[str], selection: Selection) -> None:
