@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, Final
 
+from dsconv_cli.text import printable
+
 #: Types that `csv` writes as `bare` does.
 _AS_THEY_ARE: Final = frozenset({int, float})
 #: What makes a formula of a cell, where a spreadsheet opens the file; an option that we name is none.
-_FORMULA: Final = re.compile(r"(?!--[a-z][a-z-]*( [^=+@|!]*)?$)[=+@\t\r-]")
+_FORMULA: Final = re.compile(r"(?!--[a-z][a-z-]*( [^=+@|!]*)?$)[=+@-]")
 
 
 def bare(value: object) -> str:
@@ -30,8 +32,8 @@ def bare(value: object) -> str:
 # Shapes, pairs, words and truth come again and again.
 @lru_cache(4096)
 def _cell(value: object) -> str:
-    """`bare`, where a text from elsewhere stays a text. No number comes here that begins with a sign."""
-    text = bare(value)
+    """`bare`, where a text from elsewhere stays a text of one line. No number comes here that begins with a sign."""
+    text = printable(bare(value))
     return f"'{text}" if _FORMULA.match(text) else text
 
 

@@ -146,25 +146,9 @@ Top = Annotated[
         metavar="INT",
     ),
 ]
-OutputPath = Annotated[
-    list[str] | None,
-    opt.option(
-        "--output",
-        text="Also write a file; the format comes from its ending (.json .jsonl .csv .md .svg .txt, and the plot as "
-        ".png .pdf) or the prefix. Repeatable.",
-        panel=opt.OUTPUT,
-        metavar="[FORMAT:]PATH",
-    ),
-]
-GetKey = Annotated[
-    str | None,
-    opt.option(
-        "--get",
-        text="Print one bare value, such as totals.macs.ratio, and nothing else.",
-        panel=opt.OUTPUT,
-        metavar="KEY",
-    ),
-]
+FormatName = Annotated[str, opt.format_option("model")]
+OutputPath = Annotated[list[str] | None, opt.output_option("model", " A plot ends in .png or .pdf.")]
+GetKey = Annotated[str | None, opt.get_option("totals.macs.ratio")]
 Plot = Annotated[
     str | None,
     opt.option(
@@ -202,6 +186,7 @@ class NetworkTimingOptions(opt.TimingOptions):
 class NetworkOutputOptions(opt.OutputOptions):
     """What is written, and where to."""
 
+    format_name: FormatName = "table"
     output: OutputPath = None
     get: GetKey = None
 
