@@ -399,3 +399,9 @@ def test_one_clear_line(here, options, code, message):
     errors = [line for line in err.splitlines() if line.startswith("error:")]
     assert len(errors) == 1
     assert message in errors[0]
+
+
+def test_a_part_that_fails_and_is_caught_is_left():
+    """What is computed afterwards is not its work, and no warning of torch's says that anything was silenced."""
+    result = analyse(people.CatchesAFailure(), IMAGE)
+    assert {layer.name: layer.macs for layer in result.layers} == {"attempt": PLAIN, "rest": PLAIN}
