@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -61,7 +60,7 @@ SCREENFUL: Final = Levels()
 def report(result: ModelResult, levels: Levels = SCREENFUL) -> Report:
     """The result for every format. JSON and CSV have every layer, however much the page shows."""
     one = report_of(KEYS, result, partial(page, result, levels), partial(_picture, result, levels))
-    return replace(one, rows=partial(_rows, result))
+    return one._replace(rows=partial(_rows, result))
 
 
 def _rows(result: ModelResult) -> Iterator[Iterable[Value]]:
