@@ -151,11 +151,15 @@ def test_svg_is_the_table_under_its_command():
     assert f">{64 * 32 * 9 * 14 * 56:,}<" in words
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+cmd", "-cmd|' /C calc'!A0", "@sum(1)", "\t=1", "--cmd|'/C calc'!A0"])
+@pytest.mark.parametrize("name", ["=1+1", "+cmd", "-cmd|' /C calc'!A0", "@sum(1)", "--cmd|'/C calc'!A0"])
 def test_a_name_makes_no_formula(name):
     ((cell, number),) = csv.reader(io.StringIO(csv_text([(name, -1.5)])))
     assert cell == f"'{name}"
     assert number == "-1.5", "a number stays one"
+
+
+def test_a_name_is_one_line_of_a_file():
+    assert csv_text([("two\nlines", "\t=1", "\x1b[31m")]) == "two\\nlines,\\t=1,\\x1b[31m\n"
 
 
 @pytest.mark.parametrize("text", ["--keep *head*", "conv1", "2,1", "a=b", "1e-3"])

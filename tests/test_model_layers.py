@@ -298,7 +298,7 @@ def test_what_replaces_can_be_kept_away_without_running():
     model = separate(odd.small(), selection=Selection(keep=("0",)))
     assert isinstance(model[0], nn.Conv2d)
     assert isinstance(model[2], nn.Sequential)
-    with pytest.raises(DsconvError, match="needs inputs"):
+    with pytest.raises(DsconvError, match="needs `inputs`"):
         separate(odd.small(), selection=Selection(target_macs=1))
 
 

@@ -29,6 +29,20 @@ people = _load()
 
 pytestmark = pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:UserWarning")
 
+
+@pytest.fixture
+def here(capsys):
+    """`here("model", …)` in this process: exit code, stdout, stderr."""
+    from dsconv_cli.cli import run
+
+    def go(*arguments):
+        code = run(["model", *map(str, arguments)])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return go
+
+
 IMAGE = (1, 3, 32, 32)
 PLAIN = 3 * 8 * 9 * 32 * 32  # a 3×3 convolution of 3 to 8 channels on such an image
 
@@ -208,15 +222,14 @@ def test_a_constant_that_is_looked_at_decides_nothing():
 # --- operators ------------------------------------------------------------------------------------------------------
 
 
-def test_an_operator_without_a_formula_is_named_and_nothing_is_equal():
-    from dsconv_cli.report.model.content import counted_by
-
+def test_an_operator_without_a_formula_is_named_and_nothing_is_equal(here):
     result = analyse(people.Codebook(), IMAGE)
     assert result.uncounted == ("aten::_cdist_forward",)
     assert result.macs.before == PLAIN
     assert any("aten::_cdist_forward" in note and "the network itself" in note for note in result.notes)
-    assert "equal to the closed forms" not in counted_by(result)
-    assert "without aten::_cdist_forward" in counted_by(result)
+    out = here(f"{PEOPLE}:Codebook", "--input", "1,3,32,32")[1]
+    assert "equal to the closed forms" not in out
+    assert "on the meta device; without aten::_cdist_forward" in out
 
 
 def test_quantised_layers_say_so():
@@ -291,3 +304,104 @@ def test_a_factory_is_called_once_on_each_device(name, devices):
     except DsconvError as error:
         assert "no network today" in str(error)  # noqa: PT017
     assert calls == devices
+
+
+# --- arguments of any kind -------------------------------------------------------------------------------------------
+
+TENSORS = torch.zeros(1, 3, 8, 8), torch.zeros(2, 3, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "macs"),
+    [
+        ("TakesADict", lambda: {"image": torch.zeros(IMAGE), "scale": 2.0}, PLAIN),
+        ("TakesADict", lambda: ({"image": torch.zeros(IMAGE), "scale": 2.0},), PLAIN),
+        ("TakesADict", {"image": torch.zeros(IMAGE), "scale": 2.0}, PLAIN),
+        ("TakesADict", {"image": IMAGE, "scale": 2.0}, PLAIN),
+        ("TakesMuch", lambda: {"images": list(TENSORS), "times": 3, "double": True}, 3 * 8 * 9 * (64 + 2 * 16)),
+        ("TakesMuch", lambda: (list(TENSORS), 3), 3 * 8 * 9 * (64 + 2 * 16)),
+        ("TakesMuch", [list(TENSORS), 3], 3 * 8 * 9 * (64 + 2 * 16)),
+        ("ByKeyword", lambda: torch.zeros(IMAGE), (3 * 16 + 16 * 16) * 9 * 1024),
+    ],
+)
+def test_arguments_as_the_network_takes_them(name, inputs, macs):
+    model = getattr(people, name)()
+    result = analyse(model, inputs)
+    assert result.macs.before == macs
+    assert result.device == "meta"
+    assert len(result.replaced) == len(result.layers)
+    assert len(list(separate(model, inputs).parameters())) > len(list(model.parameters()))
+
+
+def test_a_function_is_called_once_and_its_tensors_are_left_alone():
+    calls = []
+    image = torch.ones(IMAGE)
+
+    def given():
+        calls.append(1)
+        return {"image": image, "scale": 2.0}
+
+    class Writes(people.TakesADict):
+        def forward(self, batch):
+            float(batch["image"].zero_().sum())
+            return super().forward(batch)
+
+    assert analyse(Writes(), given).device == "cpu"
+    assert len(calls) == 1
+    assert image.all()
+
+
+@pytest.mark.parametrize(("function", "macs"), [("batch", PLAIN), ("picture", PLAIN)])
+@pytest.mark.parametrize("options", [(), ("--dtype", "bfloat16")])
+def test_installed_command_with_a_function(function, macs, options):
+    network = "TakesADict" if function == "batch" else "ready"
+    result = run_dsconv(
+        "model", f"{PEOPLE}:{network}", "--inputs", f"{PEOPLE}:{function}", *options, "--format", "json"
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    document = json.loads(result.stdout)
+    assert document["totals"]["macs"]["before"] == macs
+    given = "float64" if function == "picture" else "float32"
+    assert document["input"] == [{"name": None, "shape": list(IMAGE), "dtype": options[-1] if options else given}]
+
+
+def test_installed_command_times_a_network_on_what_a_function_gives():
+    options = ("--inputs", f"{PEOPLE}:batch", "--time", "--budget", "40", "--format", "json")
+    result = run_dsconv("model", f"{PEOPLE}:TakesADict", *options)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["totals"]["time"]["before"]["median_s"] > 0
+
+
+BAD = [
+    (
+        ("--input", "1,3,32,32"),
+        3,
+        "raised IndexError: too many indices for tensor of dimension 4 (it was given float32",
+    ),
+    (("--input", "1,3,32,32"), 3, "such as a dict, a list or a number, it gets from --inputs MODULE:FUNCTION"),
+    (("--inputs", "batch"), 2, "--inputs must be package.module:function or path/to/file.py:function, not 'batch'"),
+    (("--inputs", "no/such.py:batch"), 2, "no file 'no/such.py'"),
+    (("--inputs", f"{PEOPLE}:batches"), 2, "has no 'batches'; did you mean batch"),
+    (("--inputs", f"{PEOPLE}:calls"), 2, "is of type list: not a function that gives inputs"),
+    (("--inputs", f"{PEOPLE}:WithMore"), 2, "must be a function that is called with nothing: missing a required"),
+    (("--inputs", f"{PEOPLE}:no_inputs"), 3, "people.py:no_inputs raised OSError: the disk is full"),
+    (("--inputs", f"{PEOPLE}:in_order"), 2, "was given 2 inputs: too many positional arguments"),
+    (("--inputs", f"{PEOPLE}:batch", "--input", "1,3"), 2, "--inputs gives all arguments; leave out --input"),
+    (("--inputs", f"{PEOPLE}:batch", "--input-dtype", "int8"), 2, "leave out --input-dtype"),
+    ((), 2, "needs inputs, such as --input 1,3,224,224"),
+]
+
+
+@pytest.mark.parametrize(("options", "code", "message"), BAD)
+def test_one_clear_line(here, options, code, message):
+    got, out, err = here(f"{PEOPLE}:TakesADict", *options)
+    assert (got, out) == (code, "")
+    errors = [line for line in err.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1
+    assert message in errors[0]
+
+
+def test_a_part_that_fails_and_is_caught_is_left():
+    """What is computed afterwards is not its work, and no warning of torch's says that anything was silenced."""
+    result = analyse(people.CatchesAFailure(), IMAGE)
+    assert {layer.name: layer.macs for layer in result.layers} == {"attempt": PLAIN, "rest": PLAIN}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from inspect import Parameter
 from typing import Annotated
 
@@ -52,6 +53,16 @@ InputDtype = Annotated[
         text="Type of the inputs' elements, once for all or once for each; by default that of the weights.",
         panel=NETWORK,
         metavar="DTYPE",
+    ),
+]
+Inputs = Annotated[
+    str | None,
+    opt.option(
+        "--inputs",
+        text="Instead, a function that gives the arguments as the network takes them, be they tensors, lists, dicts, "
+        "numbers or flags: a tuple of them in the order of forward, a dict of them by name, or the only one.",
+        panel=NETWORK,
+        metavar="MODULE:FUNCTION",
     ),
 ]
 Keep = Annotated[
@@ -136,25 +147,9 @@ Top = Annotated[
         metavar="INT",
     ),
 ]
-OutputPath = Annotated[
-    list[str] | None,
-    opt.option(
-        "--output",
-        text="Also write a file; the format comes from its ending (.json .jsonl .csv .md .svg .txt, and the plot as "
-        ".png .pdf) or the prefix. Repeatable.",
-        panel=opt.OUTPUT,
-        metavar="[FORMAT:]PATH",
-    ),
-]
-GetKey = Annotated[
-    str | None,
-    opt.option(
-        "--get",
-        text="Print one bare value, such as totals.macs.ratio, and nothing else.",
-        panel=opt.OUTPUT,
-        metavar="KEY",
-    ),
-]
+FormatName = Annotated[str, opt.format_option("model")]
+OutputPath = Annotated[list[str] | None, opt.output_option("model", " A plot ends in .png or .pdf.")]
+GetKey = Annotated[str | None, opt.get_option("totals.macs.ratio")]
 Plot = Annotated[
     str | None,
     opt.option(
@@ -192,6 +187,7 @@ class NetworkTimingOptions(opt.TimingOptions):
 class NetworkOutputOptions(opt.OutputOptions):
     """What is written, and where to."""
 
+    format_name: FormatName = "table"
     output: OutputPath = None
     get: GetKey = None
 
@@ -203,6 +199,7 @@ def model(
     arg: Arg = None,
     input_shape: Input = None,
     input_dtype: InputDtype = None,
+    inputs_by: Inputs = None,
     keep: Keep = None,
     only: Only = None,
     min_ratio: MinRatio = None,
@@ -224,8 +221,10 @@ def model(
     The network is run once as it is and once with the chosen layers really replaced, on the meta device where it
     allows that: then nothing is computed and no memory used, at any resolution.
 
-    TARGET is code: loading it from a package or a path runs it, so name only what you would run. Nothing is loaded
-    from pickles, and a .pt2 file that holds one is refused.
+    TARGET is code: loading it from a package or a path runs it, so name only what you would run. What it prints goes
+    to stderr. A .pt2 file is looked through before torch reads it, and refused if it holds pickled objects, compiled
+    code, expressions that are not arithmetic, operators that are not torch's own, or more than the file has bytes for;
+    a file from a stranger is still a file from a stranger.
     """
     # What only this command needs is loaded only for it.
     from dsconv_cli.cli import model_run
@@ -243,9 +242,9 @@ def model(
         target_macs=target_macs,
         target_params=target_params,
     )
-    inputs = model_run.parse_inputs(input_shape or (), input_dtype or ())
+    inputs = model_run.parse_inputs(input_shape or (), input_dtype or (), inputs_by)
     own = timing.dtype and opt.choice("--dtype", timing.dtype, DTYPE_BYTES)
-    recipe = Recipe(target, model_run.parse_arguments(arg or ()), inputs, own)
+    recipe = Recipe(target, model_run.parse_arguments(arg or ()), inputs, own, inputs_by or "")
     key, checks = asked(KEYS, [] if time else ["totals.time"], output.get, gates)
     files = [parse_file("model", text) for text in output.output or ()]
     files += [] if plot is None else [parse_picture("model", plot)]
@@ -256,7 +255,7 @@ def model(
     stdout.reserve()
     result = model_run.measure(streams, recipe, selection, settings)
     for note in result.notes:
-        streams.note(note)
+        streams.note(model_run.in_options(note))
     if rest is not None:
         replace_file(rest, layers_file(result, rest.suffix.lower()))
-    raise typer.Exit(to.deliver(report(result, levels), KEYS, result))
+    raise typer.Exit(to.deliver(partial(report, levels=levels), KEYS, result))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -19,6 +18,8 @@ from dsconv_cli.keys import Keys
 from dsconv_cli.layer.fields import FIELDS, Field
 from dsconv_cli.layer.reading import integer, layer
 from dsconv_cli.layer.spec import Bias, ConvSpec
+from dsconv_cli.numbers import decimal
+from dsconv_cli.report.formats import Command, formats_of
 
 if TYPE_CHECKING:
     from dsconv_cli.timing.settings import TimingSettings
@@ -28,6 +29,9 @@ LAYER: Final = "The layer"
 MEASUREMENT: Final = "The measurement"
 OUTPUT: Final = "The output"
 
+_MOST_SECONDS: Final = 10_000_000
+#: More than any machine that is timed here has.
+_MOST_THREADS: Final = 1024
 #: Seconds that timing one layer may take.
 BUDGET: Final = "15"
 #: The interval that is called reliable.
@@ -204,7 +208,7 @@ class TimingOptions(Group):
 
         return TimingSettings(
             device=self.device,
-            threads=DEFAULT_THREADS if self.threads is None else integer(self.threads, "--threads"),
+            threads=DEFAULT_THREADS if self.threads is None else integer(self.threads, "--threads", most=_MOST_THREADS),
             channels_last=self.channels_last,
             budget_s=seconds(self.budget or BUDGET, "--budget"),
             precision=fraction(self.precision, "--precision"),
@@ -230,15 +234,16 @@ def timer_of(settings: TimingSettings | None) -> Iterator[Timer | None]:
 
 
 def seconds(text: str, label: str) -> float:
-    """A positive, finite number of seconds.
+    """A positive number of seconds, of at most `_MOST_SECONDS`.
 
     Raises:
         DsconvError: the text is anything else.
     """
-    value = _number(text)
-    if not 0 < value < math.inf:
-        raise DsconvError(f"{label} must be a number of seconds above 0, not {quoted(text)}")
-    return value
+    value = decimal(text)
+    if value is None or not 0 < value <= _MOST_SECONDS:
+        limit = f"{_MOST_SECONDS:,}, which is four months"
+        raise DsconvError(f"{label} must be a number of seconds above 0, at most {limit}, not {quoted(text)}")
+    return float(value)
 
 
 def fraction(text: str, label: str) -> float:
@@ -247,43 +252,48 @@ def fraction(text: str, label: str) -> float:
     Raises:
         DsconvError: the text is anything else.
     """
-    value = _number(text)
-    if not 0 < value < 1:
+    value = decimal(text)
+    if value is None or not 0 < value < 1:
         raise DsconvError(f"{label} must be a fraction between 0 and 1, such as {PRECISION}, not {quoted(text)}")
-    return value
+    return float(value)
 
 
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
+def format_option(command: Command) -> Any:
+    """`--format`, of what a command's stdout can get."""
+    known = [one.name for one in formats_of(command).values() if one.on_stdout]
+    more = " github writes workflow annotations for gates that fail." if "github" in known else ""
+    return option(
+        "--format", text=f"What stdout gets.{more}", panel=OUTPUT, metavar="|".join(known), envvar="DSCONV_FORMAT"
+    )
 
 
-FormatName = Annotated[
-    str,
-    option(
-        "--format",
-        text="What stdout gets. github writes workflow annotations for gates that fail.",
-        panel=OUTPUT,
-        metavar="table|json|csv|markdown|github",
-        envvar="DSCONV_FORMAT",
-    ),
-]
-OutputPath = Annotated[
-    list[str] | None,
-    option(
+def output_option(command: Command, more: str = "") -> Any:
+    """`--output`, of what a command can write. `more` is said of its pictures, whose endings alone mean others too."""
+    plain = (one for one in formats_of(command).values() if one.in_files and one.part != "picture")
+    endings = " ".join(ending for one in plain for ending in one.endings)
+    return option(
         "--output",
-        text="Also write a file; the format comes from its ending (.json .jsonl .csv .md .svg .txt) or the prefix. "
-        "With --time, roofline:PATH or a file called roofline.svg or .png is a roofline picture. Repeatable.",
+        text=f"Also write a file; the format comes from its ending ({endings}) or the prefix.{more} Repeatable.",
         panel=OUTPUT,
         metavar="[FORMAT:]PATH",
+    )
+
+
+def get_option(example: str) -> Any:
+    """`--get`, with a key to go by."""
+    return option(
+        "--get", text=f"Print one bare value, such as {example}, and nothing else.", panel=OUTPUT, metavar="KEY"
+    )
+
+
+FormatName = Annotated[str, format_option("compare")]
+OutputPath = Annotated[
+    list[str] | None,
+    output_option(
+        "compare", " With --time, roofline:PATH or a file called roofline.svg or .png is a roofline picture."
     ),
 ]
-GetKey = Annotated[
-    str | None,
-    option("--get", text="Print one bare value, such as macs.ratio, and nothing else.", panel=OUTPUT, metavar="KEY"),
-]
+GetKey = Annotated[str | None, get_option("macs.ratio")]
 FailUnder = Annotated[
     list[str] | None,
     option("--fail-under", text="Exit with 1 if the value is lower. Repeatable.", panel=OUTPUT, metavar="KEY=NUMBER"),

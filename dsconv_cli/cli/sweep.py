@@ -167,11 +167,16 @@ class SweepTimingOptions(opt.TimingOptions):
     budget: Budget = ""
 
 
+FormatName = Annotated[str, opt.format_option("sweep")]
+OutputPath = Annotated[list[str] | None, opt.output_option("sweep", " A picture ends in .svg or .png.")]
+
+
 @dataclass(frozen=True)
 class SweepOutputOptions(opt.OutputOptions):
     """What is written, and where to; with files, stdout stays empty unless a format was asked for."""
 
-    format_name: opt.FormatName = ""
+    format_name: FormatName = ""
+    output: OutputPath = None
 
 
 @dataclass(frozen=True)

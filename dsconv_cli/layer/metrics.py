@@ -42,14 +42,16 @@ def weights(layer: ConvLayer) -> int:
 class Metric:
     """One metric.
 
-    `of` is the closed form of one operator; `in_bytes` where that counts elements, which are shown as bytes at the
-    layer's dtype. `combine` makes a form's figure of its operators': their sum, or the largest; `over_calls` one figure
-    of those of several calls of the same layer. `approximated` where R×S is about its ratio.
+    Its labels are for a line of its own, for a column, and for one column of many. `of` is the closed form of one
+    operator; `in_bytes` where that counts elements, which are shown as bytes at the layer's dtype. `combine` makes a
+    form's figure of its operators': their sum, or the largest; `over_calls` one figure of those of several calls of the
+    same layer. `approximated` where R×S is about its ratio.
     """
 
     name: str
     label: str
     short_label: str
+    narrow_label: str
     unit: str
     says: str
     of: Callable[[ConvLayer], int]
@@ -68,6 +70,7 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
                 "params",
                 "parameters",
                 "parameters",
+                "params",
                 "parameters",
                 "Weights and biases, by the closed forms.",
                 params,
@@ -79,6 +82,7 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
                 "MACs",
                 "MACs",
                 "MACs",
+                "MACs",
                 "Multiply-accumulates of the convolutions, by the closed forms. Bias additions are not counted; "
                 "FLOPs = 2 x MACs.",
                 macs,
@@ -87,6 +91,7 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
             Metric(
                 "traffic",
                 "memory traffic",
+                "traffic",
                 "traffic",
                 "bytes",
                 "Bytes that move if every operator reads its input and weights once and writes its output once, "

@@ -29,8 +29,7 @@ def integer(text: str, label: str, *, least: int = 1, most: int = MAX_DIMENSION)
     significant = digits.lstrip("0")
     # Python refuses to convert thousands of digits; there is no need to try.
     if len(significant) > len(str(most)) or int(significant or "0") > most:
-        limit = "2^63 - 1, the largest dimension a tensor can have" if most == MAX_DIMENSION else f"{most:,}"
-        raise DsconvError(f"{label} must be at most {limit}")
+        raise DsconvError(f"{label} must be at most {'2^63 - 1' if most == MAX_DIMENSION else f'{most:,}'}")
     value = int(significant or "0")
     if value < least:
         raise DsconvError(f"{label} must be {want}, not {quoted(text)}")

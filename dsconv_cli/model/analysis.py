@@ -99,7 +99,7 @@ def separate(
     if inputs is not None:
         layers: Sequence[Layer] = analyse_source(source, inputs_of(inputs), selection).replaced
     elif selection.target_macs is not None or selection.target_params is not None:
-        raise DsconvError("a target needs inputs: the totals are not known before the network has run")
+        raise DsconvError("a target needs `inputs`: the totals are not known before the network has run")
     else:
         layers = _chosen_unseen(source, selection)
     return build_separated(source, {layer.name: layer.spec for layer in layers if layer.spec is not None})

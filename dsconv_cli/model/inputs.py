@@ -99,7 +99,7 @@ def call_of(source: Source, inputs: Inputs, module: nn.Module, device: str) -> C
     if inputs.any:
         inputs = inputs.arranged_for(module)
     elif source.example is None:
-        raise DsconvError(f"{source.name} needs inputs, such as --input 1,3,224,224")
+        raise DsconvError(f"{source.name} needs `inputs`, such as (1, 3, 224, 224)")
     else:
         inputs = Inputs(*source.example)
     return seeded(lambda: inputs.on(device, first_dtype(module), source.dtype))

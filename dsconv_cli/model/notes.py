@@ -96,7 +96,7 @@ def _outputs(ran: Ran) -> Iterator[str]:
 def _layers(layers: Sequence[Layer], replaced: Sequence[Layer]) -> Iterator[str]:
     worse = [layer for layer in replaced if layer.saving.macs < 0]
     if worse:
-        yield f"{many(len(worse), 'replaced layer')} with more MACs than before; --min-ratio 1 leaves such layers out"
+        yield f"{many(len(worse), 'replaced layer')} with more MACs than before; `min_ratio` 1 leaves such layers out"
     if not any(layer.eligible for layer in layers):
         yield "no convolution of this network can be replaced; the last column says why"
 

@@ -90,7 +90,7 @@ def _forward_raised(source: Source, inputs: Inputs, error: Exception) -> str:
     given = ", ".join(f"{one.dtype} {by(*one.shape) or 'scalar'}" for one in shapes_of(call))
     said = f"{source.name}: its forward pass raised {describe(error)} (it was given {given or 'no input'})"
     if inputs.given is None and isinstance(error, _WRONG_KIND):
-        said += "; what is no tensor, such as a dict, a list or a number, it gets by --inputs MODULE:FUNCTION"
+        said += "; what is no tensor, such as a dict, a list or a number, it gets from a function as `inputs`"
     return said
 
 

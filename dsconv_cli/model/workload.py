@@ -8,12 +8,11 @@ import torch
 from torch import nn
 
 from dsconv_cli.errors import CannotMeasureError
-from dsconv_cli.model.foreign import describe
-from dsconv_cli.model.inputs import CPU, Inputs, call_of, inputs_from
+from dsconv_cli.model.foreign import describe, foreign
+from dsconv_cli.model.inputs import CPU, Inputs, call_of
 from dsconv_cli.model.replacing import pairs_for
-from dsconv_cli.model.result import InputShape
 from dsconv_cli.model.source import Source
-from dsconv_cli.model.target import load_target
+from dsconv_cli.model.target import load
 from dsconv_cli.model.timing import MeasureNetwork
 from dsconv_cli.timing.worker.answers import Conditions, Sample
 from dsconv_cli.timing.worker.devices import Work
@@ -30,9 +29,10 @@ def measure_network(job: MeasureNetwork) -> Sample:
     torch.set_num_threads(job.conditions.threads)
     torch.set_flush_denormal(True)
     try:
-        works = _works(job)
-        with ready(job.conditions) as device:
-            return Sample(*sample_watched(device, works, job.conditions, job.schedule))
+        with foreign(job.recipe.target):
+            works = _works(job)
+            with ready(job.conditions) as device:
+                return Sample(*sample_watched(device, works, job.conditions, job.schedule))
     except (RuntimeError, MemoryError) as error:
         raise CannotMeasureError(
             f"torch could not run the network on {job.conditions.device}: {describe(error)}"
@@ -40,8 +40,7 @@ def measure_network(job: MeasureNetwork) -> Sample:
 
 
 def _works(job: MeasureNetwork) -> dict[str, Work]:
-    source = load_target(job.target, dict(job.arguments), dtype=job.dtype)
-    inputs = inputs_from([InputShape(*one) for one in job.inputs])
+    source, inputs = load(job.recipe)
     pairs = pairs_for(source.original(CPU), dict(job.replaced), CPU)
     networks = {"ordinary": source.copy(CPU), "separable": source.copy(CPU, pairs)}
     return {name: _call(_placed(network, job.conditions), source, inputs, job) for name, network in networks.items()}

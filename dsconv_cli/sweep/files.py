@@ -84,6 +84,8 @@ class LayerFile:
             raise DsconvError(f"{self.name} is not UTF-8 text; save it as CSV UTF-8") from None
         except csv.Error as error:
             raise DsconvError(f"{self.name} is not CSV: {error}") from None
+        except OSError as error:
+            raise _unreadable(self.name, error) from None
 
     @contextmanager
     def _opened(self) -> Iterator[IO[str]]:
@@ -118,4 +120,8 @@ def _spool(source: str, name: str) -> Any:
                     raise DsconvError(f"cannot read {name}: it does not end within {_MOST // 2**30} GiB")
             return spooled
     except OSError as error:
-        raise DsconvError(f"cannot read {name}: {(error.strerror or str(error)).lower()}") from None
+        raise _unreadable(name, error) from None
+
+
+def _unreadable(name: str, error: OSError) -> DsconvError:
+    return DsconvError(f"cannot read {name}: {(error.strerror or str(error)).lower()}")

@@ -6,9 +6,7 @@ from the rows themselves, so that the file needs no companion.
 
 from __future__ import annotations
 
-import io
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
@@ -20,6 +18,7 @@ from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.counting.result import Counted
 from dsconv_cli.data import json_line
 from dsconv_cli.errors import DsconvError, SpecError
+from dsconv_cli.files import GrowingFile
 from dsconv_cli.keys import SCHEMA_VERSION, Keys, Value
 from dsconv_cli.layer.cost import Counts
 from dsconv_cli.layer.forms import FORMS
@@ -62,20 +61,13 @@ class ResultsFile:
             DsconvError: the file is not this program's, of another schema version or other settings, or in use.
         """
         self.path = path
-        self.torn = 0
         self._wanted = dict(wanted)
         self._keys = keys
         self._places: dict[bytes, list[int]] = {}
         self._settled = False
+        self._file = GrowingFile(path)
         try:
-            self._stream = io.FileIO(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+")
-            self._reader = path.open("rb")
-        except OSError as error:
-            raise DsconvError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from None
-        try:
-            _lock(self._stream.fileno(), path)
-            self._end = self._read_rows()
-            self._cut_torn_tail()
+            self.torn = self._file.cut(self._read_rows())
         except BaseException:
             self.close()
             raise
@@ -86,12 +78,16 @@ class ResultsFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        """Raises DsconvError if the rows do not stand there any more."""
+        try:
+            if error is None:
+                self._file.check_there()
+        finally:
+            self.close()
 
     def close(self) -> None:
-        """Let go of the file and its lock."""
-        self._reader.close()
-        self._stream.close()
+        """Let go of the file."""
+        self._file.close()
 
     @property
     def rows(self) -> int:
@@ -114,35 +110,24 @@ class ResultsFile:
         for one in layers:
             digest = _digest(one.spec, one.name)
             nth = met[digest] = met.get(digest, -1) + 1
-            self._reader.seek(self._places[digest][nth])
-            yield comparison_of(json.loads(self._reader.readline()))
+            yield comparison_of(json.loads(self._file.line_at(self._places[digest][nth])))
 
     def append(self, one: Comparison) -> None:
         """One more row, on the disk (in the system's hands) when this returns.
 
         Raises:
-            DsconvError: what was measured does not belong beside the rows that are there.
+            DsconvError: what was measured does not belong beside the rows that are there, or these were taken away.
         """
         line = json_line(self._keys.document(one))
         if not self._settled:
             self._check(settings_of(json.loads(line)), f"{self.path} line 1", mine=True)
             self._settled = True
-        data = memoryview(line.encode())
-        try:
-            self._stream.seek(self._end)
-            written = 0
-            while written < len(data):
-                written += self._stream.write(data[written:])
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise DsconvError(f"cannot write {self.path}: {reason}; --resume goes on from here", exit_code=3) from None
-        self._places.setdefault(_digest(one.spec, one.name), []).append(self._end)
-        self._end += len(data)
+        self._places.setdefault(_digest(one.spec, one.name), []).append(self._file.append(line.encode()))
 
     def _read_rows(self) -> int:
         """Index the rows; returns the length of the whole ones."""
         end = 0
-        for number, line in enumerate(self._reader, 1):
+        for number, line in enumerate(self._file.lines(), 1):
             if not line.endswith(b"\n"):
                 self._check_ours(line, number)
                 break
@@ -178,12 +163,6 @@ class ResultsFile:
                     f"{where} was made with {name} {there}, this run has {here}; "
                     "results are not mixed: choose another file or the same settings"
                 )
-
-    def _cut_torn_tail(self) -> None:
-        size = self._stream.seek(0, os.SEEK_END)
-        self.torn = size - self._end
-        if self.torn:
-            self._stream.truncate(self._end)
 
 
 def settings_of(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -272,15 +251,3 @@ def _timing(section: Mapping[str, Any] | None) -> Timing | None:
 def _digest(spec: ConvSpec, name: str) -> bytes:
     """Sixteen bytes that stand for a layer: a million of them fit in memory, and no two layers share them."""
     return blake2b(f"{spec!r} {name}".encode(), digest_size=16).digest()
-
-
-def _lock(handle: int, path: Path) -> None:
-    """Keep a second run off the file. Where the system has no such locks, nothing is locked."""
-    try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise DsconvError(f"{path} is being written by another run") from None

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from dsconv_cli.errors import DsconvError
+from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.timing.worker.sampling import Reading
 from dsconv_cli.timing.worker.system import free_memory
 
@@ -154,6 +154,6 @@ def parse_device(text: str) -> tuple[str, int]:
         DsconvError: no such kind of device, or an index that is no number.
     """
     kind, colon, index = text.partition(":")
-    if kind not in DEVICES or (colon and not (index.isascii() and index.isdigit())):
-        raise DsconvError(f"device must be cpu, cuda, cuda:INDEX or mps, not {text!r}")
+    if kind not in DEVICES or (colon and not (index.isascii() and index.isdigit() and len(index) < 4)):
+        raise DsconvError(f"device must be cpu, cuda, cuda:INDEX or mps, not {quoted(text)}")
     return kind, int(index or 0)
