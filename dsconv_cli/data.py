@@ -1,9 +1,10 @@
-"""Values as programs read them: bare text, CSV, JSON. As people read them, see `numbers`."""
+"""Values as programs read them: bare text, CSV, JSON. As people read them, see `numbers`.
+
+`csv` and `json` are imported where they are used: for one bare value they would be the longest part of the run.
+"""
 
 from __future__ import annotations
 
-import csv
-import json
 import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -39,6 +40,8 @@ def _cell(value: object) -> str:
 
 def csv_line() -> Callable[[Iterable[object]], str]:
     """A function from values to a line of CSV. Missing values are empty cells."""
+    import csv
+
     out = _LastLine()
     write = csv.writer(out, lineterminator="\n").writerow
 
@@ -65,4 +68,6 @@ def csv_text(rows: Iterable[Iterable[object]]) -> str:
 
 def json_line(document: Any) -> str:
     """A document on one line of its own, so that files can be concatenated."""
+    import json
+
     return json.dumps(document, allow_nan=False) + "\n"

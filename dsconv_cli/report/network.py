@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -61,7 +60,7 @@ SCREENFUL: Final = Levels()
 def report(result: ModelResult, levels: Levels = SCREENFUL) -> Report:
     """The result for every format. JSON and CSV have every layer, however much the page shows."""
     one = report_of(KEYS, result, partial(page, result, levels), partial(_picture, result, levels))
-    return replace(one, rows=partial(_rows, result))
+    return one._replace(rows=partial(_rows, result))
 
 
 def _rows(result: ModelResult) -> Iterator[Iterable[Value]]:
@@ -70,8 +69,12 @@ def _rows(result: ModelResult) -> Iterator[Iterable[Value]]:
 
 
 def layers_file(result: ModelResult, ending: str) -> str:
-    """The eligible layers in the form that `sweep --from` reads: CSV, or JSON Lines where `ending` is .jsonl."""
-    rows = [{"name": layer.name, **columns(layer.spec)} for layer in result.eligible if layer.spec is not None]
+    """The eligible layers in the form that `sweep --from` reads: CSV, or JSON Lines where `ending` is .jsonl.
+
+    A layer that is called with inputs of several sizes has a row for each.
+    """
+    each = ((layer.name, spec) for layer in result.eligible for spec in dict.fromkeys((layer.spec, *layer.further)))
+    rows = [{"name": name, **columns(spec)} for name, spec in each if spec is not None]
     if ending == ".jsonl":
         return "".join(map(json_line, rows))
     return csv_text([("name", *COLUMNS), *(row.values() for row in rows)])

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import zip_longest
 from operator import gt
-from typing import Final
+from typing import Final, NamedTuple
 from unicodedata import east_asian_width
 
 from dsconv_cli.numbers import ascii_text
@@ -49,8 +48,7 @@ def _columns(text: str, unicode: bool) -> str:
     return "".join(sign + _FILLER if east_asian_width(sign) in "WF" else sign for sign in text)
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
+class _Layout(NamedTuple):
     """The blocks of a page as lines. `width` is that of text; tables are limited only where the view is."""
 
     view: View
