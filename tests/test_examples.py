@@ -10,7 +10,7 @@ import pytest
 import dsconv_cli
 
 #: Those that must have one.
-SHOWN = ("TimingSettings", "time_layer")
+SHOWN = ("Selection", "TimingSettings", "analyse", "separate", "time_layer")
 
 
 def examples_of(name):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 from dsconv_cli.cli import options as opt
@@ -39,7 +38,7 @@ def doctor(
     from dsconv_cli.timing.doctor import examine
     from dsconv_cli.timing.doctor_keys import KEYS
 
-    to = replace(to, key=None if get is None else KEYS.find(get))
+    to = to._replace(key=None if get is None else KEYS.find(get))
     with timing_line(quiet=streams.quiet) as watch:
         found = examine(settings, dtype, watch)
-    to.deliver(report(found), KEYS, found)
+    to.deliver(report, KEYS, found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from inspect import Parameter
 from typing import Annotated
 
@@ -257,4 +258,4 @@ def model(
         streams.note(model_run.in_options(note))
     if rest is not None:
         replace_file(rest, layers_file(result, rest.suffix.lower()))
-    raise typer.Exit(to.deliver(report(result, levels), KEYS, result))
+    raise typer.Exit(to.deliver(partial(report, levels=levels), KEYS, result))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from dsconv_cli.comparison.keys import NAMED_KEYS, RATIOS
@@ -16,6 +17,9 @@ from dsconv_cli.report import page
 from dsconv_cli.report.compare import UNITS_NOTE, tone_of
 from dsconv_cli.report.layer import biases
 from dsconv_cli.report.page import Cell, Line, Page, Table
+
+#: Cells are kept until the last row is there, and most of them are one of a few.
+_shared: Final = lru_cache(4096)(Cell)
 
 _NOTE: Final = f"Ratios are ordinary ÷ separable. {UNITS_NOTE}"
 
@@ -47,7 +51,7 @@ def key_columns(keys: Sequence[str]) -> tuple[Column, ...]:
 
 def cells(columns: Sequence[Column], one: Comparison) -> tuple[Cell, ...]:
     """One row."""
-    return tuple(column.cell(one) for column in columns)
+    return tuple(_shared(*column.cell(one)) for column in columns)
 
 
 def table(columns: Sequence[Column], rows: Sequence[tuple[Cell, ...]], title: str) -> Page:
