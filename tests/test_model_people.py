@@ -265,6 +265,13 @@ def test_a_shared_head_in_the_document():
     jsonschema.Draft202012Validator(_schema()).validate(document)
 
 
+def test_a_shared_head_as_layers_for_sweep(here, tmp_path):
+    path = tmp_path / "layers.jsonl"
+    assert here(f"{PEOPLE}:SharedHead", "--input", "1,3,32,32", "--layers", path, "--quiet")[0] == 0
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(row["name"], row["h"]) for row in rows] == [("stem", 32), ("head", 32), ("head", 16), ("head", 8)]
+
+
 def _schema():
     from importlib.resources import files
 

@@ -62,6 +62,13 @@ def test_the_pair_that_is_timed_is_the_pair_that_is_counted():
     assert shapes["depthwise"] == spec.intermediate_shape
 
 
+def test_the_ordinary_form_is_timed_as_it_stands_in_a_network():
+    """Not wrapped: a container costs a short call 2 % of its time."""
+    assert type(layer.module_for(ConvSpec(8, 8, h=8, w=8), "ordinary", CPU)) is torch.nn.Conv2d
+    pair = layer.module_for(ConvSpec(8, 8, h=8, w=8), "separable", CPU)
+    assert [type(one) for one in pair] == [torch.nn.Conv2d, torch.nn.Conv2d]
+
+
 def test_channels_last_is_what_runs():
     spec = ConvSpec(16, 8, h=16, w=12)
     works = layer.works_of(spec, Conditions("cpu", 1, True, "float32"))

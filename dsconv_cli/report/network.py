@@ -69,8 +69,12 @@ def _rows(result: ModelResult) -> Iterator[Iterable[Value]]:
 
 
 def layers_file(result: ModelResult, ending: str) -> str:
-    """The eligible layers in the form that `sweep --from` reads: CSV, or JSON Lines where `ending` is .jsonl."""
-    rows = [{"name": layer.name, **columns(layer.spec)} for layer in result.eligible if layer.spec is not None]
+    """The eligible layers in the form that `sweep --from` reads: CSV, or JSON Lines where `ending` is .jsonl.
+
+    A layer that is called with inputs of several sizes has a row for each.
+    """
+    each = ((layer.name, spec) for layer in result.eligible for spec in dict.fromkeys((layer.spec, *layer.further)))
+    rows = [{"name": name, **columns(spec)} for name, spec in each if spec is not None]
     if ending == ".jsonl":
         return "".join(map(json_line, rows))
     return csv_text([("name", *COLUMNS), *(row.values() for row in rows)])
