@@ -173,3 +173,19 @@ def test_other_texts_stay_as_they_are(text):
 )
 def test_bare_values(value, text):
     assert bare(value) == text
+
+
+def test_what_a_sweep_writes_is_what_it_was_asked_for(monkeypatch, capsys, tmp_path):
+    pytest.importorskip("matplotlib")
+    from dsconv_cli.cli import run
+
+    monkeypatch.chdir(tmp_path)
+    layers = ["sweep", "--k", "8,16", "--c", "4", "--profiler", "none", "--quiet"]
+    assert run([*layers, "--output", "svg:y", "--output", "png:z"]) == 0
+    assert (tmp_path / "y").read_bytes().startswith(b"<?xml")
+    assert (tmp_path / "z").read_bytes().startswith(b"\x89PNG")
+    capsys.readouterr()
+    assert run([*layers, "--output", "roofline:x.svg"]) == 2
+    said = capsys.readouterr()
+    assert (said.out, (tmp_path / "x.svg").exists()) == ("", False)
+    assert said.err.count("error:") == 1
