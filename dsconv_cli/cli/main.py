@@ -128,8 +128,11 @@ def _run(arguments: list[str] | None) -> int:
         return 2
     except (KeyboardInterrupt, typer.Abort):
         code = interrupts.INTERRUPTED
-    except SystemExit:
-        # How completion ends, and nothing else: a network's own is an error by now (`model.foreign`).
+    except SystemExit as error:
+        # How completion ends, and nothing else: a network's own is an error by now (`model.foreign`). Typer makes it
+        # a 1 where nobody reads.
+        if isinstance(error.__context__, BrokenPipeError):
+            return READER_LEFT
         raise
     except BaseException as error:  # noqa: BLE001  not even what is no Exception may choose the exit code
         return failed(error, color, verbose="--verbose" in words)

@@ -15,7 +15,7 @@ from dsconv_cli.cli.streams import ColorChoice, Streams
 from dsconv_cli.counting.profilers import choices
 from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.keys import Keys
-from dsconv_cli.layer.fields import FIELDS, Field
+from dsconv_cli.layer.fields import FIELDS, VALUED, Field
 from dsconv_cli.layer.reading import integer, layer
 from dsconv_cli.layer.spec import Bias, ConvSpec
 from dsconv_cli.numbers import decimal
@@ -130,10 +130,8 @@ class LayerOptions(Group):
     @classmethod
     def gathered(cls, values: Mapping[str, Any]) -> Self:
         """Texts and flags apart."""
-        flags = {name: value for name, value in values.items() if FIELDS[name].kind == "flag"}
-        every = bool(flags["bias"])
-        bias = Bias(**{part: _either(flags[f"{part}_bias"], every) for part in Bias._fields})
-        return cls({name: value for name, value in values.items() if name not in flags}, bias)
+        texts = {name: values[name] for name in VALUED if name != "dtype"}
+        return cls(texts, Bias(*(_either(values[f"{part}_bias"], values["bias"]) for part in Bias._fields)))
 
     def spec(self, dtype: str) -> ConvSpec:
         """The layer. Raises as `reading.layer` does."""

@@ -31,7 +31,7 @@ _FEWEST_CALLS: Final = 2 * MIN_PROCESSES
 
 def schedule(budget_s: float) -> Schedule:
     """How long one process samples: short, since it is processes that differ, but not below a few rounds."""
-    return Schedule(seconds=min(0.25, max(0.04, budget_s / 60)))
+    return Schedule(seconds=min(0.2, max(0.04, budget_s / 60)))
 
 
 def wants_more(

@@ -48,9 +48,9 @@ class Schedule(NamedTuple):
     far below a scheduler's slice. A call longer than `long_call_s` needs no untimed one before it, and one warm-up.
     """
 
-    seconds: float = 0.25
-    rounds: int = 25
-    longest: float = 2.4
+    seconds: float = 0.2
+    rounds: int = 20
+    longest: float = 3.0
     warm_s: float = 0.01
     warm_calls: int = 3
     round_s: float = 8e-3
