@@ -13,7 +13,7 @@ from dsconv_cli.cli.progress import timing_line
 from dsconv_cli.cli.streams import has_unicode, is_terminal, terminal_width, write_out
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import check_targets, replace_file
-from dsconv_cli.layer.fields import DTYPE_BYTES
+from dsconv_cli.layer.fields import FLOATS
 from dsconv_cli.report import View, format_of
 from dsconv_cli.report.csv_ import cell
 
@@ -63,7 +63,7 @@ def doctor(
     Measures the machine's peaks, and its noise: a convolution timed against itself, whose ratio is 1 in truth.
     """
     streams = speech.streams()
-    dtype = opt.choice("--dtype", timing.dtype, DTYPE_BYTES)
+    dtype = opt.choice("--dtype", timing.dtype, FLOATS)
     if format_name == "github" == os.environ.get("DSCONV_FORMAT"):
         # A job that sets it for its gates has none here.
         format_name = "table"

@@ -11,7 +11,7 @@ import typer
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import stdout
 from dsconv_cli.cli.groups import grouped
-from dsconv_cli.layer.fields import DTYPE_BYTES, FIELDS
+from dsconv_cli.layer.fields import FLOATS, FIELDS
 
 NETWORK = "The network"
 WHAT_IF = "What if"
@@ -239,7 +239,7 @@ def model(
         target_params=target_params,
     )
     inputs = model_run.parse_inputs(input_shape or (), input_dtype or ())
-    own = timing.dtype and opt.choice("--dtype", timing.dtype, DTYPE_BYTES)
+    own = timing.dtype and opt.choice("--dtype", timing.dtype, FLOATS)
     recipe = model_run.Recipe(target, model_run.parse_arguments(arg or ()), inputs, own)
     wishes = model_run.plan(
         streams,
