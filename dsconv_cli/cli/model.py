@@ -11,7 +11,7 @@ import typer
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import stdout
 from dsconv_cli.cli.groups import grouped
-from dsconv_cli.layer.fields import FLOATS, FIELDS
+from dsconv_cli.layer.fields import FIELDS, FLOATS
 
 NETWORK = "The network"
 WHAT_IF = "What if"

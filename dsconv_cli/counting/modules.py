@@ -95,5 +95,6 @@ class _SkipInit(TorchFunctionMode):
 
 @contextmanager
 def uninitialised() -> Iterator[None]:
+    """Modules that are made in this block have weights that nobody has touched."""
     with _SkipInit():
         yield

@@ -47,8 +47,8 @@ def _biases(layer: ConvLayer) -> int:
 class Metric:
     """One metric.
 
-    `of` is the closed form of one operator at a dtype. `combine` makes a form's figure of its operators': their sum, or the largest. `approximated` where
-    R×S is about its ratio.
+    `of` is the closed form of one operator at a dtype. `combine` makes a form's figure of its operators': their sum, or
+    the largest. `approximated` where R×S is about its ratio.
     """
 
     name: str

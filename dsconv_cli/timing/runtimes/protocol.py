@@ -1,0 +1,81 @@
+"""What a runtime is to whoever times layers: is it there, which dtypes has it, and a chain as something to call."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from dsconv_cli.errors import installed
+from dsconv_cli.timing.worker.answers import Conditions
+from dsconv_cli.timing.worker.devices import Work
+
+if TYPE_CHECKING:
+    from dsconv_cli.timing.runtimes.chain import Array, Chain
+
+
+class Ran(NamedTuple):
+    """What a runtime says of what it runs, in its own words: kernels in their order, and the precision of the work."""
+
+    kernels: tuple[str, ...] = ()
+    precision: str = ""
+
+
+class Built(NamedTuple):
+    """A chain as one runtime runs it.
+
+    `call` is what is timed: inputs and outputs are where they belong, as in a program that was written for speed.
+    After a call `output` is what it computed, (N, K, H', W') in float32. `ran` may take long and is asked once.
+    """
+
+    call: Work
+    output: Callable[[], Array]
+    ran: Callable[[], Ran] = Ran
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """One program that executes layers. Nothing of it is imported before `build` is called.
+
+    Attributes:
+        name: as `--runtime` takes it.
+        title: as its makers call it.
+        packages: as they are imported, all that `build` needs.
+        distribution: as pip calls what gives it its version.
+        dtypes: what it can compute in.
+        build: makes a chain ready to run, once torch's threads and the allocator are as they should be.
+        extra: the optional extra that installs it; "" where the package's own dependencies do.
+        load: imports what may be imported before a process forks, where that takes long.
+        lacks: what else stands in its way on this machine, or None.
+        devices: kinds of device that it can run on.
+    """
+
+    name: str
+    title: str
+    packages: tuple[str, ...]
+    distribution: str
+    dtypes: tuple[str, ...]
+    build: Callable[[Chain, Conditions], Built]
+    extra: str = ""
+    load: Callable[[], None] = lambda: None
+    lacks: Callable[[], str | None] = lambda: None
+    devices: tuple[str, ...] = ("cpu",)
+
+    def absent(self) -> str | None:
+        """Why it cannot be used here and what would help, or None. Imports nothing."""
+        missing = [package for package in self.packages if not installed(package)]
+        if not missing:
+            return self.lacks()
+        install = f"'dsconv-cli[{self.extra}]'" if self.extra else self.distribution
+        where = sys.executable or "this Python"
+        return f"{' and '.join(missing)} is not installed for {where}: pip install {install}"
+
+    def version(self) -> str:
+        """As pip has it."""
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return version(self.distribution)
+        except PackageNotFoundError:
+            return "unknown"
