@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dsconv_cli.errors import CannotMeasureError, DsconvError, SpecError
     from dsconv_cli.layer.spec import Bias, ConvSpec
     from dsconv_cli.model.analysis import analyse, separate
-    from dsconv_cli.model.result import ModelResult
+    from dsconv_cli.model.result import ModelResult, Selection
     from dsconv_cli.timing.result import Timing
     from dsconv_cli.timing.settings import TimingSettings
     from dsconv_cli.timing.timer import time_layer
@@ -33,6 +33,7 @@ _HOME = {
     "ConvSpec": "layer.spec",
     "DsconvError": "errors",
     "ModelResult": "model.result",
+    "Selection": "model.result",
     "SpecError": "errors",
     "Timing": "timing.result",
     "TimingSettings": "timing.settings",
@@ -51,6 +52,7 @@ __all__ = [
     "ConvSpec",
     "DsconvError",
     "ModelResult",
+    "Selection",
     "SpecError",
     "Timing",
     "TimingSettings",

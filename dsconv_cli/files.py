@@ -1,15 +1,22 @@
-"""Files that are written whole or not at all, and known to be writable before the work for them begins."""
+"""Files that are written whole or not at all, or grow by whole lines; known to be writable before any work for them.
+
+What grows is locked. A lock is on what stands at a path, and not on the path: whoever renames a file to there, or
+deletes what is there, takes it away. So whoever replaces a file respects the lock, and whoever holds it looks again.
+"""
 
 from __future__ import annotations
 
+import io
+import itertools
 import os
+import shutil
 import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Literal
 
 from dsconv_cli import interrupts
 from dsconv_cli.errors import DsconvError
@@ -48,7 +55,8 @@ def check_targets(paths: Sequence[Path]) -> None:
                 raise DsconvError(f"{path} is to be written twice")
             seen.add(target)
             _check_target(path)
-            with interrupts.held():
+            _guard(path, exit_code=2).close()
+            with interrupts.held:
                 handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
                 os.close(handle)
                 Path(name).unlink()
@@ -94,9 +102,11 @@ def replacing(path: Path) -> Iterator[Replacement]:
     Raises:
         DsconvError: the disk is full, or the directory has gone. What the block raises goes through as it is.
     """
+    guards = ExitStack()
     with _naming(path):
         target = path.resolve()
-        with interrupts.held():
+        guards.enter_context(_guard(path))
+        with interrupts.held:
             handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
             temporary, stream = Path(name), os.fdopen(handle, "wb")
             interrupts.at_end(temporary.unlink)
@@ -105,8 +115,11 @@ def replacing(path: Path) -> Iterator[Replacement]:
         with _naming(path):
             stream.close()
             temporary.chmod(_mode(target))
+            # What has come to stand there meanwhile may be in use too.
+            guards.enter_context(_guard(path))
             temporary.replace(target)
     finally:
+        guards.close()
         with suppress(OSError):
             stream.close()
         with suppress(OSError):
@@ -114,14 +127,135 @@ def replacing(path: Path) -> Iterator[Replacement]:
         interrupts.forget(temporary.unlink)
 
 
+class GrowingFile:
+    """A file that is read, and grows by whole lines, with no other run at it. Closing it lets go of the lock."""
+
+    def __init__(self, path: Path) -> None:
+        """Open `path`, or create it.
+
+        Raises:
+            DsconvError: it cannot be written, or is in use.
+        """
+        self._path = path
+        with _naming(path, exit_code=2):
+            while True:
+                # Another run may replace it between the opening and the lock.
+                handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+                self._stream = io.FileIO(handle, "r+")
+                self._reader = path.open("rb")
+                if not _lock(handle, "LOCK_EX"):
+                    self.close()
+                    raise DsconvError(f"{path} is being written by another run")
+                if _same(handle, path) and _same(self._reader.fileno(), path):
+                    break
+                self.close()
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._reader.close()
+        self._stream.close()
+
+    def lines(self) -> Iterator[bytes]:
+        """All that is there; the last one may lack its end."""
+        self._reader.seek(0)
+        return iter(self._reader)
+
+    def line_at(self, place: int) -> bytes:
+        """The line that begins there."""
+        self._reader.seek(place)
+        return self._reader.readline()
+
+    def cut(self, end: int) -> int:
+        """Cut off what lies beyond `end`; how much that was."""
+        torn = self._stream.seek(0, os.SEEK_END) - end
+        if torn:
+            self._stream.truncate(end)
+        return torn
+
+    def append(self, line: bytes) -> int:
+        """Write one more line, in the system's hands when this returns; the place where it begins.
+
+        Raises:
+            DsconvError: the disk is full; or the file was taken away, and the message says where its lines are.
+        """
+        self.check_there()
+        data = memoryview(line)
+        with _naming(self._path, then="; --resume goes on from here"):
+            place = self._stream.seek(0, os.SEEK_END)
+            while data:
+                data = data[self._stream.write(data) :]
+        return place
+
+    def check_there(self) -> None:
+        """Make sure that what was written stands at the path.
+
+        Raises:
+            DsconvError: it does not; the message says where it is now.
+        """
+        if _same(self._stream.fileno(), self._path):
+            return
+        said = f"{self._path} was deleted or replaced while this run wrote to it"
+        try:
+            saved = self._save()
+        except OSError as error:
+            raise DsconvError(f"{said}, and its lines are lost: {reason(error)}", exit_code=3) from None
+        raise DsconvError(f"{said}; its lines are in {saved}", exit_code=3)
+
+    def _save(self) -> Path:
+        """Put what was written into a new file beside the path."""
+        for number in itertools.count(1):
+            saved = self._path.with_name(f"{self._path.stem}-saved-{number}{self._path.suffix}")
+            with suppress(FileExistsError), saved.open("xb") as stream:
+                self._reader.seek(0)
+                shutil.copyfileobj(self._reader, stream)
+                return saved
+        raise AssertionError
+
+
+def _guard(path: Path, exit_code: int = 3) -> ExitStack:
+    """Keep those off `path` who would write to what stands there, until the guard is closed.
+
+    Raises:
+        DsconvError: somebody does already.
+    """
+    guard = ExitStack()
+    with suppress(FileNotFoundError, PermissionError):
+        there = guard.enter_context(path.open("rb"))
+        if not _lock(there.fileno(), "LOCK_SH"):
+            guard.close()
+            raise DsconvError(f"cannot write {path}: another run is writing to it (--resume)", exit_code=exit_code)
+    return guard
+
+
+def _lock(handle: int, kind: Literal["LOCK_EX", "LOCK_SH"]) -> bool:
+    """Whether nobody else has the file. Where the system has no such locks, nobody is known to."""
+    try:
+        import fcntl
+
+        fcntl.flock(handle, getattr(fcntl, kind) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):
+        pass
+    return True
+
+
+def _same(handle: int, path: Path) -> bool:
+    """Whether what is open stands at `path`."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
 @contextmanager
-def _naming(path: Path, exit_code: int = 3) -> Iterator[None]:
+def _naming(path: Path, *, exit_code: int = 3, then: str = "") -> Iterator[None]:
     """Failures of the system as errors that name the file."""
     try:
         yield
     except (OSError, RuntimeError) as error:
         # RuntimeError: symbolic links that form a loop, which Path.resolve cannot follow.
-        raise DsconvError(f"cannot write {path}: {reason(error)}", exit_code=exit_code) from None
+        raise DsconvError(f"cannot write {path}: {reason(error)}{then}", exit_code=exit_code) from None
 
 
 def reason(error: OSError | RuntimeError) -> str:

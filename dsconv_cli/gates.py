@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.keys import Keys
-
-#: A decimal number, of a size that exact arithmetic can hold.
-_NUMBER: Final = re.compile(r"[+-]?(\d{1,400}(\.\d{0,400})?|\.\d{1,400})([eE][+-]?\d{1,3})?", re.ASCII)
+from dsconv_cli.numbers import decimal
 
 Kind = Literal["under", "over"]
 
@@ -65,9 +62,10 @@ def parse_gate(kind: Kind, text: str, resolve: Callable[[str], str]) -> Gate:
     option = f"--fail-{kind}"
     if not equals or not key or not number:
         raise DsconvError(f"{option} takes KEY=NUMBER, such as macs.ratio=7.5, not {text!r}")
-    if not _NUMBER.fullmatch(number.strip()):
+    limit = decimal(number)
+    if limit is None:
         raise DsconvError(f"{option} {text}: {number!r} is not a finite number such as 7.5 or 1e6")
-    return Gate(kind, resolve(key.strip()), Fraction(number.strip()), text)
+    return Gate(kind, resolve(key.strip()), limit, text)
 
 
 def parse_gates(under: Iterable[str], over: Iterable[str], resolve: Callable[[str], str]) -> tuple[Gate, ...]:

@@ -15,8 +15,8 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Final
 
@@ -84,16 +84,22 @@ def say_at_end(line: str, flush: Callable[[], object]) -> None:
     _State.flush = staticmethod(flush)
 
 
-@contextmanager
-def held() -> Iterator[None]:
-    """No signal ends the program within: what is made there and how it is undone belong together. For moments only."""
-    _State.held += 1
-    try:
-        yield
-    finally:
+class _Held:
+    """No signal ends the program within: what is made there and how it is undone belong together. For moments only.
+
+    An object and not a generator, for the rows of a sweep are written within, one by one.
+    """
+
+    def __enter__(self) -> None:
+        _State.held += 1
+
+    def __exit__(self, *_: object) -> None:
         _State.held -= 1
         if _State.waiting and not _State.held:
             _end(_State.waiting)
+
+
+held: Final = _Held()
 
 
 def write_now(descriptor: int, data: bytes) -> None:
@@ -146,6 +152,9 @@ def _end(number: int) -> None:
 def _leave(number: int) -> None:
     words, _State.last_words = _State.last_words, b""
     if number == signal.SIGINT:
+        if os.isatty(2) and os.environ.get("TERM") != "dumb":
+            # In place of the ^C that the terminal shows.
+            words = b"\r\x1b[K" + words
         write_now(2, words)
         os._exit(INTERRUPTED)
     _die(number)

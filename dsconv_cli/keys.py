@@ -22,6 +22,9 @@ Value = None | bool | int | float | str | tuple[int, ...] | tuple[str, ...] | tu
 #: What a condition may do with a value: compare it by size, compare it as text, or take it for an answer.
 Kind = Literal["number", "text", "truth"]
 
+#: Characters of a user's key that are compared with ours.
+_LONGEST: Final = 200
+
 Result = TypeVar("Result")
 Whole = TypeVar("Whole")
 Part = TypeVar("Part")
@@ -202,6 +205,9 @@ class Keys(Mapping[str, Key[Result]]):
     def nearest(self, name: str) -> list[str]:
         """All keys, the most similar to `name` first."""
         from difflib import SequenceMatcher
+
+        # Comparing takes as long as the two texts times each other; what is so long is similar to nothing.
+        name = name[:_LONGEST]
 
         return sorted(self, key=lambda known: -SequenceMatcher(None, name, known).ratio())
 

@@ -1,8 +1,9 @@
-"""Numbers as people read them. Exact where there is room, scaled where there is not."""
+"""Numbers as people read and write them. Exact where there is room, scaled where there is not."""
 
 from __future__ import annotations
 
 import math
+import re
 from fractions import Fraction
 from typing import Final
 
@@ -31,6 +32,16 @@ _ASCII: Final = str.maketrans(
         "█": "#",
     }
 )
+
+
+#: A decimal number, of a size that exact arithmetic can hold.
+_DECIMAL: Final = re.compile(r"[+-]?([0-9]{1,400}(\.[0-9]{0,400})?|\.[0-9]{1,400})([eE][+-]?[0-9]{1,3})?")
+
+
+def decimal(text: str) -> Fraction | None:
+    """`7.5`, `1e6` → that number, exactly; None for anything else, such as `nan`, `1_000` or thousands of digits."""
+    stripped = text.strip()
+    return Fraction(stripped) if _DECIMAL.fullmatch(stripped) else None
 
 
 def ascii_text(text: str) -> str:

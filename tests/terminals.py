@@ -36,7 +36,7 @@ class Terminal:
             start_new_session=True, stdout=stdout, env=clean_environment(**env), cwd=cwd,
         )  # fmt: skip
         self._theirs = theirs
-        self._raw = b""
+        self._raw, self._over = b"", False
 
     def type(self, text):
         os.write(self._ours, text.encode())
@@ -49,11 +49,17 @@ class Terminal:
         """Wait for the end; the exit code. What was written after that, and how the terminal was left, is known then."""
         self._read(lambda: self.process.poll() is not None)
         assert termios.tcgetattr(self._theirs) == self._modes, "the terminal is as it was"
-        while self._more(0.05):
-            pass
         os.close(self._theirs)
+        self._theirs = None
+        # Where nobody has it open any more, all that was written comes, and then an error.
+        self._read(lambda: self._over)
         os.close(self._ours)
         return self.process.wait(0)
+
+    def hang_up(self):
+        """The window is closed."""
+        os.close(self._theirs)
+        os.close(self._ours)
 
     @property
     def written(self):
@@ -67,14 +73,14 @@ class Terminal:
         end = time.monotonic() + PATIENCE_S
         while not done():
             assert time.monotonic() < end, f"still running: {self.written!r}"
-            if not self._more(0.02) and self.process.poll() is not None:
+            ended = self.process.poll() is not None
+            if select.select([self._ours], [], [], 0.02)[0]:
+                try:
+                    self._raw += os.read(self._ours, 65536)
+                except OSError:
+                    self._over = True
+            elif ended and self._theirs is not None:
                 return done()
-        return True
-
-    def _more(self, seconds):
-        if not select.select([self._ours], [], [], seconds)[0]:
-            return False
-        self._raw += os.read(self._ours, 65536)
         return True
 
 
@@ -84,7 +90,7 @@ class Screen:
     def __init__(self, text, columns, lines):
         self.rows, self.cursor_shown = [""], True
         self._row = self._column = 0
-        self._columns, self._lines = columns, lines
+        self.columns, self._lines = columns, lines
         for asked, numbers, letter, character in _SEQUENCE.findall(text):
             if character:
                 self._put(character)
@@ -104,7 +110,7 @@ class Screen:
                 self.rows.append("")
         else:
             assert character.isprintable(), repr(character)
-            if self._column == self._columns:
+            if self._column == self.columns:
                 self._put("\r")
                 self._put("\n")
             row = self.rows[self._row].ljust(self._column)

@@ -12,8 +12,9 @@ import jsonschema
 import pytest
 from fakes import MACHINE, FakeLaboratory
 
-from dsconv_cli.report import View
-from dsconv_cli.report.doctor import render
+from dsconv_cli.report.doctor import report
+from dsconv_cli.report.formats import formats_of
+from dsconv_cli.report.page import View
 from dsconv_cli.timing import doctor
 from dsconv_cli.timing.doctor import Surveyed, examine_with, trust
 from dsconv_cli.timing.doctor_keys import KEYS
@@ -32,6 +33,10 @@ def examined(monkeypatch, survey=QUIET, settings=None, **laboratory):
     one = FakeLaboratory(**laboratory)
     with Timer(settings, laboratory=one, clock=one.clock) as timer:
         return examine_with(timer)
+
+
+def render(name, found, view):
+    return formats_of("doctor")[name].content(report(found), view)
 
 
 def test_a_quiet_machine_is_trusted(monkeypatch):

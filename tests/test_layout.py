@@ -15,7 +15,9 @@ import pytest
 from dsconv_cli import ConvSpec
 from dsconv_cli.comparison.result import closed_forms
 from dsconv_cli.numbers import ascii_text, by, percent, scaled, seconds, significant, times
-from dsconv_cli.report import View, render
+from dsconv_cli.report.compare import page, report
+from dsconv_cli.report.formats import formats_of
+from dsconv_cli.report.page import View
 
 GOLDEN = Path(__file__).parent / "golden"
 EXAMPLE = ConvSpec(64, 32)
@@ -23,29 +25,30 @@ BIG = ConvSpec(4096, 4096, h=4096, w=4096, bias=True, depth_multiplier=2, stride
 
 
 @pytest.mark.parametrize(
-    ("name", "spec", "format_name", "view"),
+    ("name", "spec", "view"),
     [
-        ("table-80.txt", EXAMPLE, "table", View(width=80)),
-        ("table-pipe.txt", EXAMPLE, "table", View()),
-        ("table-ascii.txt", EXAMPLE, "table", View(width=80, unicode=False)),
-        ("table-60.txt", EXAMPLE, "table", View(width=60)),
-        ("table-30.txt", EXAMPLE, "table", View(width=30)),
-        ("table-big-80.txt", BIG, "table", View(width=80)),
-        ("table-explain.txt", EXAMPLE, "table", View(width=80, explain=True)),
-        ("markdown.md", EXAMPLE, "markdown", View()),
+        ("table-80.txt", EXAMPLE, View(width=80)),
+        ("table-pipe.txt", EXAMPLE, View()),
+        ("table-ascii.txt", EXAMPLE, View(width=80, unicode=False)),
+        ("table-60.txt", EXAMPLE, View(width=60)),
+        ("table-30.txt", EXAMPLE, View(width=30)),
+        ("table-big-80.txt", BIG, View(width=80)),
+        ("table-explain.txt", EXAMPLE, View(width=80)),
+        ("markdown.md", EXAMPLE, View()),
     ],
 )
-def test_layout(name, spec, format_name, view):
-    text = render(format_name, closed_forms(spec), view)
+def test_layout(name, spec, view):
+    form = formats_of("compare")["markdown" if name.endswith(".md") else "table"]
+    text = form.content(report(closed_forms(spec), explain="explain" in name), view)
     if os.environ.get("DSCONV_UPDATE_GOLDEN"):
         (GOLDEN / name).write_text(text, encoding="utf-8")
     assert text == (GOLDEN / name).read_text(encoding="utf-8")
-    assert not any(line != line.rstrip() for line in text.splitlines() if format_name == "table")
+    assert not any(line != line.rstrip() for line in text.splitlines() if name.endswith(".txt"))
 
 
 def test_pending_is_said():
-    text = render("table", closed_forms(EXAMPLE), View(width=80, pending="thop"))
-    assert "closed forms; thop is counting…" in text
+    lines = page(closed_forms(EXAMPLE), pending="thop").sections[0]
+    assert "closed forms; thop is counting…" in [line.text for line in lines]
 
 
 @pytest.mark.parametrize(

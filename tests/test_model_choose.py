@@ -123,10 +123,10 @@ def test_each_kept_layer_says_why():
 
 
 def test_a_glob_that_matches_nothing():
-    with pytest.raises(DsconvError, match=r"--keep 'stme' matches no convolution; they are stem, body.a"):
+    with pytest.raises(DsconvError, match=r"`keep` 'stme' matches no convolution; they are stem, body.a"):
         _decided(keep=("stme",))
 
 
 def test_a_target_out_of_reach():
-    with pytest.raises(CannotMeasureError, match="--target-macs 1 cannot be reached: with all 4 layers"):
+    with pytest.raises(CannotMeasureError, match="`target_macs` 1 cannot be reached: with all 4 layers"):
         _decided(target_macs=1)

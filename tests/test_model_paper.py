@@ -8,7 +8,7 @@ import pytest
 import torch
 from model_checks import ConvMobileNet, params, torch_macs
 
-from dsconv_cli import analyse, separate
+from dsconv_cli import Selection, analyse, separate
 
 IMAGE = (1, 3, 224, 224)
 
@@ -20,12 +20,12 @@ def network():
 
 @pytest.fixture(scope="module")
 def result(network):
-    return analyse(network, IMAGE, keep=["0"])
+    return analyse(network, IMAGE, Selection(keep=("0",)))
 
 
 @pytest.fixture(scope="module")
 def mobilenet(network):
-    return separate(network, IMAGE, keep=["0"])
+    return separate(network, IMAGE, Selection(keep=("0",)))
 
 
 def test_table_4(result):
@@ -71,12 +71,11 @@ def test_table_2(mobilenet):
 
 
 def test_table_2_in_the_table(mobilenet):
-    from dsconv_cli.report import View
-    from dsconv_cli.report.model import Shown, render
+    from dsconv_cli.report.network import page
+    from dsconv_cli.report.page import View
+    from dsconv_cli.report.table import render
 
-    first = next(
-        line for line in render("table", analyse(mobilenet, IMAGE), Shown(View())).splitlines() if "3×3" in line
-    )
+    first = next(line for line in render(page(analyse(mobilenet, IMAGE)), View()).splitlines() if "3×3" in line)
     assert first.split()[:1] == ["0"]
     assert "1.91%" in first
 

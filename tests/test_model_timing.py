@@ -14,11 +14,12 @@ import torch
 from conftest import run_dsconv
 from torch import nn
 
-from dsconv_cli import CannotMeasureError, analyse
+from dsconv_cli import CannotMeasureError, Selection, analyse
 from dsconv_cli.model.result import InputShape, Recipe
 from dsconv_cli.model.timing import NETWORK_SHARES, MeasureNetwork, NetworkTimer
-from dsconv_cli.report import View
-from dsconv_cli.report.model import Shown, render
+from dsconv_cli.report.network import Levels, page
+from dsconv_cli.report.page import View
+from dsconv_cli.report.table import render
 from dsconv_cli.timing.jobs import MeasureLayer
 from dsconv_cli.timing.settings import TimingSettings
 from dsconv_cli.timing.stopping import OverBudgetError
@@ -50,7 +51,7 @@ def _network():
 def _timed(laboratory, budget_s=60, **selection):
     recipe = Recipe("package:network", {"width": 8}, (InputShape(None, SHAPE, ""),))
     with NetworkTimer(TimingSettings(budget_s=budget_s), laboratory=laboratory) as timer:
-        return timer.time(analyse(_network(), SHAPE, **selection), recipe, _show)
+        return timer.time(analyse(_network(), SHAPE, Selection(**selection)), recipe, _show)
 
 
 def test_each_shape_is_timed_once():
@@ -65,11 +66,11 @@ def test_each_shape_is_timed_once():
 
 def test_what_was_kept_is_timed_too_but_not_replaced_in_the_network():
     laboratory = FakeLaboratory()
-    result = _timed(laboratory, keep=["2"])
+    result = _timed(laboratory, keep=("2",))
     assert result.layers[2].time is not None
     job = next(job for job in laboratory.jobs if isinstance(job, MeasureNetwork))
     assert [name for name, _ in job.replaced] == ["0", "1"]
-    assert (job.target, job.arguments, job.inputs) == ("package:network", (("width", 8),), ((None, SHAPE, ""),))
+    assert job.recipe == Recipe("package:network", {"width": 8}, (InputShape(None, SHAPE, ""),))
 
 
 def test_the_network_before_and_after():
@@ -107,15 +108,15 @@ def test_what_cannot_be_timed_is_said_and_the_rest_stands(fails, note):
 
 def test_nothing_replaced_nothing_compared():
     laboratory = FakeLaboratory()
-    assert _timed(laboratory, keep=["*"]).time is None
+    assert _timed(laboratory, keep=("*",)).time is None
 
 
 def test_times_are_shown_and_in_the_document():
     result = _timed(FakeLaboratory())
-    lines = render("table", result, Shown(View())).splitlines()
+    lines = render(page(result), View()).splitlines()
     first = next(line for line in lines if line.startswith("0 "))
     assert "3.00×" in first
-    assert "3.00×" in render("table", result, Shown(View(), top=1)).splitlines()[7]
+    assert "3.00×" in render(page(result, Levels(top=1)), View()).splitlines()[7]
     assert any(line.split()[:1] == ["time"] and "2.00×" in line for line in lines)
     assert result.get("totals.time.speedup") == result.time.speedup.value
     schema = json.loads(files("dsconv_cli").joinpath("schema/dsconv-1.schema.json").read_text(encoding="utf-8"))
@@ -163,9 +164,7 @@ def test_the_measuring_side():
     job = MeasureNetwork(
         Conditions("cpu", 1, True, "float32"),
         Schedule(seconds=0.01),
-        f"{ODD}:small",
-        (),
-        ((None, (1, 3, 8, 8), ""),),
+        Recipe(f"{ODD}:small", {}, (InputShape(None, (1, 3, 8, 8), ""),)),
         (("0", spec),),
     )
     try:

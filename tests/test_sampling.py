@@ -83,8 +83,35 @@ def test_every_block_has_as_many_calls_and_the_order_turns():
     turns = [world.log[index : index + 3] for index in range(0, len(world.log), 3)]
     assert all(turn == [(turn[0][0], calls) for calls in (1, 7, 7)] for turn in turns), "the first call is not timed"
     names = [turn[0][0] for turn in turns]
-    assert names[:8] == [*world.works(), *reversed(world.works())]
+    sides = ["ordinary", "separable"]
+    assert names[:8] == [*world.works(), *reversed(sides), *sides], "the halves once in three rounds"
+    assert names[8:12] == list(reversed(world.works()))
     assert names.count("ordinary") == names.count("separable") == rounds.number
+    assert names.count("depthwise") == math.ceil(rounds.number / 3)
+
+
+@pytest.mark.parametrize(("slower", "rounds", "seconds"), [(1, None, 0.25), (4, 25, None), (20, None, 0.6)])
+def test_a_busy_machine_gets_longer_for_its_median(slower, rounds, seconds):
+    """Rounds of about 8 ms that take `slower` times as long once they are timed: 25 of them, and 0.6 s at most."""
+    world = World()
+    works = world.works()
+    settled = settle(works, Schedule(), world.clock)
+    began = world.now
+
+    def slowed(run):
+        def late(calls):
+            reading = run(calls)
+            world.now += (slower - 1) * reading.own
+            return reading
+
+        return late
+
+    found = sample({name: slowed(run) for name, run in works.items()}, settled, Schedule(), world.clock)
+    if rounds:
+        assert found.number == rounds
+        assert 0.25 < world.now - began < 0.6
+    if seconds:
+        assert world.now - began == pytest.approx(seconds, abs=0.01 * slower)
 
 
 def test_a_block_is_timed_as_a_whole_and_its_fastest_part_alone():

@@ -310,7 +310,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(sweep, tmp_path):
         ([*CLOSED, "--output", "rows.xyz"], "its ending names no format"),
         ([*CLOSED, "--resume"], "--resume goes on with the rows of a file; name it with --output FILE.jsonl"),
         ([*CLOSED, "--summary", "--get", "k"], "--get and --summary cannot share stdout"),
-        (["--k", "64,32", "--c", "32", "--plot", "p.pdf"], "a picture ends in .svg or .png"),
+        (["--k", "64,32", "--c", "32", "--plot", "p.pdf"], "its ending must be one of .svg .png"),
         ([*CLOSED, "--plot", "p.png"], "--plot needs an argument that varies"),
         ([*CLOSED, "--plot", "p.png", "--plot-x", "bias"], "--plot-x must be one of k, c"),
         ([*CLOSED, "--plot", "p.png", "--plot-y", "macs.ordinary"], "--plot-y must be a ratio"),

@@ -11,7 +11,7 @@ from dsconv_cli.layer.reading import layer_name
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.sweep.axes import parse_axis
 from dsconv_cli.sweep.grid import make_grid
-from dsconv_cli.sweep.sources import Misfit, Shard, Source, parse_shard, specs
+from dsconv_cli.sweep.sources import Misfit, Shard, Source, layers, parse_shard
 from dsconv_cli.sweep.ties import parse_zips
 
 
@@ -182,8 +182,8 @@ def test_ties_that_make_no_sense(zips, texts, complaint):
 
 def test_a_kernel_that_does_not_fit_is_told_and_the_others_stay():
     source = Source(grid(k="1", c="1", r="1,9", h="4", w="4", padding="valid"))
-    fits, misfit = specs(source, Shard())
-    assert fits == ConvSpec(1, 1, 1, 3, 4, 4, padding="valid")
+    fits, misfit = layers(source, Shard())
+    assert fits.spec == ConvSpec(1, 1, 1, 3, 4, 4, padding="valid")
     assert isinstance(misfit, Misfit)
     assert "r=9" in misfit.layer
     assert "does not fit" in misfit.reason

@@ -12,8 +12,8 @@ import pytest
 from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.spec import Bias, ConvSpec
-from dsconv_cli.report.plots import files, terminal
-from dsconv_cli.report.plots.picture import Axes, Picture, choose_axes
+from dsconv_cli.report.pictures import figure, terminal
+from dsconv_cli.report.pictures.drawing import Axes, Picture, choose_axes
 from dsconv_cli.timing.result import Interval
 
 BRAILLE = range(0x2801, 0x2900)
@@ -142,7 +142,7 @@ def test_nothing_to_draw():
 
 def test_the_figure_shows_the_drawing():
     drawing = drawing_of(GRID)
-    (axes,) = files.figure(drawing).axes
+    (axes,) = figure.figure(drawing).axes
     assert axes.get_xlabel() == "output channels K"
     assert axes.get_ylabel() == "ratio of MACs, ordinary ÷ separable (×)"
     assert axes.get_xscale() == "log"
@@ -158,18 +158,18 @@ def test_the_figure_shows_the_drawing():
 
 def test_the_figure_of_times_has_bars():
     drawing = drawing_of(GRID, y="time.speedup.value", time=timing)
-    (axes,) = files.figure(drawing).axes
+    (axes,) = figure.figure(drawing).axes
     assert len(axes.containers) == 3
     (bars,) = axes.containers[0].lines[2]
     first = bars.get_segments()[0]
     assert [y for _, y in first] == pytest.approx([1.44, 1.92])
 
 
-@pytest.mark.parametrize(("ending", "magic"), [(".png", b"\x89PNG\r\n"), (".svg", b"<?xml")])
+@pytest.mark.parametrize(("ending", "magic"), [("png", b"\x89PNG\r\n"), ("svg", b"<?xml")])
 def test_files_are_what_they_end_in(ending, magic):
-    data = files.image(drawing_of(GRID), ending)
+    data = figure.draw(drawing_of(GRID), ending)
     assert data.startswith(magic)
-    assert data == files.image(drawing_of(GRID), ending)
+    assert data == figure.draw(drawing_of(GRID), ending)
 
 
 def test_in_the_terminal():
@@ -199,7 +199,7 @@ def test_in_a_terminal_without_unicode():
 def test_any_width_and_any_number_of_points(specs, width):
     drawing = drawing_of(specs, by=None)
     assert terminal.text(drawing, width=width, color=False, unicode=True)
-    assert files.image(drawing, ".svg")
+    assert figure.draw(drawing, "svg")
 
 
 def test_the_command_draws(dsconv, tmp_path):

@@ -10,7 +10,7 @@ from dsconv_cli.comparison.keys import KEYS
 from dsconv_cli.comparison.result import closed_forms
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.spec import Bias, ConvSpec
-from dsconv_cli.report.lines import csv_header, csv_line, json_line
+from dsconv_cli.report.rows import csv_header, csv_line, json_line
 from dsconv_cli.sweep.files import LayerFile
 
 SPECS = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -12,18 +13,20 @@ import pytest
 from conftest import SCRIPT, clean_environment
 from fakes import timing
 
-from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.keys import KEYS, NAMED_KEYS
 from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.counting.result import Counted
 from dsconv_cli.errors import DsconvError
+from dsconv_cli.files import replacing
 from dsconv_cli.layer.cost import Counts
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.report.lines import json_line
+from dsconv_cli.report.rows import json_line
 from dsconv_cli.sweep.results import ResultsFile, comparison_of
 
 LINE = json_line(tuple(KEYS))
 SETTINGS = {"--profiler": "none", "--time": "off"}
 SPECS = [ConvSpec(k, 4) for k in (8, 16, 32, 16)]
+ROWS = list(map(closed_forms, SPECS))
 TIMING = timing(warnings=("a", "b"))
 
 
@@ -65,16 +68,28 @@ def test_a_torn_row_is_cut_off(tmp_path, cut):
     with ResultsFile(path, SETTINGS) as file:
         assert file.rows == 2
         assert file.torn == cut % len(rows[2])
-        for spec in file.missing(SPECS):
-            file.append(closed_forms(spec))
+        for one in file.missing(ROWS):
+            file.append(one)
     assert path.read_bytes() == b"".join(rows)
 
 
 def test_a_layer_that_is_there_twice_needs_two_rows(tmp_path):
     with ResultsFile(tmp_path / "rows.jsonl", SETTINGS) as file:
         file.append(closed_forms(SPECS[1]))
-        assert list(file.missing(SPECS)) == [SPECS[0], SPECS[2], SPECS[3]]
-        assert list(file.missing(SPECS * 2)).count(SPECS[1]) == 3
+        assert list(file.missing(ROWS)) == [ROWS[0], ROWS[2], ROWS[3]]
+        assert list(file.missing(ROWS * 2)).count(ROWS[1]) == 3
+
+
+def test_two_names_of_one_layer_are_two_layers(tmp_path):
+    a, b = (closed_forms(SPECS[0], name) for name in "ab")
+    settings = {**SETTINGS, "names": "yes"}
+    with ResultsFile(tmp_path / "rows.jsonl", settings, NAMED_KEYS) as file:
+        file.append(a)
+    with ResultsFile(tmp_path / "rows.jsonl", settings, NAMED_KEYS) as file:
+        assert list(file.missing([a, b, a])) == [b, a]
+        assert [one.name for one in file.read_all([a])] == ["a"]
+    with pytest.raises(DsconvError, match="was made with names yes, this run has no"):
+        ResultsFile(tmp_path / "rows.jsonl", {**SETTINGS, "names": "no"})
 
 
 def test_what_is_there_is_not_measured_again_and_counts_everywhere(dsconv, tmp_path):
@@ -164,6 +179,105 @@ def test_two_runs_do_not_write_one_file(tmp_path):
     path = tmp_path / "rows.jsonl"
     with ResultsFile(path, SETTINGS), pytest.raises(DsconvError, match="is being written by another run"):
         ResultsFile(path, SETTINGS)
+
+
+def slow(path):
+    """A run that goes on for minutes, and has written some rows."""
+    arguments = ("--k", "1:1000", "--c", "1:1000", "--profiler", "none", "--quiet", "--resume", "--output", str(path))
+    process = subprocess.Popen(
+        [str(SCRIPT), "sweep", *arguments], stderr=subprocess.PIPE, text=True, env=clean_environment()
+    )
+    while not path.exists() or path.stat().st_size < 100_000:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    return process
+
+
+def rows(path):
+    return [(one["spec"]["k"], one["spec"]["c"]) for one in map(json.loads, path.read_text("utf-8").splitlines())]
+
+
+@pytest.mark.parametrize("taken", [lambda path: path.unlink(), lambda path: path.rename(path.with_suffix(".old"))])
+def test_a_file_that_is_taken_away_is_an_error_and_nothing_is_lost(tmp_path, taken):
+    path, saved = tmp_path / "rows.jsonl", tmp_path / "rows-saved-1.jsonl"
+    process = slow(path)
+    before = len(path.read_bytes().splitlines()) - 1
+    taken(path)
+    error = process.communicate(timeout=60)[1]
+    assert process.returncode == 3
+    assert error == f"error: {path} was deleted or replaced while this run wrote to it; its lines are in {saved}\n"
+    assert not path.exists()
+    done = rows(saved)
+    assert len(done) >= before
+    assert done == [(k, c) for k in range(1, 1001) for c in range(1, 1001)][: len(done)]
+    with ResultsFile(saved, SETTINGS) as file:
+        assert file.rows == len(done), "from which --resume goes on"
+
+
+def test_a_file_that_is_replaced_by_another_program(tmp_path):
+    path, other = tmp_path / "rows.jsonl", tmp_path / "other"
+    other.write_text("mine")
+    file = ResultsFile(path, SETTINGS)
+    file.append(closed_forms(SPECS[0]))
+    other.replace(path)
+    with pytest.raises(DsconvError, match="its lines are in") as caught, file:
+        assert file.rows == 1
+    assert caught.value.exit_code == 3
+    assert path.read_text() == "mine"
+    assert rows(tmp_path / "rows-saved-1.jsonl") == [(SPECS[0].k, SPECS[0].c)]
+
+
+def test_a_folder_that_is_taken_away_with_the_file(tmp_path):
+    folder = tmp_path / "results"
+    folder.mkdir()
+    file = ResultsFile(folder / "a.jsonl", {})
+    shutil.rmtree(folder)
+    with pytest.raises(DsconvError, match="lines are lost: no such file"):
+        file.append(closed_forms(SPECS[0]))
+    file.close()
+
+
+def test_a_run_that_would_replace_the_file_is_refused(dsconv, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    process = slow(path)
+    for command in ("sweep", "compare"):
+        result = dsconv(command, "--k", "7", "--c", "7", "--profiler", "none", "--output", str(path))
+        assert result.returncode == 2
+        assert "another run is writing to it" in result.stderr
+    process.kill()
+    process.communicate()
+    whole = path.read_bytes().rpartition(b"\n")[0].splitlines()
+    assert [json.loads(line)["spec"]["c"] for line in whole[:3]] == [1, 2, 3]
+
+
+def test_a_file_that_came_to_be_in_use_is_not_replaced(tmp_path):
+    path = tmp_path / "rows.jsonl"
+
+    def replace():
+        with replacing(path) as replacement:
+            replacement.write(b"other")
+            opened.append(ResultsFile(path, SETTINGS))
+            opened[0].append(closed_forms(SPECS[0]))
+
+    opened = []
+    with pytest.raises(DsconvError, match="another run is writing to it") as caught:
+        replace()
+    assert caught.value.exit_code == 3
+    (file,) = opened
+    with file:
+        file.append(closed_forms(SPECS[1]))
+    assert len(rows(path)) == 2
+    assert [one.name for one in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
+def test_nothing_is_added_to_a_file_that_is_about_to_be_replaced(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("")
+    with replacing(path) as replacement:
+        replacement.write(b"other")
+        with pytest.raises(DsconvError, match="is being written by another run"):
+            ResultsFile(path, SETTINGS)
+    assert path.read_bytes() == b"other"
 
 
 def test_a_row_comes_back_as_it_was():

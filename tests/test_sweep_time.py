@@ -11,21 +11,21 @@ import pytest
 from fakes import FakeLaboratory, timing
 
 from dsconv_cli.cli.progress import clock_text, layers_text
-from dsconv_cli.cli.sinks import Doubts
 from dsconv_cli.cli.streams import Streams
+from dsconv_cli.cli.sweep_outlets import Doubts
 from dsconv_cli.comparison.keys import KEYS
 from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.counting.result import Counted
 from dsconv_cli.errors import CannotMeasureError
 from dsconv_cli.layer.cost import Counts
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.report.lines import json_line
+from dsconv_cli.report.rows import json_line
 from dsconv_cli.sweep.pacing import shuffled, time_layers
 from dsconv_cli.sweep.results import comparison_of
 from dsconv_cli.timing.settings import TimingSettings
 from dsconv_cli.timing.timer import Timer
 
-LAYERS = [ConvSpec(k, 8) for k in range(1, 21)]
+LAYERS = [closed_forms(ConvSpec(k, 8)) for k in range(1, 21)]
 
 
 class FakeTimer:
@@ -37,7 +37,7 @@ class FakeTimer:
 
     def time(self, spec, progress=None):
         self.budgets.append(self.settings.budget_s)
-        self.visited.append(spec)
+        self.visited.append(closed_forms(spec))
         self.now += min(self.wants_s, self.settings.budget_s)
         return timing()
 
@@ -49,7 +49,7 @@ def timed(timer, layers=LAYERS, total=100.0):
         left.append(seconds)
         return lambda _: None
 
-    rows = list(time_layers(layers, closed_forms, timer, total, watch=watch, clock=lambda: timer.now))
+    rows = list(time_layers(layers, lambda layer: layer, timer, total, watch=watch, clock=lambda: timer.now))
     return rows, left
 
 
@@ -93,14 +93,18 @@ def test_rows_know_their_place():
     timer = FakeTimer(wants_s=1)
     rows, _ = timed(timer)
     assert timer.visited == [LAYERS[place] for place in shuffled(20)]
-    assert [row.comparison.spec for row in sorted(rows, key=lambda row: row.place)] == LAYERS
+    assert [row.comparison.spec for row in sorted(rows, key=lambda row: row.place)] == [layer.spec for layer in LAYERS]
 
 
 def test_a_layer_that_cannot_be_timed_is_named():
     laboratory = FakeLaboratory(job_s=1000)
     timer = Timer(TimingSettings(budget_s=1), laboratory=laboratory, clock=laboratory.clock)
     with pytest.raises(CannotMeasureError, match=r"^k=1 c=8 r=3 s=3 h=56 w=56: .*--budget is for all 1 together"):
-        list(time_layers(LAYERS[:1], closed_forms, timer, 10, watch=lambda *_: lambda _: None, clock=laboratory.clock))
+        list(
+            time_layers(
+                LAYERS[:1], lambda layer: layer, timer, 10, watch=lambda *_: lambda _: None, clock=laboratory.clock
+            )
+        )
 
 
 def test_a_row_with_a_time_comes_back_as_it_was():
@@ -131,7 +135,7 @@ def test_progress_tells_rate_and_time_left(done, total, elapsed, left, expected)
 
 def test_timings_that_are_in_doubt_are_counted(capsys):
     doubts = Doubts(Streams())
-    closed = closed_forms(LAYERS[0])
+    closed = LAYERS[0]
     for reliable, warnings in ((True, ("c",)), (False, ("a", "b")), (False, ("b",))):
         doubts.add(Comparison(closed.spec, closed.cost, time=timing(reliable=reliable, warnings=warnings)))
     doubts.finish()

@@ -100,6 +100,7 @@ def test_the_pictures(measured):
         (["--threads", "0"], 2, "--threads must be a positive integer, not '0'"),
         (["--budget", "nan"], 2, "--budget must be a number of seconds above 0, not 'nan'"),
         (["--budget", "-1"], 2, "--budget must be a number of seconds above 0"),
+        (["--precision", "5"], 2, "--precision must be a fraction between 0 and 1, such as 0.05, not '5'"),
         (["--batch", "99999999999"], 3, "bytes of memory and"),
     ],
 )
@@ -110,7 +111,9 @@ def test_errors_are_one_line(dsconv, options, code, words):
     assert result.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("option", [["--threads", "2"], ["--device", "cuda"], ["--channels-last"], ["--budget", "3"]])
+@pytest.mark.parametrize(
+    "option", [["--threads", "2"], ["--device", "cuda"], ["--channels-last"], ["--budget", "3"], ["--precision", "0.1"]]
+)
 def test_options_of_time_without_time(dsconv, option):
     result = dsconv("compare", "--k", "16", "--c", "16", "--profiler", "none", *option)
     assert result.returncode == 2

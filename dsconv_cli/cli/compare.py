@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dsconv_cli.cli import options as opt
+from dsconv_cli.cli.destinations import Destinations, asked, choose, parse_file
 from dsconv_cli.cli.groups import grouped
 from dsconv_cli.cli.progress import timing_line, timing_text
-from dsconv_cli.cli.report import Plan, plan
+from dsconv_cli.comparison.keys import KEYS
 from dsconv_cli.comparison.result import Comparison, closed_forms, profile
 from dsconv_cli.counting.profilers import choices, load, refuse_uncountable
+from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.report.compare import report
 
 if TYPE_CHECKING:
+    from dsconv_cli.cli.streams import Streams
     from dsconv_cli.timing.settings import TimingSettings
     from dsconv_cli.timing.timer import Timer
 
@@ -45,30 +49,26 @@ def compare(
     spec = layer.spec(timing.dtype)
     opt.choice("--profiler", profiler, choices())
     settings = timing.settings(time)
-    wishes = plan(
-        streams,
-        format_name=output.format_name,
-        outputs=output.output or (),
-        key=output.get,
-        fail_under=gates.fail_under or (),
-        fail_over=gates.fail_over or (),
-        explain=explain,
-        absent=(*(["measured"] if profiler == "none" else []), *([] if time else ["time"])),
-    )
-    result = _measure(spec, profiler, wishes, settings)
+    absent = (*(["measured"] if profiler == "none" else []), *([] if time else ["time"]))
+    key, checks = asked(KEYS, absent, output.get, gates)
+    files = [parse_file("compare", text) for text in output.output or ()]
+    to = choose("compare", streams, output.format_name, files, key=key, gates=checks, absent=absent)
+    if explain and not any(one.part == "page" for one in to.formats):
+        raise DsconvError("--explain is text for people: it goes with --format table or markdown, or such an --output")
+    result = _measure(spec, profiler, to, settings)
     if result.counted is not None and not result.counted.exact:
         streams.note("thop counts in doubles, which are not exact above 2^53; the figures are the closed forms")
-    raise typer.Exit(wishes.deliver(result))
+    raise typer.Exit(to.deliver(report(result, explain=explain), KEYS, result))
 
 
-def _measure(spec: ConvSpec, profiler: str, wishes: Plan, settings: TimingSettings | None) -> Comparison:
-    """The result; while it is made, what there is of it stands on the screen."""
+def _measure(spec: ConvSpec, profiler: str, to: Destinations, settings: TimingSettings | None) -> Comparison:
+    """The result, of which the first figures are shown where somebody looks on."""
     closed = closed_forms(spec)
     refuse_uncountable(spec, closed.cost, profiler)
     # The measuring process loads torch while this one does: both together take hardly longer than one.
     with opt.timer_of(settings) as timer:
-        if not wishes.live or (profiler == "none" and timer is None):
-            return _without_screen(closed, profiler, timer, wishes)
+        if not to.live or (profiler == "none" and timer is None):
+            return _without_screen(closed, profiler, timer, to.streams)
         from dsconv_cli.cli.live import Show, show_while
 
         def work(show: Show) -> Comparison:
@@ -78,14 +78,14 @@ def _measure(spec: ConvSpec, profiler: str, wishes: Plan, settings: TimingSettin
             show(counted, "", "timing: loading torch")
             return replace(counted, time=timer.time(spec, lambda one: show(counted, "", timing_text(one))))
 
-        return show_while(closed, work, profiler, wishes.view())
+        return show_while(closed, work, profiler, to.view)
 
 
-def _without_screen(closed: Comparison, profiler: str, timer: Timer | None, wishes: Plan) -> Comparison:
+def _without_screen(closed: Comparison, profiler: str, timer: Timer | None, streams: Streams) -> Comparison:
     counted = _counted(closed, profiler, timer)
     if timer is None:
         return counted
-    with timing_line(quiet=wishes.streams.quiet) as watch:
+    with timing_line(quiet=streams.quiet) as watch:
         return replace(counted, time=timer.time(closed.spec, watch))
 
 

@@ -40,7 +40,7 @@ class Display:
 
     def draw(self, text: str) -> None:
         """`text` in place of what is drawn. None of its lines may be wider than the terminal."""
-        with interrupts.held():
+        with interrupts.held:
             if self._put(f"{self._erasure()}{text}"):
                 self._lines = text.count("\n") + 1
                 self._due = time.monotonic() + _EVERY_S
@@ -49,7 +49,7 @@ class Display:
 
     def wipe(self) -> None:
         """Take the lines away. The next update draws them again, below what was written meanwhile."""
-        with interrupts.held():
+        with interrupts.held:
             if self._lines:
                 self._put(self._erasure())
                 self._lines = 0

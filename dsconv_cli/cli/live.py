@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 from dsconv_cli.cli.display import Display
 from dsconv_cli.cli.streams import write_out
 from dsconv_cli.comparison.result import Comparison
-from dsconv_cli.report import View, render
+from dsconv_cli.report.compare import page
+from dsconv_cli.report.page import View
+from dsconv_cli.report.table import render
 
 #: What a measurement adds to the table while it goes on.
 _PROGRESS_LINES: Final = 2
@@ -25,15 +26,13 @@ def show_while(closed: Comparison, work: Callable[[Show], Comparison], counting:
 
     `work` is given a function by which it can show what it has on the way.
     """
-    # The derivation is the longest part, and stands in the end.
-    draft = replace(view, explain=False)
     last = closed
     with Display(sys.stdout) as display:
 
         def show(comparison: Comparison, pending: str, progress: str) -> None:
             nonlocal last
             last = comparison
-            text = render("table", comparison, replace(draft, pending=pending, progress=progress)).rstrip("\n")
+            text = render(page(comparison, pending=pending, progress=progress), view).rstrip("\n")
             # What does not fit the window cannot be drawn over.
             if text.count("\n") + 1 + _PROGRESS_LINES < shutil.get_terminal_size().lines:
                 display.draw(text)
@@ -44,5 +43,5 @@ def show_while(closed: Comparison, work: Callable[[Show], Comparison], counting:
         except BaseException:
             # The closed forms stay; the error's line follows.
             display.wipe()
-            write_out(render("table", last, draft))
+            write_out(render(page(last), view))
             raise

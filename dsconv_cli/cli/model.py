@@ -10,7 +10,9 @@ import typer
 
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import stdout
+from dsconv_cli.cli.destinations import asked, choose, parse_file, parse_picture
 from dsconv_cli.cli.groups import grouped
+from dsconv_cli.files import replace_file
 from dsconv_cli.layer.fields import FIELDS, FLOATS
 
 NETWORK = "The network"
@@ -50,6 +52,16 @@ InputDtype = Annotated[
         text="Type of the inputs' elements, once for all or once for each; by default that of the weights.",
         panel=NETWORK,
         metavar="DTYPE",
+    ),
+]
+Inputs = Annotated[
+    str | None,
+    opt.option(
+        "--inputs",
+        text="Instead, a function that gives the arguments as the network takes them, be they tensors, lists, dicts, "
+        "numbers or flags: a tuple of them in the order of forward, a dict of them by name, or the only one.",
+        panel=NETWORK,
+        metavar="MODULE:FUNCTION",
     ),
 ]
 Keep = Annotated[
@@ -201,6 +213,7 @@ def model(
     arg: Arg = None,
     input_shape: Input = None,
     input_dtype: InputDtype = None,
+    inputs_by: Inputs = None,
     keep: Keep = None,
     only: Only = None,
     min_ratio: MinRatio = None,
@@ -222,11 +235,16 @@ def model(
     The network is run once as it is and once with the chosen layers really replaced, on the meta device where it
     allows that: then nothing is computed and no memory used, at any resolution.
 
-    TARGET is code: loading it from a package or a path runs it, so name only what you would run. Nothing is loaded
-    from pickles, and a .pt2 file that holds one is refused.
+    TARGET is code: loading it from a package or a path runs it, so name only what you would run. What it prints goes
+    to stderr. A .pt2 file is looked through before torch reads it, and refused if it holds pickled objects, compiled
+    code, expressions that are not arithmetic, operators that are not torch's own, or more than the file has bytes for;
+    a file from a stranger is still a file from a stranger.
     """
     # What only this command needs is loaded only for it.
     from dsconv_cli.cli import model_run
+    from dsconv_cli.model.keys import KEYS
+    from dsconv_cli.model.result import Recipe
+    from dsconv_cli.report.network import layers_file, report
 
     streams = speech.streams()
     settings = timing.settings(time)
@@ -238,23 +256,20 @@ def model(
         target_macs=target_macs,
         target_params=target_params,
     )
-    inputs = model_run.parse_inputs(input_shape or (), input_dtype or ())
+    inputs = model_run.parse_inputs(input_shape or (), input_dtype or (), inputs_by)
     own = timing.dtype and opt.choice("--dtype", timing.dtype, FLOATS)
-    recipe = model_run.Recipe(target, model_run.parse_arguments(arg or ()), inputs, own)
-    wishes = model_run.plan(
-        streams,
-        format_name=output.format_name,
-        outputs=output.output or (),
-        plot=plot,
-        layers=layers,
-        key=output.get,
-        fail_under=gates.fail_under or (),
-        fail_over=gates.fail_over or (),
-        with_time=time,
-        shown=model_run.levels(depth, top),
-    )
+    recipe = Recipe(target, model_run.parse_arguments(arg or ()), inputs, own, inputs_by or "")
+    key, checks = asked(KEYS, [] if time else ["totals.time"], output.get, gates)
+    files = [parse_file("model", text) for text in output.output or ()]
+    files += [] if plot is None else [parse_picture("model", plot)]
+    rest = model_run.layers_path(layers)
+    beside = [] if rest is None else [rest]
+    to = choose("model", streams, output.format_name, files, key=key, gates=checks, beside=beside)
+    levels = model_run.levels(depth, top)
     stdout.reserve()
     result = model_run.measure(streams, recipe, selection, settings)
     for note in result.notes:
-        streams.note(note)
-    raise typer.Exit(wishes.deliver(result))
+        streams.note(model_run.in_options(note))
+    if rest is not None:
+        replace_file(rest, layers_file(result, rest.suffix.lower()))
+    raise typer.Exit(to.deliver(report(result, levels), KEYS, result))

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import ast
 import os
+import sys
 from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from dsconv_cli.cli.model_plan import levels, plan
 from dsconv_cli.cli.options import choice
 from dsconv_cli.cli.progress import timing_line
 from dsconv_cli.cli.streams import Streams
-from dsconv_cli.errors import DsconvError, loading, need
+from dsconv_cli.errors import DsconvError, loading, need, quoted
 from dsconv_cli.layer import reading
 from dsconv_cli.model.choose import parse_count
 from dsconv_cli.model.foreign import same_directory
 from dsconv_cli.model.result import InputShape, ModelResult, Recipe, Selection
+from dsconv_cli.numbers import decimal
+from dsconv_cli.report.network import Levels
 
 if TYPE_CHECKING:
     from dsconv_cli.timing.settings import TimingSettings
+
+#: An argument, as the library writes it, and the option. One argument stands for two options.
+_OPTIONS: Final = {
+    "`inputs`, such as (1, 3, 224, 224)": "inputs, such as --input 1,3,224,224",
+    "without `inputs`": "without --input",
+    "a function as `inputs`": "--inputs MODULE:FUNCTION",
+    **{f"`{one.name}`": f"--{one.name.replace('_', '-')}" for one in fields(Selection)},
+}
 
 INPUT_DTYPES: Final = (
     *("float32", "float64", "bfloat16", "float16"),
@@ -26,17 +38,31 @@ INPUT_DTYPES: Final = (
 )
 
 
+_LAYERS: Final = (".csv", ".jsonl")
+
+
 def measure(streams: Streams, recipe: Recipe, chosen: Selection, settings: TimingSettings | None) -> ModelResult:
     """The network's result, with times where `settings` are given. Raises as `analyse` does."""
     need("torch")
-    if settings is None:
-        return _analyse(recipe, chosen)
-    from dsconv_cli.model.timing import NetworkTimer
+    try:
+        if settings is None:
+            return _analyse(recipe, chosen)
+        from dsconv_cli.model.timing import NetworkTimer
 
-    # The measuring process loads torch while this one does.
-    with NetworkTimer(settings) as timer:
-        result = _analyse(recipe, chosen)
-        return timer.time(result, recipe, lambda what: timing_line(quiet=streams.quiet, prefix=what))
+        # The measuring process loads torch while this one does.
+        with NetworkTimer(settings) as timer:
+            result = _analyse(recipe, chosen)
+            return timer.time(result, recipe, lambda what: timing_line(quiet=streams.quiet, prefix=what))
+    except DsconvError as error:
+        error.args = (in_options(str(error)),)
+        raise
+
+
+def in_options(text: str) -> str:
+    """What the library says of its arguments, such as `min_ratio`, said of options: --min-ratio."""
+    for argument, option in _OPTIONS.items():
+        text = text.replace(argument, option)
+    return text
 
 
 def _analyse(recipe: Recipe, chosen: Selection) -> ModelResult:
@@ -44,12 +70,36 @@ def _analyse(recipe: Recipe, chosen: Selection) -> ModelResult:
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     with loading("torch"):
         from dsconv_cli.model.analysis import analyse_source
-        from dsconv_cli.model.inputs import inputs_from
-        from dsconv_cli.model.target import load_target
+        from dsconv_cli.model.target import load
 
     with same_directory():
-        source = load_target(recipe.target, recipe.arguments, dtype=recipe.dtype)
-        return analyse_source(source, inputs_from(recipe.inputs), chosen)
+        source, inputs = load(recipe)
+        return analyse_source(source, inputs, chosen)
+
+
+def levels(depth: str | None, top: str | None) -> Levels:
+    """`--depth` and `--top`.
+
+    Raises:
+        DsconvError: both, or no positive integer.
+    """
+    if depth is not None and top is not None:
+        raise DsconvError("--depth is for the tree of modules and --top lists layers instead; give one of them")
+    return Levels(
+        None if depth is None else reading.integer(depth, "--depth"),
+        None if top is None else reading.integer(top, "--top"),
+    )
+
+
+def layers_path(text: str | None) -> Path | None:
+    """`--layers PATH`.
+
+    Raises:
+        DsconvError: an ending that `sweep --from` does not read.
+    """
+    if text is not None and Path(text).suffix.lower() not in _LAYERS:
+        raise DsconvError(f"--layers {text}: its ending must be one of {' '.join(_LAYERS)}")
+    return None if text is None else Path(text)
 
 
 def parse_arguments(texts: Sequence[str]) -> dict[str, Any]:
@@ -76,12 +126,15 @@ def _literal(text: str) -> Any:
         return text
 
 
-def parse_inputs(shapes: Sequence[str], dtypes: Sequence[str]) -> tuple[InputShape, ...]:
+def parse_inputs(shapes: Sequence[str], dtypes: Sequence[str], by: str | None) -> tuple[InputShape, ...]:
     """`--input` and `--input-dtype` as inputs; an empty dtype stands for the network's own.
 
     Raises:
-        DsconvError: no shape, an unknown dtype, or as many dtypes as fit no input.
+        DsconvError: no shape, an unknown dtype, as many dtypes as fit no input, or a function that gives inputs (`by`)
+            as well.
     """
+    if by is not None and (shapes or dtypes):
+        raise DsconvError(f"--inputs gives all arguments; leave out {'--input' if shapes else '--input-dtype'}")
     for dtype in dtypes:
         choice("--input-dtype", dtype, INPUT_DTYPES)
     if len(dtypes) > 1 and len(dtypes) != len(shapes):
@@ -106,13 +159,10 @@ def _input(text: str, dtype: str) -> InputShape:
 def _ratio(text: str | None) -> float | None:
     if text is None:
         return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise DsconvError(f"--min-ratio must be a number such as 2, not {text!r}")
-    return value
+    value = decimal(text)
+    if value is None or not 0 <= value <= sys.float_info.max:
+        raise DsconvError(f"--min-ratio must be a number such as 2, not {quoted(text)}")
+    return float(value)
 
 
 def selection(
@@ -137,6 +187,3 @@ def selection(
         target_macs=None if target_macs is None else parse_count(target_macs, "--target-macs"),
         target_params=None if target_params is None else parse_count(target_params, "--target-params"),
     )
-
-
-__all__ = ["Recipe", "levels", "measure", "parse_arguments", "parse_inputs", "plan", "selection"]

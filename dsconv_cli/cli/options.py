@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -19,6 +18,7 @@ from dsconv_cli.keys import Keys
 from dsconv_cli.layer.fields import FIELDS, Field
 from dsconv_cli.layer.reading import integer, layer
 from dsconv_cli.layer.spec import Bias, ConvSpec
+from dsconv_cli.numbers import decimal
 
 if TYPE_CHECKING:
     from dsconv_cli.timing.settings import TimingSettings
@@ -28,8 +28,13 @@ LAYER: Final = "The layer"
 MEASUREMENT: Final = "The measurement"
 OUTPUT: Final = "The output"
 
+_MOST_SECONDS: Final = 10_000_000
+#: More than any machine that is timed here has.
+_MOST_THREADS: Final = 1024
 #: Seconds that timing one layer may take.
 BUDGET: Final = "15"
+#: The interval that is called reliable.
+PRECISION: Final = "0.05"
 
 
 def option(*names: str, text: str, panel: str, metavar: str | None = None, envvar: str | None = None) -> Any:
@@ -167,6 +172,15 @@ Budget = Annotated[
     str,
     option("--budget", text="Seconds that timing a layer may take, at most.", panel=MEASUREMENT, metavar="SECONDS"),
 ]
+Precision = Annotated[
+    str,
+    option(
+        "--precision",
+        text="Half-width of the time ratio's 95% interval, as a fraction of it, at which timing ends.",
+        panel=MEASUREMENT,
+        metavar="FRACTION",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -178,6 +192,7 @@ class TimingOptions(Group):
     threads: Threads = None
     channels_last: ChannelsLast = False
     budget: Budget = BUDGET
+    precision: Precision = PRECISION
 
     def settings(self, wanted: bool) -> TimingSettings | None:
         """The options as `TimingSettings`, or None where no time is `wanted`.
@@ -192,9 +207,10 @@ class TimingOptions(Group):
 
         return TimingSettings(
             device=self.device,
-            threads=DEFAULT_THREADS if self.threads is None else integer(self.threads, "--threads"),
+            threads=DEFAULT_THREADS if self.threads is None else integer(self.threads, "--threads", most=_MOST_THREADS),
             channels_last=self.channels_last,
             budget_s=seconds(self.budget or BUDGET, "--budget"),
+            precision=fraction(self.precision, "--precision"),
         )
 
     def _refuse_without_time(self) -> None:
@@ -217,18 +233,28 @@ def timer_of(settings: TimingSettings | None) -> Iterator[Timer | None]:
 
 
 def seconds(text: str, label: str) -> float:
-    """A positive, finite number of seconds.
+    """A positive number of seconds, of at most `_MOST_SECONDS`.
 
     Raises:
         DsconvError: the text is anything else.
     """
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value > 0):
-        raise DsconvError(f"{label} must be a number of seconds above 0, not {quoted(text)}")
-    return value
+    value = decimal(text)
+    if value is None or not 0 < value <= _MOST_SECONDS:
+        limit = f"{_MOST_SECONDS:,}, which is four months"
+        raise DsconvError(f"{label} must be a number of seconds above 0, at most {limit}, not {quoted(text)}")
+    return float(value)
+
+
+def fraction(text: str, label: str) -> float:
+    """A number between 0 and 1.
+
+    Raises:
+        DsconvError: the text is anything else.
+    """
+    value = decimal(text)
+    if value is None or not 0 < value < 1:
+        raise DsconvError(f"{label} must be a fraction between 0 and 1, such as {PRECISION}, not {quoted(text)}")
+    return float(value)
 
 
 FormatName = Annotated[

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dsconv_cli.cli.display import Display
-from dsconv_cli.cli.streams import has_unicode, is_terminal, terminal_width
+from dsconv_cli.cli.streams import can_redraw, has_unicode, terminal_width
 from dsconv_cli.numbers import ascii_text, times
 
 if TYPE_CHECKING:
@@ -21,8 +20,7 @@ class ProgressLine(Display):
     """One line, cut to the terminal's width."""
 
     def __init__(self, *, quiet: bool) -> None:
-        redrawn = not quiet and is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
-        super().__init__(sys.stderr if redrawn else None)
+        super().__init__(sys.stderr if not quiet and can_redraw(sys.stderr) else None)
 
     def draw(self, text: str) -> None:
         """As `Display`."""

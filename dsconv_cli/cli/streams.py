@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, TextIO
 
+from dsconv_cli import interrupts
 from dsconv_cli.cli import display
 from dsconv_cli.cli.stdout import results
 from dsconv_cli.errors import DsconvError
@@ -59,7 +60,7 @@ class Streams:
     @property
     def live(self) -> bool:
         """Whether stdout is a terminal that can redraw what it shows."""
-        return is_terminal(results()) and os.environ.get("TERM") != "dumb"
+        return can_redraw(results())
 
 
 def say(level: Level, text: str, color: ColorChoice = "auto") -> None:
@@ -92,12 +93,13 @@ def write_out(text: str, *, flush: bool = True) -> None:
     if stdout is None:
         raise StdoutError
     try:
-        try:
-            stdout.write(text)
-        except UnicodeEncodeError:
-            stdout.write(ascii_text(text))
-        if flush:
-            stdout.flush()
+        with interrupts.held:
+            try:
+                stdout.write(text)
+            except UnicodeEncodeError:
+                stdout.write(ascii_text(text))
+            if flush:
+                stdout.flush()
     except (OSError, ValueError) as error:
         raise failed_write(error) from None
 
@@ -124,6 +126,11 @@ def terminal_width() -> int:
 def is_terminal(stream: TextIO | None) -> bool:
     """Whether a person is looking. A stream that was closed before the start is None."""
     return stream is not None and stream.isatty()
+
+
+def can_redraw(stream: TextIO | None) -> bool:
+    """Whether it is a terminal on which the cursor can go back."""
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
 
 
 def has_color(stream: TextIO | None, choice: ColorChoice = "auto") -> bool:

@@ -1,4 +1,4 @@
-"""`dsconv sweep`: a grid of layers, or layers from a file. The options; the work is in `sweeping`."""
+"""`dsconv sweep`: a grid of layers, or layers from a file. The options; what they come to is in `sweep_wishes`."""
 
 from __future__ import annotations
 
@@ -240,7 +240,7 @@ def sweep(
     json is one document a line. json and csv are written row by row, whatever their number. Where --output is
     given, stdout stays empty unless --format asks for something.
     """
-    from dsconv_cli.cli import sweeping
+    from dsconv_cli.cli import sweep_run, sweep_wishes
 
-    request = sweeping.Request(layers, source, profiler, time, timing, output, rows, gates, pictures, run, speech)
-    raise typer.Exit(sweeping.run(request))
+    request = sweep_wishes.Request(layers, source, profiler, time, timing, output, rows, gates, pictures, run, speech)
+    raise typer.Exit(sweep_run.run(request))

@@ -9,7 +9,7 @@ from dsconv_cli import environment, keys
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.counting.profilers import choices
 from dsconv_cli.counting.result import Counted
-from dsconv_cli.keys import POSITIVE, RATIO, SCHEMA_VERSION, SIGNED, TRUTH, Key, Keys, Section, constant, lifted
+from dsconv_cli.keys import POSITIVE, RATIO, SCHEMA_VERSION, SIGNED, TEXT, TRUTH, Key, Keys, Section, constant, lifted
 from dsconv_cli.layer import keys as layer
 from dsconv_cli.layer.cost import APPROXIMATED
 from dsconv_cli.layer.forms import FORMS, REFERENCE
@@ -115,6 +115,17 @@ KEYS: Final[Keys[Comparison]] = Keys(
         *(one.of(lambda one: one.environment, "environment.") for one in environment.SECTIONS),
     ),
     "What dsconv compare prints, and each line of dsconv sweep.",
+    recorded=lambda one: one.recorded,
+)
+
+#: The same where a file gives layers their names, which then come first.
+NAMED_KEYS: Final[Keys[Comparison]] = Keys(
+    (
+        Key("name", TEXT, lambda one: one.name, says="What the file of layers calls it, where it gives names."),
+        *KEYS.entries,
+    ),
+    KEYS.sections.values(),
+    KEYS.says,
     recorded=lambda one: one.recorded,
 )
 

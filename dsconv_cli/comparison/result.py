@@ -11,6 +11,7 @@ from dsconv_cli.counting.result import Counted
 from dsconv_cli.environment import Environment, environment
 from dsconv_cli.keys import Value
 from dsconv_cli.layer.cost import Approximation, Cost, approximate, cost
+from dsconv_cli.layer.reading import layer_name
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.timing.result import Timing
 from dsconv_cli.timing.settings import TimingSettings
@@ -18,13 +19,20 @@ from dsconv_cli.timing.settings import TimingSettings
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Everything known about a layer and its replacement."""
+    """Everything known about a layer and its replacement. `name` is what a file of layers calls it, or ""."""
 
     spec: ConvSpec
     cost: Cost
     counted: Counted | None = None
     time: Timing | None = None
     device: str = "cpu"
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """What a message calls the layer: its name where it has one, and its numbers."""
+        numbers = layer_name(self.spec)
+        return f"{self.name} ({numbers})" if self.name else numbers
 
     @property
     def approximation(self) -> Approximation:
@@ -81,9 +89,9 @@ def compare(spec: ConvSpec, *, profiler: str = "thop", time: TimingSettings | No
     return replace(one, time=time_layer(spec, time))
 
 
-def closed_forms(spec: ConvSpec) -> Comparison:
+def closed_forms(spec: ConvSpec, name: str = "") -> Comparison:
     """The comparison by arithmetic alone."""
-    return Comparison(spec, cost(spec))
+    return Comparison(spec, cost(spec), name=name)
 
 
 def profile(comparison: Comparison, profiler: str) -> Comparison:

@@ -6,7 +6,7 @@ convolution; bias additions are not counted, and FLOPs = 2·MACs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -118,6 +118,17 @@ def cost(spec: ConvSpec) -> Cost:
     """The closed forms of `spec`."""
     operators = [(form, form.operators(spec)) for form in FORMS.values()]
     return Cost({name: Counts(_figures(metric, operators, spec)) for name, metric in METRICS.items()})
+
+
+def cost_over_calls(specs: Sequence[ConvSpec]) -> Cost:
+    """The closed forms of one layer that is called with each of `specs`, which differ in the size of the input only."""
+    each = {spec: cost(spec) for spec in specs}
+    costs = [each[spec] for spec in specs]
+
+    def over_calls(name: str, metric: Metric) -> Counts:
+        return Counts({figure: metric.over_calls(one[name][figure] for one in costs) for figure in COUNTED})
+
+    return Cost({name: over_calls(name, metric) for name, metric in METRICS.items()})
 
 
 def _figures(metric: Metric, forms: Iterable[tuple[Form, Iterable[ConvLayer]]], spec: ConvSpec) -> dict[str, int]:

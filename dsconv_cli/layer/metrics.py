@@ -48,7 +48,8 @@ class Metric:
     """One metric.
 
     `of` is the closed form of one operator at a dtype. `combine` makes a form's figure of its operators': their sum, or
-    the largest. `approximated` where R×S is about its ratio.
+    the largest; `over_calls` one figure of those of several calls of the same layer. `approximated` where R×S is about
+    its ratio.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Metric:
     says: str
     of: Callable[[ConvLayer, str], int]
     combine: Callable[[Iterable[int]], int] = sum
+    over_calls: Callable[[Iterable[int]], int] = sum
     approximated: bool = False
 
 
@@ -73,6 +75,7 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
                 "parameters",
                 "Weights and biases, by the closed forms.",
                 params,
+                over_calls=max,
                 approximated=True,
             ),
             Metric(

@@ -13,11 +13,11 @@ _NO_BIAS: Final = Bias()
 #: The columns of files of layers. `padding_end` is no option, for no word is needed where all numbers are given.
 COLUMNS: Final = (*VALUED, "padding_end", *(f"{part}_bias" for part in Bias._fields))
 #: What always belongs to the name of a layer.
-_SIZES: Final = ("k", "c", "r", "s", "h", "w")
+SIZES: Final = ("k", "c", "r", "s", "h", "w")
 
 
-def integer(text: str, label: str, *, least: int = 1) -> int:
-    """A whole number of at least `least`.
+def integer(text: str, label: str, *, least: int = 1, most: int = MAX_DIMENSION) -> int:
+    """A whole number from `least` to `most`.
 
     Raises:
         DsconvError: the text is anything else.
@@ -28,8 +28,8 @@ def integer(text: str, label: str, *, least: int = 1) -> int:
         raise DsconvError(f"{label} must be {want}, not {quoted(text)}")
     significant = digits.lstrip("0")
     # Python refuses to convert thousands of digits; there is no need to try.
-    if len(significant) > len(str(MAX_DIMENSION)) or int(significant or "0") > MAX_DIMENSION:
-        raise DsconvError(f"{label} must be at most 2^63 - 1, the largest dimension a tensor can have")
+    if len(significant) > len(str(most)) or int(significant or "0") > most:
+        raise DsconvError(f"{label} must be at most {'2^63 - 1' if most == MAX_DIMENSION else f'{most:,}'}")
     value = int(significant or "0")
     if value < least:
         raise DsconvError(f"{label} must be {want}, not {quoted(text)}")
@@ -110,12 +110,12 @@ def layer_name(layer: Mapping[str, Any] | ConvSpec) -> str:
 
     A mapping is of some of the arguments, such as what many layers have in common.
     """
-    return " ".join(f"{name}={as_text(value)}" for name, value in _telling(layer, _SIZES))
+    return " ".join(f"{name}={as_text(value)}" for name, value in _telling(layer, SIZES))
 
 
 def command_of(spec: ConvSpec) -> str:
     """The command that compares `spec`: K, C, R and S, and what differs from the defaults."""
-    words = [f"{FIELDS[name].option} {as_text(value, ',')}" for name, value in _telling(spec, _SIZES[:4])]
+    words = [f"{FIELDS[name].option} {as_text(value, ',')}" for name, value in _telling(spec, SIZES[:4])]
     biases = ["bias"] if all(spec.bias) else [f"{part}_bias" for part, on in spec.bias._asdict().items() if on]
     return " ".join(["dsconv compare", *words, *(FIELDS[name].option for name in biases)])
 

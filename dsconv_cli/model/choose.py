@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from itertools import accumulate
 from typing import Final, NamedTuple
 
-from dsconv_cli.errors import CannotMeasureError, DsconvError
+from dsconv_cli.errors import CannotMeasureError, DsconvError, quoted
 from dsconv_cli.model.result import Layer, Saving, Selection
+from dsconv_cli.numbers import decimal
 
 #: Decimal multiples, as counts of parameters and MACs are written.
 SUFFIXES: Final[Mapping[str, int]] = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
@@ -30,14 +30,11 @@ def parse_count(text: str, option: str) -> int:
     """
     body = text.strip()
     suffix = body[-1:].lower() if body[-1:].isalpha() else ""
-    try:
-        value = Decimal(body[: len(body) - len(suffix)]) * SUFFIXES[suffix]
-        whole = int(value)
-    except (InvalidOperation, KeyError, ValueError, OverflowError):
-        whole, value = -1, Decimal(0)
-    if whole < 0 or whole != value:
-        raise DsconvError(f"{option} must be a count such as 569M, 1.5G or 1000000, not {text!r}")
-    return whole
+    number = decimal(body[: len(body) - len(suffix)])
+    count = None if number is None or suffix not in SUFFIXES else number * SUFFIXES[suffix]
+    if count is None or count < 0 or count.denominator != 1:
+        raise DsconvError(f"{option} must be a count such as 569M, 1.5G or 1000000, not {quoted(text)}")
+    return int(count)
 
 
 def check_globs(names: Sequence[str], selection: Selection) -> None:
@@ -46,11 +43,11 @@ def check_globs(names: Sequence[str], selection: Selection) -> None:
     Raises:
         DsconvError: a glob that matches nothing.
     """
-    for option, globs in (("--keep", selection.keep), ("--only", selection.only)):
+    for argument, globs in (("keep", selection.keep), ("only", selection.only)):
         for glob in globs:
             if not any(fnmatchcase(name, glob) for name in names):
                 some = ", ".join(name or "''" for name in names[:5]) + (", ..." if len(names) > 5 else "")
-                raise DsconvError(f"{option} {glob!r} matches no convolution; they are {some}")
+                raise DsconvError(f"`{argument}` {glob!r} matches no convolution; they are {some}")
 
 
 def why_kept(layers: Iterable[Layer], selection: Selection) -> dict[str, str | None]:
@@ -109,7 +106,7 @@ def fewest(candidates: Mapping[str, Saving], aims: Sequence[Target]) -> set[str]
     if found is None:
         raise CannotMeasureError(
             "no set of the eligible layers reaches both targets at once, though each can be reached alone; "
-            "raise --target-macs or --target-params"
+            "raise `target_macs` or `target_params`"
         )
     return found
 
@@ -119,7 +116,7 @@ def _check_reachable(candidates: Mapping[str, Saving], aim: Target) -> None:
     if best > aim.aim:
         unit = "MACs" if aim.metric == "macs" else "parameters"
         raise CannotMeasureError(
-            f"--target-{aim.metric} {aim.aim:,} cannot be reached: with all {len(candidates)} layers that may be "
+            f"`target_{aim.metric}` {aim.aim:,} cannot be reached: with all {len(candidates)} layers that may be "
             f"replaced the network still has {best:,} {unit}"
         )
 

@@ -86,6 +86,17 @@ def _values(tensor: torch.Tensor, place: torch.device) -> torch.Tensor:
     return source.to(place, copy=True)
 
 
+def copy_value(value: Any, device: str) -> Any:
+    """A copy of `value` with the tensors in it on `device`; `value` itself where it cannot be copied."""
+    if isinstance(value, torch.Tensor):
+        return _moved(value, device)
+    with _MoveCopiedTensors(device):
+        try:
+            return copy.deepcopy(value)
+        except Exception:  # noqa: BLE001  # whatever forbids the copy
+            return value
+
+
 class _MoveCopiedTensors(TorchFunctionMode):
     """Tensors that are neither parameters nor buffers move when they are deep-copied, leaves or not."""
 

@@ -30,7 +30,6 @@ from dsconv_cli.keys import (
     one_of,
     optional,
 )
-from dsconv_cli.layer.cost import cost
 from dsconv_cli.model.result import BeforeAfter, InputShape, Layer, ModelResult, NetworkTime, Selection
 from dsconv_cli.timing.keys import FASTEST, INTERVAL, VERDICT, fastest
 
@@ -44,8 +43,10 @@ class LayerOf(NamedTuple):
     @property
     def compared(self) -> Comparison:
         """The layer as `compare` has it."""
-        assert self.layer.spec is not None
-        return Comparison(self.layer.spec, cost(self.layer.spec), time=self.layer.time)
+        spec, closed = self.layer.spec, self.layer.cost
+        assert spec is not None
+        assert closed is not None
+        return Comparison(spec, closed, time=self.layer.time)
 
 
 def layers_of(one: ModelResult) -> tuple[LayerOf, ...]:
@@ -99,7 +100,7 @@ LAYER_KEYS: Final[Keys[LayerOf]] = Keys(
         *(Section(one.name, one.says) for one in comparison.TIME_SECTIONS if one.name != "time"),
     ),
     "A layer. spec and what follows it is null where no separable form exists; params, macs and traffic are the closed "
-    "forms of one call.",
+    "forms over all calls, spec and time those of the first.",
 )
 
 
@@ -178,6 +179,19 @@ KEYS: Final[Keys[ModelResult]] = Keys(
         *_total("params"),
         Key("totals.params.other", WHOLE, lambda one: one.other_params, says="Parameters in no counted layer."),
         *_total("macs"),
+        Key(
+            "totals.after_counted",
+            TRUTH,
+            lambda one: one.after_counted,
+            says="Whether the network was run with those layers replaced and counted as the closed forms say; "
+            "otherwise the totals after are the closed forms'.",
+        ),
+        Key(
+            "totals.uncounted",
+            TEXTS,
+            lambda one: one.uncounted,
+            says="Operators that compute with a weight and are in no total, for no formula is known.",
+        ),
         Key("totals.layers.counted", WHOLE, lambda one: len(one.layers)),
         Key("totals.layers.convolutions", WHOLE, lambda one: len(one.convolutions)),
         Key("totals.layers.eligible", WHOLE, lambda one: len(one.eligible)),

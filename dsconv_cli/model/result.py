@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
 from dsconv_cli.environment import Environment, environment
-from dsconv_cli.layer.cost import Cost, cost
+from dsconv_cli.layer.cost import Cost, cost_over_calls
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.timing.result import Fastest, Interval, Timing
 
@@ -31,13 +31,16 @@ class InputShape(NamedTuple):
 class Recipe:
     """How a network is made and called: so that another process can make it as well.
 
-    `dtype` is what its floating numbers are converted to; empty: they stay what they are.
+    `target` names it and `arguments` are its factory's. It is called with tensors of the shapes `inputs`, or with what
+    the function named `inputs_by` gives, or, without either, with what it brings along. `dtype` is what its floating
+    numbers are converted to; empty: they stay what they are.
     """
 
     target: str
     arguments: Mapping[str, Any]
-    inputs: tuple[InputShape, ...]
+    inputs: tuple[InputShape, ...] = ()
     dtype: str = ""
+    inputs_by: str = ""
 
 
 class BeforeAfter(NamedTuple):
@@ -59,7 +62,8 @@ class Layer:
     `params` are its own parameters that no earlier layer has counted; `macs` are torch's count over all `calls`.
     `weight`, `inputs` and `outputs` are shapes, those of the first call, and None where there is none.
     `reason` says why a convolution is not eligible; `kept` why an eligible one is not replaced.
-    `spec` is the layer as `compare` takes it, wherever one can be written (dense, two-dimensional, one shape).
+    `spec` is the layer as `compare` takes it at its first call, wherever one can be written (dense, two-dimensional),
+    and `further` at each call after that, which may be of other sizes. `time` is that of one call of `spec`.
     """
 
     name: str
@@ -74,14 +78,15 @@ class Layer:
     eligible: bool = False
     reason: str | None = None
     spec: ConvSpec | None = None
+    further: tuple[ConvSpec, ...] = ()
     replaced: bool = False
     kept: str | None = None
     time: Timing | None = None
 
     @property
     def cost(self) -> Cost | None:
-        """The closed forms of both forms of this layer, for one call."""
-        return None if self.spec is None else cost(self.spec)
+        """The closed forms of both forms of this layer: parameters once, MACs and traffic over all calls."""
+        return None if self.spec is None else cost_over_calls((self.spec, *self.further))
 
     @property
     def ratio(self) -> Fraction | None:
@@ -158,6 +163,9 @@ class ModelResult:
 
     `device` is where its forward pass ran: "meta" (shapes only: nothing is computed and no memory used) or "cpu",
     and then `not_on_meta` says why. `other_params` belong to no counted layer, such as those of normalisations.
+    `after_counted` tells that the network with its layers replaced was really run and counted as the closed forms say;
+    where it is not, the totals after are the closed forms'. `uncounted` are operators that compute with a weight and
+    are in no total, for no formula is known for them.
     """
 
     target: str
@@ -171,6 +179,8 @@ class ModelResult:
     macs: BeforeAfter
     other_params: int
     selection: Selection
+    after_counted: bool = True
+    uncounted: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     time: NetworkTime | None = None
     counters: tuple[str, ...] = field(default=(), compare=False)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import os
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,12 +15,9 @@ from torch.utils._pytree import tree_structure
 
 from dsconv_cli.errors import CannotMeasureError, DsconvError
 from dsconv_cli.model.copying import copy_module, left_as_it_was
+from dsconv_cli.model.exported.reading import load_program
 from dsconv_cli.model.foreign import blaming, describe, foreign
-
-#: What in an exported archive is a pickle of any object, or compiled code, rather than numbers and a graph.
-_UNSAFE_ENTRIES: Final = ("/data/aotinductor/", "/constants/custom_obj_", "/constants/opaque_obj_")
-_PICKLED_TABLES: Final = ("_weights_config.json", "_constants_config.json")
-_LEGACY_PICKLES: Final = ("serialized_state_dict.pt", "serialized_constants.pt")
+from dsconv_cli.model.seeds import seeded
 
 
 class Source:
@@ -46,15 +41,21 @@ class Source:
         self.not_built_on_meta: str | None = None
         self._module = module
         self._build = build
-        self._built: dict[str, nn.Module] = {}
+        self._built: dict[str, nn.Module | DsconvError] = {}
 
     def original(self, device: str) -> nn.Module:
-        """What is copied: the module itself, wherever it is, or one built on `device`."""
+        """What is copied: the module itself, wherever it is, or one built on `device`, once: it may take a while."""
         if self._module is not None:
             return self._module
         if device not in self._built:
-            self._built[device] = self._made_on_meta() if device == "meta" else self._make(device)
-        return self._built[device]
+            try:
+                self._built[device] = self._made_on_meta() if device == "meta" else self._make(device)
+            except DsconvError as error:
+                self._built[device] = error
+        made = self._built[device]
+        if isinstance(made, DsconvError):
+            raise made
+        return made
 
     def copy(self, device: str, swap: Mapping[str, nn.Module] | None = None) -> nn.Module:
         """A copy on `device`, in evaluation mode, with the modules named in `swap` replaced."""
@@ -90,7 +91,7 @@ class Source:
     def _make(self, device: str) -> nn.Module:
         assert self._build is not None
         with blaming(self.name), torch.device(device):
-            made = self._build()
+            made = seeded(self._build)
         if isinstance(made, ExportedProgram):
             return from_exported(made, self.name).original(device)
         if not isinstance(made, nn.Module):
@@ -133,57 +134,15 @@ def from_exported(program: ExportedProgram, name: str) -> Source:
 
 
 def load_exported(path: Path) -> Source:
-    """Read a `.pt2` file, without unpickling anything.
-
-    Weights and constants are read as plain numbers. The example inputs are stored as `torch.save` stores them, and
-    are read by torch's restricted reader, which makes tensors and containers and nothing else.
+    """The source for a `.pt2` file, of which nothing is run.
 
     Raises:
-        DsconvError: no such file, no such archive, or one that holds pickled objects or compiled code.
+        DsconvError: no such file, or one that holds what is not understood; see `exported.reading`.
         CannotMeasureError: torch cannot read it.
     """
     if not path.is_file():
         raise DsconvError(f"no file {str(path)!r}")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            _refuse_pickles(path, archive)
-    except zipfile.BadZipFile:
-        raise DsconvError(f"{path} is no torch.export program; torch.export.save writes one") from None
-    try:
-        with foreign(str(path)), _restricted_reader():
-            program = torch.export.load(path)
-    except Exception as error:
-        raise CannotMeasureError(f"torch could not read {path}: {describe(error)}") from error
-    return from_exported(program, str(path))
-
-
-def _refuse_pickles(path: Path, archive: zipfile.ZipFile) -> None:
-    for name in archive.namelist():
-        pickled = any(part in f"/{name}" for part in _UNSAFE_ENTRIES) or name in _LEGACY_PICKLES
-        if name.endswith(_PICKLED_TABLES):
-            pickled = b'"use_pickle":true' in archive.read(name).replace(b" ", b"")
-        elif name.endswith(".pt") and ("/weights/" in name or "/constants/" in name):
-            pickled = True
-        if pickled:
-            raise DsconvError(
-                f"{path} holds pickled objects or compiled code ({name}), which could run anything; "
-                "export the network again with a current torch, without custom objects"
-            )
-
-
-@contextmanager
-def _restricted_reader() -> Iterator[None]:
-    """Throw the switch of torch that keeps `torch.load` from ever making anything but tensors and containers."""
-    switch = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
-    before = os.environ.get(switch)
-    os.environ[switch] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[switch]
-        else:
-            os.environ[switch] = before
+    return from_exported(load_program(path), str(path))
 
 
 def check_call(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
@@ -215,7 +174,7 @@ def _check_exported_call(module: Any, args: tuple[Any, ...], kwargs: Mapping[str
         count = expected.num_leaves
         raise DsconvError(
             f"the program was exported with {count} input{'s' if count != 1 else ''}, not with these "
-            f"{len(args) + len(kwargs)}; without --input it is run on inputs like those"
+            f"{len(args) + len(kwargs)}; without `inputs` it is run on inputs like those"
         )
 
 

@@ -18,36 +18,71 @@ from torch.export import ExportedProgram
 from dsconv_cli.counting.modules import torch_dtype
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.model.foreign import blaming
+from dsconv_cli.model.inputs import Inputs, inputs_from, once
+from dsconv_cli.model.result import Recipe
+from dsconv_cli.model.seeds import seeded
 from dsconv_cli.model.source import Source, load_exported, source_of
 
 
-def load_target(text: str, arguments: Mapping[str, Any] | None = None, *, dtype: str = "") -> Source:
+def load_target(
+    text: str,
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    dtype: str = "",
+    loaded: dict[str, ModuleType] | None = None,
+) -> Source:
     """Find what `text` names. Code in it is run; nothing is unpickled.
 
     Args:
         text: `package.module:name`, `path/to/file.py:name` or `path/to/program.pt2`.
         arguments: for the factory.
         dtype: what the network's floating numbers are converted to; empty: they stay what they are.
+        loaded: modules by their place in `text`, which are not loaded again; this one is added.
 
     Raises:
         DsconvError: nothing there, or nothing that is or makes a network.
         CannotMeasureError: importing it, or reading the program, failed.
     """
-    source = _find(text, dict(arguments or {}))
+    modules = {} if loaded is None else loaded
+    source = seeded(lambda: _find(text, dict(arguments or {}), modules))
     source.dtype = torch_dtype(dtype) if dtype else None
     return source
 
 
-def _find(text: str, arguments: dict[str, Any]) -> Source:
+def load(recipe: Recipe) -> tuple[Source, Inputs]:
+    """The network that `recipe` tells how to make, and what it is called with. A file that holds both is run once.
+
+    Raises:
+        DsconvError: as for `load_target`; or nothing there, or no function, that gives the inputs.
+        CannotMeasureError: as for `load_target`.
+    """
+    loaded: dict[str, ModuleType] = {}
+    source = load_target(recipe.target, recipe.arguments, dtype=recipe.dtype, loaded=loaded)
+    if not recipe.inputs_by:
+        return source, inputs_from(recipe.inputs)
+    return source, seeded(lambda: _inputs_by(recipe.inputs_by, loaded))
+
+
+def _inputs_by(text: str, loaded: dict[str, ModuleType]) -> Inputs:
+    _check_colon(text, "--inputs must be package.module:function or path/to/file.py:function")
+    module, place, name = _module(text, loaded)
+    with blaming(f"looking for {name} in {place}"):
+        function = _attribute(module, name, place)
+        if not callable(function):
+            raise DsconvError(f"{text} is of type {type(function).__name__}: not a function that gives inputs")
+        try:
+            inspect.signature(function).bind()
+        except (TypeError, ValueError) as error:
+            raise DsconvError(f"{text} must be a function that is called with nothing: {error}") from None
+    return Inputs(given=once(function, text))
+
+
+def _find(text: str, arguments: dict[str, Any], loaded: dict[str, ModuleType]) -> Source:
     if text.endswith(".pt2"):
         _refuse_arguments(text, arguments)
         return load_exported(Path(text))
-    place, colon, name = text.rpartition(":")
-    if not colon or not place or not name:
-        raise DsconvError(
-            f"TARGET must be package.module:factory, path/to/file.py:factory or a .pt2 file, not {text!r}"
-        )
-    module = _from_file(Path(place)) if place.endswith(".py") else _from_package(place)
+    _check_colon(text, "TARGET must be package.module:factory, path/to/file.py:factory or a .pt2 file")
+    module, place, name = _module(text, loaded)
     # A module may look its names up in a function of its own, and an object be a mock-up that answers to anything.
     with blaming(f"looking for {name} in {place}"):
         found = _attribute(module, name, place)
@@ -60,6 +95,20 @@ def _find(text: str, arguments: dict[str, Any]) -> Source:
             )
         _check_arguments(text, found, arguments)
     return Source(text, build=lambda: found(**arguments))
+
+
+def _check_colon(text: str, wanted: str) -> None:
+    place, _, name = text.rpartition(":")
+    if not place or not name:
+        raise DsconvError(f"{wanted}, not {text!r}")
+
+
+def _module(text: str, loaded: dict[str, ModuleType]) -> tuple[ModuleType, str, str]:
+    """The module that `text` names before the colon, loaded unless it is, and both parts of the text."""
+    place, _, name = text.rpartition(":")
+    if place not in loaded:
+        loaded[place] = _from_file(Path(place)) if place.endswith(".py") else _from_package(place)
+    return loaded[place], place, name
 
 
 def _from_package(name: str) -> ModuleType:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Final, Self
+from typing import ClassVar, Final, Self
 
 from dsconv_cli.errors import CannotMeasureError
 from dsconv_cli.layer.spec import ConvSpec
@@ -31,20 +31,13 @@ Show = Callable[[str], AbstractContextManager[Watcher]]
 
 @dataclass(frozen=True, slots=True)
 class MeasureNetwork:
-    """Asks how long a whole network takes as it is ("ordinary"), and with `replaced` (name, layer) replaced.
-
-    `target` and `arguments` say how to make it, `inputs` (name or None, shape, dtype or "") what it is called with;
-    without inputs it is called with the ones that it brings along. Its floating numbers are converted to `dtype`.
-    """
+    """Asks how long a whole network takes as it is ("ordinary"), and with `replaced` (name, layer) replaced."""
 
     fresh: ClassVar[bool] = True
     conditions: Conditions
     schedule: Schedule
-    target: str
-    arguments: tuple[tuple[str, Any], ...]
-    inputs: tuple[tuple[str | None, tuple[int, ...], str], ...]
+    recipe: Recipe
     replaced: tuple[tuple[str, ConvSpec], ...]
-    dtype: str = ""
 
     def run(self) -> Sample:
         """Measure it."""
@@ -107,9 +100,7 @@ class NetworkTimer:
         timer = self._timer(budget_s)
 
         def job(conditions: Conditions, schedule: Schedule) -> MeasureNetwork:
-            inputs = tuple((one.name, one.shape, one.dtype) for one in recipe.inputs)
-            arguments = tuple(recipe.arguments.items())
-            return MeasureNetwork(conditions, schedule, recipe.target, arguments, inputs, chosen, recipe.dtype)
+            return MeasureNetwork(conditions, schedule, recipe, chosen)
 
         dtype = chosen[0][1].dtype
         try:

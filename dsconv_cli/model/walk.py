@@ -1,12 +1,13 @@
 """One forward pass, watched: which module called which convolution or matrix product, and what torch counts for it.
 
 The counts are `torch.utils.flop_counter`'s: it stands below this watcher in the dispatcher, and each operator is
-credited with what torch's total grew by. Nothing is hooked into the module; the hooks are torch's global ones.
+credited with what torch's total grew by, or, where torch has no formula, with what `operators` knows. Nothing is hooked
+into the module; the hooks are torch's global ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,70 +20,70 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-FLOPS_PER_MAC: Final = 2
+from dsconv_cli.layer.cost import FLOPS_PER_MAC
+from dsconv_cli.model import operators
+from dsconv_cli.model.constants import Constant, Constants
+from dsconv_cli.model.operators import Arguments
 
-_CONVOLUTIONS: Final = frozenset(
-    {
-        "aten::convolution",
-        "aten::_convolution",
-        "aten::cudnn_convolution",
-        "aten::mkldnn_convolution",
-        "aten::convolution_overrideable",
-        "aten::conv1d",
-        "aten::conv2d",
-        "aten::conv3d",
-        "aten::conv_transpose1d",
-        "aten::conv_transpose2d",
-        "aten::conv_transpose3d",
-    }
-)
+Shape = tuple[int, ...]
+
+#: Positional and keyword arguments of a forward pass.
+Call = tuple[tuple[Any, ...], Mapping[str, Any]]
 
 
 @dataclass(slots=True)
 class Seen:
-    """What one module did during the pass."""
+    """What one module did during the pass: shapes of its first input and output at each call, MACs, operators.
+
+    `operators` are those that were counted; of the first of them, `weight_shape`, `operand_shape` and `result_shape`.
+    """
 
     calls: int = 0
-    input_shapes: list[tuple[int, ...]] = field(default_factory=list)
-    output_shapes: list[tuple[int, ...]] = field(default_factory=list)
+    input_shapes: list[Shape] = field(default_factory=list)
+    output_shapes: list[Shape] = field(default_factory=list)
     macs: int = 0
-    convolutions: int = 0
-    products: int = 0
-    weights: set[int] = field(default_factory=set)
-    weight_shape: tuple[int, ...] | None = None
-    operand_shape: tuple[int, ...] | None = None
-    result_shape: tuple[int, ...] | None = None
+    operators: set[str] = field(default_factory=set)
+    weight_shape: Shape | None = None
+    operand_shape: Shape | None = None
+    result_shape: Shape | None = None
 
     @property
-    def counted(self) -> bool:
-        """Whether it computed anything that is counted."""
-        return self.convolutions + self.products > 0
+    def convolves(self) -> bool:
+        """Whether one of its operators is a convolution."""
+        return any(map(operators.convolves, self.operators))
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """The whole pass: what each module did (by id), torch's total, and the shapes that came out."""
+    """The whole pass: what each module did (by id), the total of MACs, and the shapes that came out.
+
+    `read` are the modules (by id) whose weights others computed with. `uncounted` are the operators that computed with
+    a weight and have no formula, with the modules (by id) that called them. `looks` are the operators that let the
+    program look at values: "surely" where it decides by them, "maybe" where it may have printed them.
+    """
 
     seen: Mapping[int, Seen]
     total_macs: int
-    outputs: tuple[tuple[int, ...], ...]
+    outputs: tuple[Shape, ...]
     output_type: str
+    read: frozenset[int]
+    uncounted: tuple[tuple[str, int], ...]
+    looks: Mapping[str, str]
 
 
-Inputs = tuple[tuple[Any, ...], Mapping[str, Any]]
-
-
-def walk(module: nn.Module, inputs: Inputs, *, shapes_only: bool) -> Walk:
+def walk(module: nn.Module, call: Call, *, shapes_only: bool) -> Walk:
     """Run `module` once, without gradients, and report who computed what.
 
     Args:
         module: in the mode (training or not) it is to be counted in.
-        inputs: positional and keyword arguments.
+        call: its arguments.
         shapes_only: tensors that the forward pass makes for itself are meta tensors too.
     """
     counter = FlopCounterMode(display=False)
-    watcher = _Watcher(counter)
-    args, kwargs = inputs
+    # torch's own record of which module is running wants gradients of whatever a module is given. Ours does not.
+    counter.mod_tracker = _Nowhere()  # type: ignore[assignment]
+    watcher = _Watcher(counter, module)
+    args, kwargs = call
     with ExitStack() as stack:
         stack.enter_context(torch.no_grad())
         stack.enter_context(_no_fast_path())
@@ -94,9 +95,12 @@ def walk(module: nn.Module, inputs: Inputs, *, shapes_only: bool) -> Walk:
         output = module(*args, **kwargs)
     return Walk(
         watcher.seen,
-        counter.get_total_flops() // FLOPS_PER_MAC,
+        counter.get_total_flops() // FLOPS_PER_MAC + watcher.macs_of_ours,
         tuple(tuple(one.shape) for one in tensors_in(output)),
         type(output).__name__,
+        frozenset(watcher.read),
+        tuple(dict.fromkeys(watcher.uncounted)),
+        watcher.looks,
     )
 
 
@@ -109,6 +113,18 @@ def tensors_in(value: Any) -> list[torch.Tensor]:
         elif hasattr(leaf, "__dataclass_fields__"):
             leaves += tensors_in([getattr(leaf, name) for name in leaf.__dataclass_fields__])
     return leaves
+
+
+class _Nowhere:
+    """Stands for torch's record of modules, in none of which anything happens."""
+
+    parents: Final = frozenset({"Global"})
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
 
 @contextmanager
@@ -129,7 +145,7 @@ def _no_fast_path() -> Iterator[None]:
 def _calls_reported_to(watcher: _Watcher) -> Iterator[None]:
     """Global hooks: none is left on any module, whatever happens."""
     before = register_module_forward_pre_hook(watcher.enter_module)
-    after = register_module_forward_hook(watcher.leave_module, always_call=True)
+    after = register_module_forward_hook(watcher.leave_module, with_kwargs=True, always_call=True)
     try:
         yield
     finally:
@@ -142,28 +158,37 @@ class _Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     supports_higher_order_operators = True
 
-    def __init__(self, counter: FlopCounterMode) -> None:
+    def __init__(self, counter: FlopCounterMode, root: nn.Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.seen: dict[int, Seen] = {}
+        self.macs_of_ours = 0
+        self.read: set[int] = set()
+        self.uncounted: list[tuple[str, int]] = []
+        self.looks: dict[str, str] = {}
         self._counter = counter
-        self._stack: list[nn.Module] = []
+        self._stack: list[nn.Module] = [root]
+        self._constants = Constants()
         # An id means something only while its module lives, and a forward pass may make modules and drop them.
         self._alive: list[nn.Module] = []
+        for module in root.modules():
+            self._constants.learn(module, vars(module).values())
 
-    def enter_module(self, module: nn.Module, args: Any) -> None:
+    def enter_module(self, module: nn.Module, _: Any) -> None:
         self._stack.append(module)
-        one = self._of(module)
-        one.calls += 1
-        operands = tensors_in(args)
-        if operands:
-            one.input_shapes.append(tuple(operands[0].shape))
+        self._of(module).calls += 1
 
-    def leave_module(self, module: nn.Module, _: Any, output: Any) -> None:
-        while self._stack and self._stack.pop() is not module:
+    def leave_module(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        while len(self._stack) > 1 and self._stack.pop() is not module:
             pass
-        results = tensors_in(output)
-        if results:
-            self._of(module).output_shapes.append(tuple(results[0].shape))
+        one = self._of(module)
+        for shapes, tensors in (
+            (one.input_shapes, tensors_in((args, kwargs))),
+            (one.output_shapes, tensors_in(output)),
+        ):
+            if tensors:
+                shapes.append(tuple(tensors[0].shape))
+        # Lazy modules have weights only now.
+        self._constants.learn(module)
 
     def _of(self, module: nn.Module) -> Seen:
         if id(module) not in self.seen:
@@ -174,28 +199,67 @@ class _Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        kwargs = kwargs or {}
         before = self._counter.get_total_flops()
-        output = func(*args, **(kwargs or {}))
-        flops = self._counter.get_total_flops() - before
-        if self._stack and (flops or _name(func) in _CONVOLUTIONS):
-            self._record(_name(func), flops, args, output)
+        output = func(*args, **kwargs)
+        macs = (self._counter.get_total_flops() - before) // FLOPS_PER_MAC
+        if hasattr(func, "_schema"):
+            self._watch(func, args, kwargs, output, macs)
+        elif macs:
+            self._credit("", {}, tensors_in(args), output, macs)
         return output
 
-    def _record(self, name: str, flops: int, args: Sequence[Any], output: Any) -> None:
+    def _watch(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any, macs: int) -> None:
+        name = operators.name_of(func)
+        given = operators.arguments_of(func, args, kwargs)
+        if not macs:
+            macs = operators.macs_of(name, given, output) or 0
+            self.macs_of_ours += macs
+        tensors = tensors_in((args, kwargs))
+        if macs or operators.convolves(name):
+            self._credit(name, given, tensors, output, macs)
+        constants = [self._constants.get(tensor) for tensor in tensors]
+        if None in constants:
+            look = operators.looks_at_values(func, args)
+            if look is not None and self.looks.get(name) != "surely":
+                self.looks[name] = look
+        if not operators.shows_only(func):
+            self._watch_weights(func, given, tensors, constants, counted=macs > 0)
+        self._constants.made(tensors_in(output), constants)
+
+    def _credit(self, name: str, given: Arguments, tensors: list[torch.Tensor], output: Any, macs: int) -> None:
         one = self._of(self._stack[-1])
-        one.macs += flops // FLOPS_PER_MAC
-        operands = tensors_in(args)
+        one.macs += macs
+        one.operators.add(name)
+        weight = operators.weight_of(given) if operators.convolves(name) else None
+        if weight is not None:
+            one.weight_shape = one.weight_shape or tuple(weight.shape)
+        one.operand_shape = one.operand_shape or tuple(tensors[0].shape)
         results = tensors_in(output)
-        if name in _CONVOLUTIONS:
-            one.convolutions += 1
-            one.weights.add(id(operands[1]))
-            one.weight_shape = one.weight_shape or tuple(operands[1].shape)
-        else:
-            one.products += 1
-        one.operand_shape = one.operand_shape or tuple(operands[0].shape)
-        one.result_shape = one.result_shape or tuple(results[0].shape)
+        if results:
+            one.result_shape = one.result_shape or tuple(results[0].shape)
+
+    def _watch_weights(
+        self,
+        func: Any,
+        given: Arguments,
+        tensors: list[torch.Tensor],
+        constants: list[Constant | None],
+        *,
+        counted: bool,
+    ) -> None:
+        """Who computes with whose weights, and whether that was counted."""
+        caller = id(self._stack[-1])
+        for one in constants:
+            if one is not None and caller not in one.owners:
+                self.read |= one.owners
+        packed = any(isinstance(leaf, torch.ScriptObject) for leaf in tree_leaves(given))
+        weights = packed or any(one is not None and one.weight for one in constants)
+        data = any(one is None and _holds_numbers(tensor) for tensor, one in zip(tensors, constants, strict=True))
+        if weights and data and not counted and operators.may_multiply(func):
+            self.uncounted.append((operators.name_of(func), caller))
 
 
-def _name(func: Any) -> str:
-    schema = getattr(func, "_schema", None)
-    return schema.name if schema is not None else ""
+def _holds_numbers(tensor: torch.Tensor) -> bool:
+    """Whether it is what layers compute with, rather than indices or a mask."""
+    return tensor.dtype.is_floating_point or tensor.dtype.is_complex or tensor.is_quantized

@@ -8,13 +8,11 @@ import torch
 from torch import nn
 
 from dsconv_cli.errors import CannotMeasureError
-from dsconv_cli.model.analysis import call_of, pair_for
 from dsconv_cli.model.foreign import describe
-from dsconv_cli.model.inputs import CPU, Inputs, inputs_from
-from dsconv_cli.model.layers import conv_of
-from dsconv_cli.model.result import InputShape
+from dsconv_cli.model.inputs import CPU, Inputs, call_of
+from dsconv_cli.model.replacing import pairs_for
 from dsconv_cli.model.source import Source
-from dsconv_cli.model.target import load_target
+from dsconv_cli.model.target import load
 from dsconv_cli.model.timing import MeasureNetwork
 from dsconv_cli.timing.worker.answers import Conditions, Sample
 from dsconv_cli.timing.worker.devices import Work
@@ -41,20 +39,10 @@ def measure_network(job: MeasureNetwork) -> Sample:
 
 
 def _works(job: MeasureNetwork) -> dict[str, Work]:
-    source = load_target(job.target, dict(job.arguments), dtype=job.dtype)
-    inputs = inputs_from([InputShape(*one) for one in job.inputs])
-    networks = {"ordinary": source.copy(CPU), "separable": _replaced(source, job)}
+    source, inputs = load(job.recipe)
+    pairs = pairs_for(source.original(CPU), dict(job.replaced), CPU)
+    networks = {"ordinary": source.copy(CPU), "separable": source.copy(CPU, pairs)}
     return {name: _call(_placed(network, job.conditions), source, inputs, job) for name, network in networks.items()}
-
-
-def _replaced(source: Source, job: MeasureNetwork) -> nn.Module:
-    base = source.original(CPU)
-    swap = {}
-    for name, spec in job.replaced:
-        conv = conv_of(base.get_submodule(name))
-        assert conv is not None
-        swap[name] = pair_for(conv, spec, CPU)
-    return source.copy(CPU, swap)
 
 
 def _placed(network: nn.Module, conditions: Conditions) -> nn.Module:

@@ -1,61 +1,52 @@
-"""`dsconv doctor`: its keys, and its answer as text: one screen, JSON, CSV, Markdown."""
+"""`dsconv doctor`: its answer as a page of one screen."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import platform
-import textwrap
-from collections.abc import Callable, Iterator, Mapping
-from types import MappingProxyType
-from typing import Final, NamedTuple
+from collections.abc import Iterator
+from functools import partial
 
 from dsconv_cli._version import __version__
-from dsconv_cli.numbers import ascii_text, scaled, significant
-from dsconv_cli.report import View
-from dsconv_cli.report.csv_ import cell
+from dsconv_cli.numbers import scaled, significant
+from dsconv_cli.report.page import Facts, Item, Items, Line, Page, Report, report_of
 from dsconv_cli.timing.doctor import Examination
 from dsconv_cli.timing.doctor_keys import KEYS
 from dsconv_cli.timing.result import Interval
 
-_READING_WIDTH: Final = 80
-_LABEL_WIDTH: Final = 12
+
+def report(one: Examination) -> Report:
+    """The result for every format."""
+    return report_of(KEYS, one, partial(page, one))
 
 
-class Entry(NamedTuple):
-    """One line of the screen."""
+def page(one: Examination) -> Page:
+    """What was found, whether timings can be trusted, and what would make them better."""
+    cautions = Items(tuple(Item(caution.text) for caution in one.noise.cautions))
+    advice = (Line("To get better timings:", "lead"), Items(tuple(map(Item, one.advice))))
+    return Page(((Facts(tuple(_facts(one))),), (Line(one.verdict), cautions), *([advice] if one.advice else [])))
 
-    label: str
-    text: str
 
-
-def entries(one: Examination) -> Iterator[Entry]:
+def _facts(one: Examination) -> Iterator[tuple[str, str]]:
     """What was found, in the order in which a person asks."""
     seen, machine, peaks = one.survey, one.machine, one.peaks
     python = platform.python_version()
-    yield Entry("versions", f"dsconv {__version__}, Python {python}, torch {machine.torch}, {seen.thop}")
-    yield Entry("system", seen.platform + (", virtual machine" if seen.virtual else ""))
-    yield Entry("CPU", seen.cpu)
-    yield Entry("cores", f"{machine.cores} for this process, of {seen.cores}")
-    yield Entry(
-        "threads",
-        f"{machine.default_threads} by torch's default, {one.settings.threads} for timing, by {machine.clock}",
-    )
+    yield "versions", f"dsconv {__version__}, Python {python}, torch {machine.torch}, {seen.thop}"
+    yield "system", seen.platform + (", virtual machine" if seen.virtual else "")
+    yield "CPU", seen.cpu
+    yield "cores", f"{machine.cores} for this process, of {seen.cores}"
+    timed = f"{one.settings.threads} for timing, by {machine.clock}"
+    yield "threads", f"{machine.default_threads} by torch's default, {timed}"
     if seen.load is not None:
-        yield Entry("load", f"{seen.load:.2f} over the last minute")
+        yield "load", f"{seen.load:.2f} over the last minute"
     if machine.free_bytes is not None:
-        yield Entry("memory", f"{scaled(machine.free_bytes, 'B')} free")
-    yield Entry("devices", "; ".join(_device(found.device, found.usable, found.description) for found in one.devices))
-    yield Entry("measured on", ", ".join([one.settings.device, one.dtype, one.settings.layout, *machine.notes]))
-    yield Entry(
-        "peaks",
-        f"matrix product {significant(peaks.matmul_flops / 1e9)} GFLOP/s, convolution "
-        f"{significant(peaks.conv_flops / 1e9)} GFLOP/s, copy {significant(peaks.copy_bytes / 1e9)} GB/s",
-    )
+        yield "memory", f"{scaled(machine.free_bytes, 'B')} free"
+    yield "devices", "; ".join(_device(found.device, found.usable, found.description) for found in one.devices)
+    yield "measured on", ", ".join([one.settings.device, one.dtype, one.settings.layout, *machine.notes])
+    matmul, conv, copy = (significant(rate / 1e9) for rate in (peaks.matmul_flops, peaks.conv_flops, peaks.copy_bytes))
+    yield "peaks", f"matrix product {matmul} GFLOP/s, convolution {conv} GFLOP/s, copy {copy} GB/s"
     counts = f"{one.noise.processes} processes, {one.noise.pairs} pairs"
-    yield Entry("noise floor", f"a layer against itself reads {_floor(one.noise.speedup)}; {counts}")
-    yield Entry("", f"in its fastest times {_floor(one.noise.fastest.speedup)}")
+    yield "noise floor", f"a layer against itself reads {_floor(one.noise.speedup)}; {counts}"
+    yield "", f"in its fastest times {_floor(one.noise.fastest.speedup)}"
 
 
 def _floor(gain: Interval) -> str:
@@ -66,76 +57,3 @@ def _device(name: str, usable: bool, description: str) -> str:
     if usable:
         return f"{name} ({description})" if description else name
     return f"no {name}"
-
-
-def _table(one: Examination, view: View) -> str:
-    return "\n".join(_lines(one, min(view.width or _READING_WIDTH, _READING_WIDTH))) + "\n"
-
-
-def _lines(one: Examination, width: int) -> Iterator[str]:
-    width = max(width, 2 * _LABEL_WIDTH)
-    for label, text in entries(one):
-        yield from _wrapped(f"{label:<{_LABEL_WIDTH}}", text, width)
-    yield ""
-    yield from _wrapped("", one.verdict, width)
-    for caution in one.noise.cautions:
-        yield from _wrapped("  - ", caution.text, width)
-    if one.advice:
-        yield ""
-        yield "To get better timings:"
-        for line in one.advice:
-            yield from _wrapped("  - ", line, width)
-
-
-def _wrapped(first: str, text: str, width: int) -> list[str]:
-    """`text` after `first`, continued under its own beginning."""
-    return textwrap.wrap(
-        text,
-        width,
-        initial_indent=first,
-        subsequent_indent=" " * len(first),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
-def _markdown(one: Examination, _: View) -> str:
-    lines = [
-        "| | found |",
-        "| :--- | :--- |",
-        *(f"| {label} | {text} |" for label, text in entries(one)),
-        "",
-        one.verdict,
-    ]
-    for heading, items in (("", [c.text for c in one.noise.cautions]), ("To get better timings:", list(one.advice))):
-        if items:
-            lines += ["", *([heading, ""] if heading else []), *(f"- {item}" for item in items)]
-    return "\n".join(lines) + "\n"
-
-
-def _json(one: Examination, _: View) -> str:
-    return json.dumps(KEYS.document(one), indent=2, allow_nan=False) + "\n"
-
-
-def _jsonl(one: Examination, _: View) -> str:
-    return json.dumps(KEYS.document(one), allow_nan=False) + "\n"
-
-
-def _csv(one: Examination, _: View) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(KEYS)
-    writer.writerow(cell(value) for _, value in KEYS.flat(one))
-    return out.getvalue()
-
-
-#: Format → its function.
-RENDERERS: Final[Mapping[str, Callable[[Examination, View], str]]] = MappingProxyType(
-    {"table": _table, "json": _json, "jsonl": _jsonl, "csv": _csv, "markdown": _markdown}
-)
-
-
-def render(name: str, one: Examination, view: View) -> str:
-    """`one` in the format `name`."""
-    text = RENDERERS[name](one, view)
-    return text if view.unicode else ascii_text(text)

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.gates import Failure
-from dsconv_cli.report import View
-
-
-def render(_: Comparison, view: View) -> str:
-    """One `::error` line a failed gate; nothing when all passed."""
-    return "".join(annotation(failure) for failure in view.failures)
 
 
 def annotation(failure: Failure, layer: str = "") -> str:

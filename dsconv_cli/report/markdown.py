@@ -1,64 +1,75 @@
-"""Markdown, for a pull request or a job's summary."""
+"""A page as Markdown, for a pull request or a job's summary."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import Final
 
-from dsconv_cli.comparison.result import Comparison
-from dsconv_cli.report import View, content
-from dsconv_cli.report.timed_content import explanation, time_lines
+from dsconv_cli.report.page import Block, Cell, Column, Facts, Item, Items, Layouts, Line, Page, Table
+from dsconv_cli.text import printable
 
-
-def render(comparison: Comparison, view: View) -> str:
-    """A heading, a table, and what R×S is worth here."""
-    return "\n".join(_lines(comparison, view)) + "\n"
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """A table with the first column to the left and the others to the right."""
-    yield _row(header)
-    yield _row([":---", *("---:" for _ in header[1:])])
-    for row in rows:
-        yield _row(row)
+#: What Markdown would take for its own. An underscore inside a word is none of it.
+_SPECIAL: Final = re.compile(r"[\\`*<\[\]|&~]|(?<![^\W_])_|_(?![^\W_])")
+_TICKS: Final = re.compile(r"`+")
+_FACTS: Final = (Column("", left=True), Column("", left=True))
 
 
-def _lines(comparison: Comparison, view: View) -> Iterator[str]:
-    yield f"**{content.title(comparison.spec)}**  "
-    yield f"{content.shapes(comparison.spec)}  "
-    yield content.counted_by(comparison)
+def render(page: Page) -> str:
+    """The page as Markdown that ends in a newline."""
+    lines = [line for section in page.sections for line in (*_section(section), "")]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n") + "\n"
+
+
+def escaped(text: str) -> str:
+    """`text` that means itself."""
+    return _SPECIAL.sub(r"\\\g<0>", printable(text))
+
+
+def _section(section: Iterable[Block]) -> Iterator[str]:
+    """The lines of a section; blank ones may come in a row."""
+    for block, below in pairwise((*section, None)):
+        match block:
+            case Line(text, "lead"):
+                yield from ("", escaped(text), "")
+            case Line(text, tone):
+                said = f"**{escaped(text)}**" if tone == "strong" else escaped(text)
+                yield f"{said}  " if isinstance(below, Line) else said
+            case Items():
+                yield from ("", *map(_item, block.items), "")
+            case Facts():
+                yield from _table(Table(_FACTS, [(Cell(name), Cell(text)) for name, text in block.facts]))
+            case Table():
+                yield from _table(block)
+            case Layouts():
+                yield from _table(block.flowing)
+
+
+def _item(item: Item) -> str:
+    mark = f"{item.mark.text}: " if item.mark.text else ""
+    return "- " + escaped(mark + "; ".join((item.text, *item.more)))
+
+
+def _table(table: Table) -> Iterator[str]:
     yield ""
-    header = ("", *content.OPERATORS, "ratio", "R×S")
-    rows = content.rows(comparison)
-    yield from table(header, [(row.label, *row.exact, content.ratio_text(row), row.approximation) for row in rows])
+    yield _row(escaped(column.heading) for column in table.columns)
+    yield _row(":---" if column.left else "---:" for column in table.columns)
+    for row in table.rows:
+        cells = zip(table.columns, row, strict=True)
+        yield _row(_name(cell.text) if column.name else escaped(cell.text) for column, cell in cells)
     yield ""
-    yield from _time(comparison)
-    yield content.approximation_line(comparison)
-    yield ""
-    yield from (f"- {'yes' if holds else 'no'}: {line}" for holds, line in content.assumption_lines(comparison))
-    yield ""
-    yield content.UNITS_NOTE
-    if view.explain:
-        from dsconv_cli.layer.derivation import explain
-
-        for heading, lines in explain(comparison.spec, comparison.cost):
-            yield ""
-            yield f"**{heading}**"
-            yield ""
-            yield from (f"- {line}" for line in lines)
 
 
-def _time(comparison: Comparison) -> Iterator[str]:
-    """What the timing says, and why; nothing if time was not measured."""
-    for _, line in time_lines(comparison):
-        yield f"{line}  "
-    why = explanation(comparison)
-    if why:
-        yield ""
-        yield "Time beside MACs:"
-        yield ""
-        yield from (f"- {sentence}" for sentence in why)
-        yield ""
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+def _name(text: str) -> str:
+    """A name as code, with the spaces that indent it before."""
+    name = printable(text.lstrip(" "))
+    indent = "&nbsp;" * (len(text) - len(text.lstrip(" ")))
+    ticks = "`" * (1 + max(map(len, _TICKS.findall(name)), default=0))
+    # A table ends its cells at bars, even in code.
+    name = name.replace("|", "\\|")
+    return f"{indent}{ticks}{name}{ticks}" if len(ticks) == 1 else f"{indent}{ticks} {name} {ticks}"

@@ -17,10 +17,16 @@ from dsconv_cli.timing import doctor_keys as doctor
 NAME: Final = f"dsconv-{SCHEMA_VERSION}.schema.json"
 
 
+def _named_or_not(one: dict[str, Any]) -> dict[str, Any]:
+    """A comparison begins with a name where a file of layers gives it one."""
+    name = comparison.NAMED_KEYS["name"].schema()
+    return {**one, "properties": {"name": name, **one["properties"]}}
+
+
 def schema() -> dict[str, Any]:
     """JSON Schema, draft 2020-12."""
     documents = {
-        "comparison": comparison.KEYS.schema(),
+        "comparison": _named_or_not(comparison.KEYS.schema()),
         "doctor": doctor.KEYS.schema(),
         "model": model.KEYS.schema(),
         "summary": summary.schema(),

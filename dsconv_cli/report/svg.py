@@ -1,33 +1,38 @@
-"""The table as a picture, for a README or slides."""
+"""A page as a picture of a terminal, for a README or slides."""
 
 from __future__ import annotations
 
 import io
 import re
-from dataclasses import replace
 from typing import Final
 
-from rich._export_format import CONSOLE_SVG_FORMAT
-
-from dsconv_cli.comparison.result import Comparison
-from dsconv_cli.layer.reading import command_of
-from dsconv_cli.report import View
-from dsconv_cli.report.table import make_console, natural_width, renderable
+from dsconv_cli.report import table
+from dsconv_cli.report.page import Page, View
 
 _OWN_FONT: Final = "Fira Code, Menlo, Consolas, DejaVu Sans Mono, monospace"
+#: What stands in one cell, or in one line of text: it has a place of its own in the picture.
+_PIECE: Final = r"\S+( \S+)*"
+
+
+def render(page: Page) -> str:
+    """An SVG of the page as the output of its command, whatever the terminal is like."""
+    from rich.console import Console
+    from rich.text import Text
+
+    text = Text.from_ansi(table.render(page, View(color=True)).rstrip("\n"))
+    text.highlight_regex(_PIECE, style="none")
+    width = max(page.reading_width, *(line.cell_len for line in text.split()))
+    console = Console(
+        file=io.StringIO(), width=width, record=True, force_terminal=True, color_system="standard", legacy_windows=False
+    )
+    console.print(text, highlight=False)
+    return console.export_svg(title=page.command, code_format=_template(), unique_id="dsconv")
 
 
 def _template() -> str:
     """Rich's picture, without the font it fetches from the network and with columns kept in every viewer."""
+    from rich._export_format import CONSOLE_SVG_FORMAT
+
     template = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
     template = template.replace("Fira Code, monospace", _OWN_FONT)
     return template.replace("<svg ", '<svg xml:space="preserve" ', 1)
-
-
-def render(comparison: Comparison, view: View) -> str:
-    """An SVG of the table, whatever the terminal is like."""
-    shown = replace(view, width=None, unicode=True, color=True)
-    console = make_console(io.StringIO(), shown, natural_width(comparison, shown))
-    console.record = True
-    console.print(renderable(comparison, shown))
-    return console.export_svg(title=command_of(comparison.spec), code_format=_template(), unique_id="dsconv")

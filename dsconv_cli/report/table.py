@@ -1,202 +1,179 @@
-"""The table for terminals. Rearranged where it is too wide, never cut off."""
+"""A page as text, for terminals and pipes. Rearranged where it is too wide, never cut off.
+
+Ours and not rich's: rows of a sweep come by the hundred thousand, and a terminal waits for the first of them.
+"""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import IO, Final
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import zip_longest
+from typing import Final
+from unicodedata import east_asian_width
 
-from rich import box
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
-
-from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.numbers import ascii_text
-from dsconv_cli.report import View, content
-from dsconv_cli.report.content import OPERATORS, Row
-from dsconv_cli.report.timed_content import Tone, explanation, time_lines
+from dsconv_cli.report.page import Block, Cell, Facts, Items, Layouts, Line, Page, Table, Tone, View
+from dsconv_cli.text import printable
 
-Layout = Callable[[Sequence[Row], View], RenderableType]
-
-#: Where nothing limits the width, text is still wrapped for reading.
-READING_WIDTH = 80
-
-_TONES: Final[Mapping[Tone, str]] = {"good": "green", "bad": "red", "plain": "", "dim": "dim"}
-
-_ASCII_RULE = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
-_RULE = box.Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
-
-
-def render(comparison: Comparison, view: View) -> str:
-    """The table as text."""
-    out = io.StringIO()
-    console = make_console(out, view, natural_width(comparison, view) if view.width is None else view.width)
-    console.print(renderable(comparison, view), soft_wrap=False)
-    return "".join(line.rstrip() + "\n" if not view.color else line + "\n" for line in out.getvalue().splitlines())
+_COLORS: Final[Mapping[Tone, str]] = {
+    "strong": "\x1b[1m", "lead": "\x1b[1m", "good": "\x1b[32m", "bad": "\x1b[31m", "doubt": "\x1b[33m",
+    "dim": "\x1b[2m", "plain": "",
+}  # fmt: skip
+_RESET: Final = "\x1b[0m"
+#: Between two columns.
+_GAP: Final = "  "
+#: No column is folded to less than this, and no text wrapped to less.
+_NARROWEST: Final = 6
+#: Stands after a sign that takes two columns, so that lengths are columns; dropped in the end.
+_FILLER: Final = "\0"
 
 
-def make_console(out: IO[str], view: View, width: int) -> Console:
-    """A rich console that writes exactly what it is told to: no guesses from the environment."""
-    return Console(
-        file=out,
-        width=width,
-        force_terminal=view.color,
-        color_system="standard" if view.color else None,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-    )
+def render(page: Page, view: View) -> str:
+    """The page as text that ends in a newline."""
+    layout = _Layout(view, max(view.width or page.reading_width, _NARROWEST))
+    sections = ("\n".join(line for block in section for line in layout.block(block)) for section in page.sections)
+    return "\n\n".join(sections).replace(_FILLER, "") + "\n"
 
 
-def natural_width(comparison: Comparison, view: View) -> int:
-    """The width that the preferred layout takes when nothing limits it."""
-    return max(READING_WIDTH, _width(_wide(content.rows(comparison), view)))
+@lru_cache(4096)
+def _columns(text: str, unicode: bool) -> str:
+    """`text` harmless, in the signs there are, and as long as it is wide."""
+    text = printable(text)
+    if not unicode:
+        return ascii_text(text)
+    if text.isascii():
+        return text
+    return "".join(sign + _FILLER if east_asian_width(sign) in "WF" else sign for sign in text)
 
 
-def renderable(comparison: Comparison, view: View) -> RenderableType:
-    """Title, figures, and what R×S is worth here."""
-    return Group(*_blocks(comparison, view))
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The blocks of a page as lines. `width` is that of text; tables are limited only where the view is."""
+
+    view: View
+    width: int
+
+    def block(self, block: Block) -> Iterator[str]:
+        """The lines of one block."""
+        match block:
+            case Line():
+                yield from self._hanging("", block.text, tone=block.tone)
+            case Items():
+                yield from self._items(block)
+            case Facts():
+                names = [self._sign(name) for name, _ in block.facts]
+                widest = max(map(len, names), default=0)
+                for name, (_, text) in zip(names, block.facts, strict=True):
+                    yield from self._hanging(f"{name:<{widest}} ", text)
+            case Table():
+                yield from self._table([block], block)
+            case Layouts():
+                yield from self._table(block.tables, block.flowing)
+
+    def _sign(self, text: str) -> str:
+        return _columns(text, self.view.unicode)
+
+    def _paint(self, text: str, tone: Tone) -> str:
+        color = _COLORS[tone]
+        return f"{color}{text}{_RESET}" if color and text and self.view.color else text
+
+    def _hanging(self, first: str, text: str, shown: str = "", tone: Tone = "plain") -> Iterator[str]:
+        """`text` after `first`, which is shown as `shown`, and continued under its own beginning."""
+        lines = _wrapped(self._sign(text), self.width - len(first))
+        yield (shown or first) + self._paint(lines[0], tone)
+        yield from (" " * len(first) + self._paint(line, tone) for line in lines[1:])
+
+    def _items(self, block: Items) -> Iterator[str]:
+        marks = [self._sign(item.mark.text) for item in block.items]
+        widest = max(map(len, marks), default=0)
+        for item, mark in zip(block.items, marks, strict=True):
+            if widest:
+                first = f"  {mark:<{widest}}{_GAP}"
+                shown = f"  {self._paint(mark, item.mark.tone)}{' ' * (widest - len(mark))}{_GAP}"
+            else:
+                first = shown = f"  {block.bullet}"
+            yield from self._hanging(first, item.text, shown)
+            for text in item.more:
+                yield from self._hanging(" " * len(first) + _GAP, text)
+
+    def _table(self, tables: Sequence[Table], flowing: Table) -> Iterator[str]:
+        """The first of `tables` that fits, the last one folded, or in the narrowest of windows one figure a line."""
+        limit = self.view.width
+        for table in tables:
+            widths = self._widths(table)
+            if limit is None or _whole(widths) <= limit:
+                return self._grid(table, widths)
+        folded = _folded(tables[-1], widths, limit or 0)
+        return self._list(flowing) if folded is None else self._grid(tables[-1], folded)
+
+    def _widths(self, table: Table) -> list[int]:
+        widths = [len(self._sign(column.heading)) for column in table.columns]
+        for row in table.rows:
+            widths = [max(width, len(self._sign(cell.text))) for width, cell in zip(widths, row, strict=True)]
+        return widths
+
+    def _grid(self, table: Table, widths: Sequence[int]) -> Iterator[str]:
+        yield from self._row(table, widths, [Cell(column.heading, "strong") for column in table.columns])
+        sign = "─" if self.view.unicode else "-"
+        if table.rule == "line":
+            yield self._paint(sign * _whole(widths), "dim")
+        elif table.rule == "columns":
+            yield self._paint(_GAP.join(sign * width for width in widths), "dim")
+        for row in table.rows:
+            yield from self._row(table, widths, row)
+
+    def _row(self, table: Table, widths: Sequence[int], row: Sequence[Cell]) -> Iterator[str]:
+        """The lines of one row: one, unless a cell is folded."""
+        texts = [self._sign(cell.text) for cell in row]
+        if all(len(text) <= width for text, width in zip(texts, widths, strict=True)):
+            yield self._aligned(table, widths, row, texts)
+            return
+        folded = [_wrapped(text, width) for text, width in zip(texts, widths, strict=True)]
+        for line in zip_longest(*folded, fillvalue=""):
+            yield self._aligned(table, widths, row, line)
+
+    def _aligned(self, table: Table, widths: Sequence[int], row: Sequence[Cell], texts: Sequence[str]) -> str:
+        last = max((place for place, text in enumerate(texts) if text), default=-1)
+        parts = []
+        for place, (column, width, cell, text) in enumerate(zip(table.columns, widths, row, texts, strict=True)):
+            if place > last:
+                break
+            aligned = text.rjust(width) if not column.left else text if place == last else text.ljust(width)
+            parts.append(self._paint(aligned, cell.tone))
+        return _GAP.join(parts)
+
+    def _list(self, table: Table) -> Iterator[str]:
+        """One figure a line."""
+        headings = [self._sign(column.heading) for column in table.columns]
+        widest = 0 if table.labelled else max(map(len, headings))
+        for number, row in enumerate(table.rows):
+            if number and not table.labelled:
+                yield ""
+            for place, (heading, cell) in enumerate(zip(headings, row, strict=True)):
+                if table.labelled and not place:
+                    yield from self._hanging("", cell.text, tone="strong")
+                elif cell.text:
+                    first = f"  {heading} " if table.labelled else f"{heading:<{widest}}{_GAP}"
+                    yield from self._hanging(first, cell.text, tone=cell.tone)
 
 
-def _blocks(comparison: Comparison, view: View) -> Iterator[RenderableType]:
-    sign = _signs(view)
-    yield Text(sign(content.title(comparison.spec)), style="bold")
-    yield Text(sign(content.shapes(comparison.spec)))
-    yield Text(sign(content.counted_by(comparison, view.pending)), style="dim")
-    if view.progress:
-        yield Text(sign(view.progress), style="dim")
-    yield Text()
-    yield _figures(comparison, view)
-    yield Text()
-    yield from _time(comparison, view)
-    yield Text(sign(content.approximation_line(comparison)))
-    yield _assumptions(comparison, view)
-    yield Text(sign(content.UNITS_NOTE), style="dim")
-    if view.explain:
-        from dsconv_cli.layer.derivation import explain
-
-        for heading, lines in explain(comparison.spec, comparison.cost):
-            yield Text()
-            yield Text(sign(heading), style="bold")
-            for line in lines:
-                yield Padding(Text(sign(line)), (0, 0, 0, 2))
+def _wrapped(text: str, width: int) -> list[str]:
+    """`text` in lines, broken between words, and inside those that are longer than a line."""
+    return textwrap.wrap(text, max(width, _NARROWEST), break_on_hyphens=False) or [""]
 
 
-def _time(comparison: Comparison, view: View) -> Iterator[RenderableType]:
-    """What the timing says, and why; nothing if time was not measured."""
-    sign = _signs(view)
-    for tone, line in time_lines(comparison):
-        yield Text(sign(line), style=_TONES[tone])
-    why = explanation(comparison)
-    if why:
-        grid = Table.grid(padding=(0, 1))
-        for sentence in why:
-            grid.add_row("  -", sign(sentence))
-        yield Text(sign("Time beside MACs:"), style="bold")
-        yield grid
-        yield Text()
+def _whole(widths: Sequence[int]) -> int:
+    return sum(widths) + len(_GAP) * (len(widths) - 1)
 
 
-def _figures(comparison: Comparison, view: View) -> RenderableType:
-    """The first layout that fits: exact before scaled, wide before tall."""
-    rows = content.rows(comparison)
-    available = view.width
-    layouts: tuple[Layout, ...] = (_wide, _tall, _wide_scaled, _tall_scaled)
-    for layout in layouts:
-        table = layout(rows, view)
-        if available is None or _width(table) <= available:
-            return table
-    return _list(rows, view)
-
-
-def _wide(rows: Sequence[Row], view: View, *, scaled: bool = False) -> Table:
-    """Metrics down, operators across."""
-    sign = _signs(view)
-    table = _table(view)
-    table.add_column("")
-    for heading in ("ordinary", "separable", "= depthwise", "+ pointwise", "ratio", "R×S"):
-        table.add_column(sign(heading), justify="right", no_wrap=True)
-    for row in rows:
-        cells = row.scaled if scaled else row.exact
-        table.add_row(row.label, *map(sign, cells), _ratio(row, view), sign(row.approximation))
-    return table
-
-
-def _wide_scaled(rows: Sequence[Row], view: View) -> Table:
-    return _wide(rows, view, scaled=True)
-
-
-def _tall(rows: Sequence[Row], view: View, *, scaled: bool = False) -> Table:
-    """Operators down, metrics across: for counts too long to stand four in a row."""
-    sign = _signs(view)
-    table = _table(view)
-    table.add_column("")
-    for row in rows:
-        table.add_column(row.short_label, justify="right", no_wrap=True)
-    cells = [row.scaled if scaled else row.exact for row in rows]
-    for index, name in enumerate(OPERATORS):
-        label = name if name in ("ordinary", "separable") else f"  {name}"
-        table.add_row(label, *(sign(cell[index]) for cell in cells))
-    table.add_row("ratio", *(_ratio(row, view) for row in rows))
-    table.add_row(sign("R×S"), *(sign(row.approximation) for row in rows))
-    return table
-
-
-def _tall_scaled(rows: Sequence[Row], view: View) -> Table:
-    return _tall(rows, view, scaled=True)
-
-
-def _list(rows: Sequence[Row], view: View) -> RenderableType:
-    """One figure a line, for the narrowest of windows."""
-    sign = _signs(view)
-    lines: list[RenderableType] = []
-    for row in rows:
-        lines.append(Text(row.label, style="bold"))
-        cells = zip(OPERATORS, row.exact, strict=True)
-        lines.extend(Text(sign(f"  {name} {cell}")) for name, cell in cells if cell)
-        if row.ratio is not None:
-            lines.append(Text("  ratio ").append_text(_ratio(row, view)))
-        if row.approximation:
-            lines.append(Text(sign(f"  R×S {row.approximation}")))
-    return Group(*lines)
-
-
-def _assumptions(comparison: Comparison, view: View) -> Table:
-    """A grid, so that a long line is continued under its beginning."""
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(no_wrap=True, min_width=len("  yes"))
-    for holds, line in content.assumption_lines(comparison):
-        answer = Text("  yes" if holds else "  no", style="green" if holds else "yellow")
-        grid.add_row(answer, _signs(view)(line))
-    return grid
-
-
-def _table(view: View) -> Table:
-    return Table(
-        box=_RULE if view.unicode else _ASCII_RULE,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-        header_style="bold",
-        border_style="dim",
-    )
-
-
-def _ratio(row: Row, view: View) -> Text:
-    """Green where the separable form is the cheaper one, red where it costs more."""
-    if row.ratio is None:
-        return Text("")
-    style = "green" if row.ratio > 1 else "red" if row.ratio < 1 else ""
-    return Text(_signs(view)(content.ratio_text(row)), style=style)
-
-
-def _width(table: RenderableType) -> int:
-    probe = Console(width=10_000, file=io.StringIO(), color_system=None)
-    return probe.measure(table).maximum
-
-
-def _signs(view: View) -> Callable[[str], str]:
-    return str if view.unicode else ascii_text
+def _folded(table: Table, widths: Sequence[int], limit: int) -> list[int] | None:
+    """Widths that fit, the widest of the columns that fold taken in first; None where that makes them too narrow."""
+    widths = list(widths)
+    for _ in range(_whole(widths) - limit):
+        free = [place for place, column in enumerate(table.columns) if column.folds and widths[place] > _NARROWEST]
+        if not free:
+            return None
+        widths[max(free, key=lambda place: widths[place])] -= 1
+    return widths

@@ -19,7 +19,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, NoReturn
 
-from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.keys import NAMED_KEYS as KEYS
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.keys import Kind, Value

@@ -33,7 +33,7 @@ class LayerFile:
     """The layers of a file, counted and checked.
 
     `names` are the arguments that any of them sets, `fixed` those that are the same in all, `varying` the others;
-    `ineligible` is the number of a network's layers that have no replacement.
+    `named` is whether any has a name; `ineligible` is the number of a network's layers that have no replacement.
     """
 
     def __init__(self, source: str, required: Collection[str] = ("k", "c")) -> None:
@@ -45,6 +45,7 @@ class LayerFile:
         self.name = "stdin" if source == "-" else source
         self._spooled = _spool(source, self.name)
         self.count = self.ineligible = 0
+        self.named = False
         values: dict[str, set[Any]] = {}
         setters: Counter[str] = Counter()
         for record in self._parse():
@@ -52,6 +53,7 @@ class LayerFile:
                 self.ineligible += 1
                 continue
             self.count += 1
+            self.named = self.named or record.name != ""
             missing = next((name for name in required if name not in record.arguments), None)
             if missing:
                 raise DsconvError(f"{self.name} line {record.line} has no {missing}; give it, or --{missing}")
@@ -82,6 +84,8 @@ class LayerFile:
             raise DsconvError(f"{self.name} is not UTF-8 text; save it as CSV UTF-8") from None
         except csv.Error as error:
             raise DsconvError(f"{self.name} is not CSV: {error}") from None
+        except OSError as error:
+            raise _unreadable(self.name, error) from None
 
     @contextmanager
     def _opened(self) -> Iterator[IO[str]]:
@@ -116,4 +120,8 @@ def _spool(source: str, name: str) -> Any:
                     raise DsconvError(f"cannot read {name}: it does not end within {_MOST // 2**30} GiB")
             return spooled
     except OSError as error:
-        raise DsconvError(f"cannot read {name}: {(error.strerror or str(error)).lower()}") from None
+        raise _unreadable(name, error) from None
+
+
+def _unreadable(name: str, error: OSError) -> DsconvError:
+    return DsconvError(f"cannot read {name}: {(error.strerror or str(error)).lower()}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.keys import NAMED_KEYS as KEYS
 from dsconv_cli.errors import DsconvError
 
 
@@ -36,12 +36,14 @@ def resolve_many(text: str, option: str) -> tuple[str, ...]:
 
 
 def check_present(key: str, absent: Iterable[str], option: str) -> None:
-    """Refuse a key of a section that this run does not measure.
+    """Refuse a key of a section that this run does not measure, and "name" where it is `absent`.
 
     Raises:
         DsconvError: it is one.
     """
     with _told_by(option):
+        if key == "name" and key in absent:
+            raise DsconvError("the layers of this sweep have no names; they come from a file, with --from")
         KEYS.check_asked(key, absent)
 
 

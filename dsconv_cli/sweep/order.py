@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.keys import NAMED_KEYS as KEYS
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.layer.reading import integer

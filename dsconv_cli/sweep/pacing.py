@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import CannotMeasureError
-from dsconv_cli.layer.reading import layer_name
 from dsconv_cli.layer.spec import ConvSpec
 
 if TYPE_CHECKING:
@@ -50,12 +49,12 @@ def shuffled(count: int) -> list[int]:
 
 
 def time_layers(
-    layers: Sequence[ConvSpec],
-    counted: Callable[[ConvSpec], Comparison],
+    layers: Sequence[Comparison],
+    counted: Callable[[Comparison], Comparison],
     timer: LayerTimer,
     total_s: float,
     *,
-    watch: Callable[[ConvSpec, float], Callable[[TimingProgress], None]],
+    watch: Callable[[Comparison, float], Callable[[TimingProgress], None]],
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Timed]:
     """The layers in the order in which they are timed.
@@ -64,7 +63,7 @@ def time_layers(
 
     Args:
         layers: in the order of the sweep.
-        counted: a layer's comparison but for the time.
+        counted: a layer with what is counted of it.
         timer: its budget is set anew for each layer.
         total_s: seconds for all of them.
         watch: called before each layer with the seconds that are left at most; returns what hears of its progress.
@@ -76,15 +75,15 @@ def time_layers(
     begun = clock()
     fair = total_s / max(len(layers), 1)
     for visited, place in enumerate(shuffled(len(layers))):
-        spec = layers[place]
+        layer = layers[place]
         left = total_s - (clock() - begun)
         share = max(left / (len(layers) - visited), _LEAST_SHARE * fair)
         timer.settings = replace(timer.settings, budget_s=share)
-        comparison = counted(spec)
+        comparison = counted(layer)
         try:
-            timing = timer.time(spec, watch(spec, max(left, 0.0)))
+            timing = timer.time(layer.spec, watch(layer, max(left, 0.0)))
         except CannotMeasureError as error:
             raise CannotMeasureError(
-                f"{layer_name(spec)}: {error} (for each layer; --budget is for all {len(layers):,} together)"
+                f"{layer.label}: {error} (for each layer; --budget is for all {len(layers):,} together)"
             ) from error
         yield Timed(place, replace(comparison, time=timing))

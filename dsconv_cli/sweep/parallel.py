@@ -10,11 +10,9 @@ from importlib import import_module
 from itertools import islice
 from typing import ClassVar, Final, cast
 
-from dsconv_cli.comparison.result import Comparison, closed_forms, profile
+from dsconv_cli.comparison.result import Comparison, profile
 from dsconv_cli.counting.profilers import INSTEAD
 from dsconv_cli.errors import CannotMeasureError, DsconvError, need
-from dsconv_cli.layer.reading import layer_name
-from dsconv_cli.layer.spec import ConvSpec
 
 #: Processes of 200 MB each.
 MOST_JOBS: Final = 1000
@@ -47,20 +45,20 @@ def count_one(one: Comparison, profiler: str) -> Comparison:
     try:
         return profile(one, profiler)
     except CannotMeasureError as error:
-        raise CannotMeasureError(f"{layer_name(one.spec)}: {error}") from error
+        raise CannotMeasureError(f"{one.label}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
 class CountLayers:
-    """Asks a process what `profiler` counts in each of `specs`."""
+    """Asks a process what `profiler` counts in each of `layers`."""
 
     fresh: ClassVar[bool] = False
-    specs: tuple[ConvSpec, ...]
+    layers: tuple[Comparison, ...]
     profiler: str
 
     def run(self) -> tuple[Comparison, ...]:
         """Count them."""
-        return tuple(count_one(closed_forms(spec), self.profiler) for spec in self.specs)
+        return tuple(count_one(one, self.profiler) for one in self.layers)
 
 
 def _count_in_processes(layers: Iterable[Comparison], profiler: str, jobs: int) -> Iterator[Comparison]:
@@ -71,7 +69,7 @@ def _count_in_processes(layers: Iterable[Comparison], profiler: str, jobs: int) 
     waiting: deque[JobProcess] = deque()
     with ExitStack() as stack:
         while True:
-            while len(waiting) < jobs * _AHEAD and (chunk := tuple(one.spec for one in islice(rest, _CHUNK))):
+            while len(waiting) < jobs * _AHEAD and (chunk := tuple(islice(rest, _CHUNK))):
                 if len(processes) < jobs:
                     processes.appendleft(JobProcess(fork=False))
                     stack.callback(processes[0].kill)

@@ -21,6 +21,7 @@ from dsconv_cli.text import printable
 _TRUE: Final = frozenset({"true", "yes", "1", "on"})
 _FALSE: Final = frozenset({"false", "no", "0", "off"})
 _BIASES: Final = tuple(f"{name}_bias" for name in Bias._fields)
+_MOST_DIGITS: Final = 1000
 #: Longer than any program names a layer.
 _LONGEST_NAME: Final = 1000
 
@@ -106,7 +107,12 @@ def _whole_document(stream: IO[str], source: str) -> Iterator[Record | None]:
 
 
 def _parsed(text: str, where: str) -> Any:
-    return json.loads(text, object_pairs_hook=partial(_object, where))
+    return json.loads(text, object_pairs_hook=partial(_object, where), parse_int=_int)
+
+
+def _int(digits: str) -> int | str:
+    """What Python would not convert stays a text, which is then no dimension."""
+    return int(digits) if len(digits) < _MOST_DIGITS else digits
 
 
 def _object(where: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -233,9 +239,9 @@ def _whole(text: str) -> str:
 
 
 def _text(cell: Any) -> str:
-    if isinstance(cell, str):
-        return cell
-    return str(cell).lower() if isinstance(cell, bool) else quoted(cell)
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    return str(cell) if isinstance(cell, int | str) else quoted(cell)
 
 
 def _joined(cell: Any) -> str:

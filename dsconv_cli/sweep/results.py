@@ -6,9 +6,7 @@ from the rows themselves, so that the file needs no companion.
 
 from __future__ import annotations
 
-import io
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
@@ -18,22 +16,21 @@ from typing import Any, Final, Self
 from dsconv_cli.comparison.keys import KEYS
 from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.counting.result import Counted
+from dsconv_cli.data import json_line
 from dsconv_cli.errors import DsconvError, SpecError
-from dsconv_cli.keys import SCHEMA_VERSION, Value
+from dsconv_cli.files import GrowingFile
+from dsconv_cli.keys import SCHEMA_VERSION, Keys, Value
 from dsconv_cli.layer.cost import Counts
 from dsconv_cli.layer.forms import FORMS
 from dsconv_cli.layer.spec import Bias, ConvSpec
-from dsconv_cli.report.lines import json_line
 from dsconv_cli.sweep.keys import is_measured
 from dsconv_cli.timing.result import Fastest, Interval, Timing
 
 Settings = Mapping[str, Any]
 
-_BEGINNING: Final = b'{"schema_version": '
+_BEGINNINGS: Final = (b'{"schema_version": ', b'{"name": ')
 #: What must be equal in all rows that hold timings, beside what a user sets.
 _SAME_MACHINE: Final = ("platform", "cpu")
-
-_json_line: Final = json_line(tuple(KEYS))
 
 
 class Recorded(Comparison):
@@ -42,7 +39,7 @@ class Recorded(Comparison):
     __slots__ = ("_recorded",)
 
     def __init__(self, one: Comparison, recorded: Mapping[str, Value]) -> None:
-        super().__init__(one.spec, one.cost, one.counted, one.time, one.device)
+        super().__init__(one.spec, one.cost, one.counted, one.time, one.device, one.name)
         object.__setattr__(self, "_recorded", MappingProxyType(recorded))
 
     @property
@@ -55,28 +52,22 @@ class Recorded(Comparison):
 class ResultsFile:
     """The file of `--output PATH --resume`, locked while it is open."""
 
-    def __init__(self, path: Path, wanted: Settings) -> None:
+    def __init__(self, path: Path, wanted: Settings, keys: Keys[Comparison] = KEYS) -> None:
         """Open or create `path`, read what is there, and cut off a torn last line.
 
-        `wanted` are the settings of this run as far as they are known before it measures.
+        `wanted` are the settings of this run as far as they are known before it measures, `keys` what a row has.
 
         Raises:
             DsconvError: the file is not this program's, of another schema version or other settings, or in use.
         """
         self.path = path
-        self.torn = 0
         self._wanted = dict(wanted)
+        self._keys = keys
         self._places: dict[bytes, list[int]] = {}
         self._settled = False
+        self._file = GrowingFile(path)
         try:
-            self._stream = io.FileIO(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+")
-            self._reader = path.open("rb")
-        except OSError as error:
-            raise DsconvError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from None
-        try:
-            _lock(self._stream.fileno(), path)
-            self._end = self._read_rows()
-            self._cut_torn_tail()
+            self.torn = self._file.cut(self._read_rows())
         except BaseException:
             self.close()
             raise
@@ -87,63 +78,56 @@ class ResultsFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        """Raises DsconvError if the rows do not stand there any more."""
+        try:
+            if error is None:
+                self._file.check_there()
+        finally:
+            self.close()
 
     def close(self) -> None:
-        """Let go of the file and its lock."""
-        self._reader.close()
-        self._stream.close()
+        """Let go of the file."""
+        self._file.close()
 
     @property
     def rows(self) -> int:
         """How many whole rows there are."""
         return sum(map(len, self._places.values()))
 
-    def missing(self, layers: Iterable[ConvSpec]) -> Iterator[ConvSpec]:
+    def missing(self, layers: Iterable[Comparison]) -> Iterator[Comparison]:
         """Those of `layers` that have no row yet. A layer that is there twice needs two rows."""
         had = {digest: len(places) for digest, places in self._places.items()}
-        for spec in layers:
-            digest = _digest(spec)
+        for one in layers:
+            digest = _digest(one.spec, one.name)
             if had.get(digest, 0) > 0:
                 had[digest] -= 1
             else:
-                yield spec
+                yield one
 
-    def read_all(self, layers: Iterable[ConvSpec]) -> Iterator[Comparison]:
+    def read_all(self, layers: Iterable[Comparison]) -> Iterator[Comparison]:
         """The rows of `layers`, in their order."""
         met: dict[bytes, int] = {}
-        for spec in layers:
-            digest = _digest(spec)
+        for one in layers:
+            digest = _digest(one.spec, one.name)
             nth = met[digest] = met.get(digest, -1) + 1
-            self._reader.seek(self._places[digest][nth])
-            yield comparison_of(json.loads(self._reader.readline()))
+            yield comparison_of(json.loads(self._file.line_at(self._places[digest][nth])))
 
     def append(self, one: Comparison) -> None:
         """One more row, on the disk (in the system's hands) when this returns.
 
         Raises:
-            DsconvError: what was measured does not belong beside the rows that are there.
+            DsconvError: what was measured does not belong beside the rows that are there, or these were taken away.
         """
-        line = _json_line(one)
+        line = json_line(self._keys.document(one))
         if not self._settled:
             self._check(settings_of(json.loads(line)), f"{self.path} line 1", mine=True)
             self._settled = True
-        data = memoryview(line.encode())
-        try:
-            self._stream.seek(self._end)
-            written = 0
-            while written < len(data):
-                written += self._stream.write(data[written:])
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise DsconvError(f"cannot write {self.path}: {reason}; --resume goes on from here", exit_code=3) from None
-        self._places.setdefault(_digest(one.spec), []).append(self._end)
-        self._end += len(data)
+        self._places.setdefault(_digest(one.spec, one.name), []).append(self._file.append(line.encode()))
 
     def _read_rows(self) -> int:
         """Index the rows; returns the length of the whole ones."""
         end = 0
-        for number, line in enumerate(self._reader, 1):
+        for number, line in enumerate(self._file.lines(), 1):
             if not line.endswith(b"\n"):
                 self._check_ours(line, number)
                 break
@@ -152,7 +136,7 @@ class ResultsFile:
         return end
 
     def _check_ours(self, torn: bytes, number: int) -> None:
-        if number == 1 and not (torn.startswith(_BEGINNING) or _BEGINNING.startswith(torn)):
+        if number == 1 and not any(torn.startswith(begin) or begin.startswith(torn) for begin in _BEGINNINGS):
             raise DsconvError(f"{self.path} holds no results of dsconv sweep; --resume leaves it alone")
 
     def _index(self, line: bytes, place: int, where: str) -> None:
@@ -168,7 +152,7 @@ class ResultsFile:
                 f"{where} has schema version {version}, this program writes {SCHEMA_VERSION}; choose another file"
             )
         self._check(settings, where)
-        self._places.setdefault(_digest(spec), []).append(place)
+        self._places.setdefault(_digest(spec, document.get("name", "")), []).append(place)
 
     def _check(self, settings: Settings, where: str, *, mine: bool = False) -> None:
         """Hold `settings` against those that are known, and remember the new ones."""
@@ -180,18 +164,13 @@ class ResultsFile:
                     "results are not mixed: choose another file or the same settings"
                 )
 
-    def _cut_torn_tail(self) -> None:
-        size = self._stream.seek(0, os.SEEK_END)
-        self.torn = size - self._end
-        if self.torn:
-            self._stream.truncate(self._end)
-
 
 def settings_of(document: Mapping[str, Any]) -> dict[str, Any]:
     """What rows of one file must have in common, read from a row."""
     measured, time = document["measured"], document["time"]
     machine = document["environment"]
     settings = {
+        "names": "yes" if "name" in document else "no",
         "--profiler": "none" if measured is None else measured["profiler"],
         "--time": "off" if time is None else "on",
         "counts by": machine["versions"]["profiler"],
@@ -216,7 +195,7 @@ def spec_of(document: Mapping[str, Any]) -> ConvSpec:
 
 def comparison_of(document: Mapping[str, Any]) -> Comparison:
     """The comparison that a row was written from."""
-    closed = closed_forms(spec_of(document))
+    closed = closed_forms(spec_of(document), document.get("name", ""))
     machine = document["environment"]
     counters = tuple((machine["versions"]["profiler"] or "").split(" + "))
     one = Comparison(
@@ -225,6 +204,7 @@ def comparison_of(document: Mapping[str, Any]) -> Comparison:
         _counted(document["measured"], counters),
         _timing(document["time"]),
         machine["device"],
+        closed.name,
     )
     return Recorded(one, {key: _at(document, key) for key in KEYS if is_measured(key)})
 
@@ -268,18 +248,6 @@ def _timing(section: Mapping[str, Any] | None) -> Timing | None:
     )
 
 
-def _digest(spec: ConvSpec) -> bytes:
+def _digest(spec: ConvSpec, name: str) -> bytes:
     """Sixteen bytes that stand for a layer: a million of them fit in memory, and no two layers share them."""
-    return blake2b(repr(spec).encode(), digest_size=16).digest()
-
-
-def _lock(handle: int, path: Path) -> None:
-    """Keep a second run off the file. Where the system has no such locks, nothing is locked."""
-    try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise DsconvError(f"{path} is being written by another run") from None
+    return blake2b(f"{spec!r} {name}".encode(), digest_size=16).digest()

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.errors import DsconvError, SpecError, quoted
 from dsconv_cli.layer.fields import FIELDS, VALUED
 from dsconv_cli.layer.reading import layer_name
@@ -18,6 +19,14 @@ from dsconv_cli.sweep.ties import parse_zips
 _NO_BIAS = Bias()
 #: What a layer must be told; the others have defaults.
 _REQUIRED = tuple(name for name in VALUED if not FIELDS[name].default)
+
+
+class Candidate(NamedTuple):
+    """A layer that may not exist: what would make it, and what a file calls it and where it stands there, or ""."""
+
+    arguments: Arguments
+    name: str = ""
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +65,15 @@ class Source:
         shared = layer_name({**self.file.fixed, **self.grid.fixed})
         return f"{self}; {shared}" if shared else str(self)
 
-    def walk(self, start: int, stop: int) -> Iterator[tuple[str, Arguments]]:
-        """Layers `start` up to `stop`: where each stands in a file (or ""), and its arguments."""
+    @property
+    def named(self) -> bool:
+        """Whether a file gives them names."""
+        return self.file is not None and self.file.named
+
+    def walk(self, start: int, stop: int) -> Iterator[Candidate]:
+        """Layers `start` up to `stop`."""
         if self.file is None:
-            yield from (("", self.grid.arguments(index)) for index in range(start, stop))
+            yield from (Candidate(self.grid.arguments(index)) for index in range(start, stop))
             return
         points = self.grid.count
         for row, record in enumerate(self.file.records()):
@@ -70,7 +84,7 @@ class Source:
                 found = self.grid.arguments(index, record.arguments)
                 if found.get("padding") != record.arguments.get("padding"):
                     found.pop("padding_end", None)
-                yield f"{self.file.name} line {record.line}: ", found
+                yield Candidate(found, record.name, f"{self.file.name} line {record.line}: ")
 
     def __str__(self) -> str:
         crossed = str(self.grid)
@@ -144,13 +158,14 @@ def parse_shard(text: str | None) -> Shard:
     raise DsconvError(f"--shard takes I/N with I from 1 to N, such as 2/8, not {quoted(text)}")
 
 
-def specs(source: Source, shard: Shard) -> Iterator[ConvSpec | Misfit]:
-    """The layers of one shard, in their order."""
-    return (_spec(origin, found) for origin, found in source.walk(*shard.bounds(source.count)))
+def layers(source: Source, shard: Shard) -> Iterator[Comparison | Misfit]:
+    """The layers of one shard by their closed forms, in their order."""
+    return map(_layer, source.walk(*shard.bounds(source.count)))
 
 
-def _spec(origin: str, arguments: Arguments) -> ConvSpec | Misfit:
+def _layer(one: Candidate) -> Comparison | Misfit:
     try:
-        return ConvSpec(**arguments)
+        return closed_forms(ConvSpec(**one.arguments), one.name)
     except SpecError as error:
-        return Misfit(f"{origin}{layer_name(arguments)}", str(error))
+        name = f"{one.name}: " if one.name else ""
+        return Misfit(f"{one.origin}{name}{layer_name(one.arguments)}", str(error))

@@ -108,14 +108,15 @@ class JobProcess:
             f"import sys; sys.path[:] = {_import_path()!r}; "
             f"from dsconv_cli.timing.forkserver import main; main(fork={fork})"
         )
-        with interrupts.held():
+        with interrupts.held:
             self._popen = subprocess.Popen(  # noqa: S603  this interpreter, on a program written above
                 [sys.executable, "-P", "-c", program],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
-                # A group of its own: Ctrl-C reaches only the process that asked, which then ends the whole group.
-                start_new_session=True,
+                # A group of its own: Ctrl-C reaches only the process that asked, which then ends the whole group. No
+                # session of its own, to which Linux gives as much of a busy processor as to all of the caller's.
+                process_group=0,
             )
             interrupts.at_end(self._strike)
         assert self._popen.stdin is not None

@@ -60,17 +60,6 @@ class LooksAtValues(nn.Module):
         return y if y.sum().item() > -1e9 else y * 2
 
 
-class AsksTheConvolution(nn.Module):
-    """What replaces `conv` has no `out_channels`."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(3, 8, 3, padding=1)
-
-    def forward(self, x):
-        return self.conv(x) * self.conv.out_channels
-
-
 class OwnForward(nn.Conv2d):
     def forward(self, x):
         return super().forward(x) + 1

@@ -14,6 +14,8 @@ from dsconv_cli.timing.runtimes.protocol import Runtime
 from dsconv_cli.timing.runtimes.torch import TORCH
 from dsconv_cli.timing.runtimes.torch_compile import TORCH_COMPILE
 
+__all__ = ["DEFAULT", "RUNTIMES", "TORCH"]
+
 #: By the names that `--runtime` takes. A new one is one file and one more entry.
 RUNTIMES: Final[Mapping[str, Runtime]] = MappingProxyType(
     {one.name: one for one in (TORCH, TORCH_COMPILE, ONNXRUNTIME, LITERT, OPENVINO, NCNN)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from dsconv_cli.layer.forms import ConvLayer
-from dsconv_cli.timing.runtimes.protocol import Built, Ran, Runtime
+from dsconv_cli.timing.runtimes.protocol import CHANNELS_LAST, Built, Ran, Runtime
 from dsconv_cli.timing.worker.answers import Conditions
 
 if TYPE_CHECKING:
@@ -181,14 +181,14 @@ def _build(chain: Chain, conditions: Conditions) -> Built:
         found = interpreter.get_tensor(result).transpose(0, 3, 1, 2)
         return chain.numbers(found.astype(np.int16) + _ZERO if chain.quantised else found)
 
-    return Built(interpreter.invoke, output, lambda: Ran(_kernels(interpreter), conditions.dtype))
+    return Built(interpreter.invoke, output, lambda: _ran(interpreter, conditions.dtype))
 
 
-def _kernels(interpreter: Any) -> tuple[str, ...]:
+def _ran(interpreter: Any, dtype: str) -> Ran:
     """The operators, and who runs them: XNNPACK where it took them over, else kernels of LiteRT itself."""
     names = [one["op_name"] for one in interpreter._get_ops_details()]  # noqa: SLF001  nothing public tells
-    taken = _DELEGATE in names
-    return tuple(f"{name} ({'XNNPACK' if taken else 'built in'})" for name in names if name != _DELEGATE)
+    family = "XNNPACK" if _DELEGATE in names else "built in"
+    return Ran(tuple(f"{name} ({family})" for name in names if name != _DELEGATE), dtype, family)
 
 
 LITERT: Final = Runtime(
@@ -199,4 +199,5 @@ LITERT: Final = Runtime(
     dtypes=("float32", "int8"),
     build=_build,
     extra="litert",
+    layout=CHANNELS_LAST,
 )

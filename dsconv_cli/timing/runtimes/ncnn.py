@@ -82,7 +82,8 @@ def _build(chain: Chain, conditions: Conditions) -> Built:
         raise CannotMeasureError("ncnn has one scale for all filters of a channel: int8 needs depth multiplier 1")
     net = _net(chain, conditions)
     pixels = (chain.image.astype(np.int16) - _ZERO).astype(np.int8) if chain.quantised else chain.image
-    # A `Mat` made of an array does not keep that alive. It knows no batches: images are run one after another, as whoever deploys it does.
+    # A `Mat` made of an array does not keep that alive. It knows no batches: images are run one after another, as
+    # whoever deploys it does.
     images = [ncnn.Mat(np.ascontiguousarray(one)).clone() for one in pixels]
     last = f"output{len(chain.operators) - 1}"
 

@@ -109,7 +109,7 @@ def _build(chain: Chain, conditions: Conditions) -> Built:
     return Built(
         lambda: session.run_with_iobinding(binding),
         lambda: chain.numbers(output.numpy()),
-        lambda: Ran(_kernels(model, conditions), conditions.dtype),
+        lambda: _ran(model, conditions),
     )
 
 
@@ -129,7 +129,7 @@ def _session(model: bytes, conditions: Conditions, optimised: str = "") -> Any:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def _kernels(model: bytes, conditions: Conditions) -> tuple[str, ...]:
+def _ran(model: bytes, conditions: Conditions) -> Ran:
     """The nodes that are left when the graph is optimised, which only a saved graph tells."""
     import onnx
 
@@ -137,7 +137,8 @@ def _kernels(model: bytes, conditions: Conditions) -> tuple[str, ...]:
         path = Path(folder) / "optimised.onnx"
         _session(model, conditions, str(path))
         nodes = onnx.load(path).graph.node
-    return tuple(".".join(filter(None, (one.domain.rpartition(".")[2], one.op_type))) for one in nodes)
+    kernels = tuple(".".join(filter(None, (one.domain.rpartition(".")[2], one.op_type))) for one in nodes)
+    return Ran(kernels, conditions.dtype, " ".join(dict.fromkeys(kernels)))
 
 
 ONNXRUNTIME: Final = Runtime(

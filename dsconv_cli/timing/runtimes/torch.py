@@ -70,8 +70,13 @@ def _build(chain: Chain, conditions: Conditions) -> Built:
     return built(
         module_of(chain, conditions),
         image_of(chain, conditions),
-        lambda: Ran(tuple(_backend(one, conditions) for one in chain.operators), conditions.dtype),
+        lambda: _ran(chain, conditions),
     )
+
+
+def _ran(chain: Chain, conditions: Conditions) -> Ran:
+    backends = tuple(filter(None, (_backend(one, conditions) for one in chain.operators)))
+    return Ran(backends, conditions.dtype, " ".join(dict.fromkeys(backends)))
 
 
 def _backend(one: Operator, conditions: Conditions) -> str:
@@ -98,4 +103,5 @@ TORCH: Final = Runtime(
     dtypes=FLOATS,
     build=_build,
     devices=("cpu", "cuda", "mps"),
+    layout="",
 )

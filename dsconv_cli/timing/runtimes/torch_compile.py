@@ -62,4 +62,5 @@ TORCH_COMPILE: Final = Runtime(
     load=load,
     lacks=_lacks,
     devices=("cpu", "cuda", "mps"),
+    layout="",
 )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from dsconv_cli.errors import DsconvError
+from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.timing.worker.sampling import Reading
 from dsconv_cli.timing.worker.system import free_memory
 
@@ -60,6 +60,15 @@ def cpu_stopwatch(torch: Any, work: Work, calls: int) -> Reading:
         work()
     own_s = own() - own_started
     return Reading(time.perf_counter() - wall_started, own_s)
+
+
+def wall_stopwatch(_: Any, work: Work, calls: int) -> Reading:
+    """The wall clock alone, for calls that return when they are done but do the work in other threads."""
+    started = time.perf_counter()
+    for _call in range(calls):
+        work()
+    took = time.perf_counter() - started
+    return Reading(took, took)
 
 
 def cuda_stopwatch(torch: Any, work: Work, calls: int) -> Reading:
@@ -154,6 +163,6 @@ def parse_device(text: str) -> tuple[str, int]:
         DsconvError: no such kind of device, or an index that is no number.
     """
     kind, colon, index = text.partition(":")
-    if kind not in DEVICES or (colon and not (index.isascii() and index.isdigit())):
-        raise DsconvError(f"device must be cpu, cuda, cuda:INDEX or mps, not {text!r}")
+    if kind not in DEVICES or (colon and not (index.isascii() and index.isdigit() and len(index) < 4)):
+        raise DsconvError(f"device must be cpu, cuda, cuda:INDEX or mps, not {quoted(text)}")
     return kind, int(index or 0)

@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from dsconv_cli.errors import CannotMeasureError
+from dsconv_cli.numbers import by
 
 if TYPE_CHECKING:
     from dsconv_cli.timing.runtimes.chain import Array, Chain, Operator
@@ -67,7 +68,9 @@ def refuse_wrong(title: str, what: str, chain: Chain, output: Array, dtype: str)
     """
     expected = reference(chain)
     if output.shape != expected.shape:
-        raise CannotMeasureError(f"{title} gave {output.shape} for the {what} form, and {expected.shape} is right")
+        raise CannotMeasureError(
+            f"{title} gave {by(*output.shape)} for the {what} form, and {by(*expected.shape)} is right"
+        )
     off = float(abs(output - expected).max())
     # Written so that nan is refused as well.
     if not off <= tolerance(chain, dtype):

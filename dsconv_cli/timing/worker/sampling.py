@@ -2,9 +2,10 @@
 
 A runner makes a number of calls and returns the seconds they took; it synchronises its device itself. In a round
 each runner runs one block, all blocks of the same number of calls, and every other round runs them in the opposite
-order, so that a machine that slows down or speeds up does so for all of them. A block begins with one call that is
-not timed: it brings back what the others pushed out of the caches, for all alike. The clocks are read several times
-in a block, so that a part of it is known that nothing disturbed.
+order, so that a machine that slows down or speeds up does so for all of them. What is not one of the two sides that
+are compared runs in one round of three. A block begins with one call that is not timed: it brings back what the
+others pushed out of the caches, for all alike. The clocks are read several times in a block, so that a part of it is
+known that nothing disturbed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from dsconv_cli.timing.statistics import median
 Clock = Callable[[], float]
 #: The two that are compared: their blocks together make a round's length.
 SIDES: Final = ("ordinary", "separable")
+#: Everything else runs in one round of so many: its share of the time is told beside theirs, with no interval.
+OTHERS_EVERY: Final = 3
 
 
 class Reading(NamedTuple):
@@ -36,13 +39,16 @@ Runner = Callable[[int], Reading]
 class Schedule(NamedTuple):
     """How long one process measures and how it divides the time. Seconds.
 
-    `round_s` is how long one block of each side should take together, as anyone would choose it who measures by hand:
-    on a busy machine the typical time depends on it, for a short block is seldom interrupted. `part_s` is how long the
-    fastest one's part of a block should take: far above the clock's resolution, far below a scheduler's slice. A call
-    longer than `long_call_s` needs no untimed one before it, and one warm-up.
+    It ends after `seconds` if there were `rounds` by then, for a median of fewer leaps on a busy machine, and after
+    `longest` times as much at the latest. `round_s` is how long one block of each side should take together, as anyone
+    would choose it who measures by hand: on a busy machine the typical time depends on it, for a short block is seldom
+    interrupted. `part_s` is how long the fastest one's part of a block should take: far above the clock's resolution,
+    far below a scheduler's slice. A call longer than `long_call_s` needs no untimed one before it, and one warm-up.
     """
 
     seconds: float = 0.25
+    rounds: int = 25
+    longest: float = 2.4
     warm_s: float = 0.01
     warm_calls: int = 3
     round_s: float = 8e-3
@@ -61,7 +67,7 @@ class Rounds(NamedTuple):
     @property
     def number(self) -> int:
         """How many rounds there were."""
-        return len(next(iter(self.per_call.values())))
+        return len(self.per_call[SIDES[0]])
 
     def typical(self, name: str) -> float:
         """The median: half of the blocks took longer."""
@@ -89,10 +95,12 @@ def sample(runners: Mapping[str, Runner], settled: Settled, schedule: Schedule, 
     order = list(runners)
     blocks: dict[str, list[float]] = {name: [] for name in order}
     fastest = dict.fromkeys(order, math.inf)
-    end = clock() + schedule.seconds
+    started = clock()
     done = 0
-    while done < least or clock() < end:
+    while done < least or clock() - started < schedule.seconds * (1 if done >= schedule.rounds else schedule.longest):
         for name in order:
+            if done % OTHERS_EVERY and name not in SIDES:
+                continue
             if rough[name] <= schedule.long_call_s:
                 runners[name](1)
             readings = [runners[name](calls) for _ in range(parts)]

@@ -1,0 +1,222 @@
+"""Where a result goes: stdout, files, one bare value, gates. Everything is checked before anything is measured."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from importlib import util
+from pathlib import Path
+from typing import Any, Final
+
+from dsconv_cli.cli.options import GateOptions
+from dsconv_cli.cli.stdout import results
+from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, terminal_width, write_out
+from dsconv_cli.data import bare
+from dsconv_cli.errors import DsconvError
+from dsconv_cli.files import check_targets, replace_file
+from dsconv_cli.gates import Gate, check, check_types, parse_gates
+from dsconv_cli.keys import Keys, Result
+from dsconv_cli.report.formats import FORMATS, Command, Format, formats_of
+from dsconv_cli.report.page import Page, Report, View
+from dsconv_cli.text import printable
+
+GATE_FAILED: Final = 1
+
+INSTALL: Final = "install it with pip install 'dsconv-cli[plot]'"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to be written. `kind` is what a picture is drawn as, such as "svg"."""
+
+    path: Path
+    format: Format
+    kind: str = ""
+
+    def write(self, report: Report) -> None:
+        """Write it, whole or not at all."""
+        replace_file(self.path, self.format.content(report, kind=self.kind))
+
+    def show(self, page: Page) -> None:
+        """Write a page, in a format that shows pages."""
+        assert self.format.text is not None
+        replace_file(self.path, self.format.text(page, View()))
+
+
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """Everything that a run will write, known to be possible.
+
+    stdout gets the one value at `key` where one is asked for, and else the result in `format`, if any.
+    """
+
+    streams: Streams
+    format: Format | None
+    files: tuple[File, ...] = ()
+    key: str | None = None
+    gates: tuple[Gate, ...] = ()
+
+    @property
+    def live(self) -> bool:
+        """Whether the table may be shown before it is complete, and redrawn."""
+        return self.key is None and self.format is not None and self.format.name == "table" and self.streams.live
+
+    @property
+    def view(self) -> View:
+        """What stdout can show."""
+        return View(
+            width=terminal_width() if is_terminal(results()) else None,
+            unicode=has_unicode(results()),
+            color=has_color(results(), self.streams.color),
+        )
+
+    @property
+    def formats(self) -> tuple[Format, ...]:
+        """All that is asked for."""
+        return (*([self.format] if self.format and self.key is None else []), *(file.format for file in self.files))
+
+    def deliver(self, report: Report, keys: Keys[Result], result: Result) -> int:
+        """Write the files, then stdout, then judge `result` by its `keys`. Returns the exit code."""
+        failures = check(keys, result, self.gates)
+        report = replace(report, failures=failures)
+        for file in self.files:
+            file.write(report)
+        if self.key is not None:
+            write_out(printable(bare(keys.read(result, self.key))) + "\n")
+        else:
+            self.write_out(report)
+        for failure in failures:
+            say("error", f"gate failed: {failure.message}", self.streams.color)
+        return GATE_FAILED if failures else 0
+
+    def write_out(self, report: Report) -> None:
+        """Write to stdout, in its format."""
+        if self.format is not None:
+            text = self.format.content(report, self.view)
+            assert isinstance(text, str)
+            write_out(text)
+
+    def show(self, page: Page) -> None:
+        """Write a page to stdout, in a format that shows pages."""
+        assert self.format is not None
+        assert self.format.text is not None
+        write_out(self.format.text(page, self.view))
+
+
+def choose(
+    command: Command,
+    streams: Streams,
+    format_name: str,
+    files: Sequence[File],
+    *,
+    key: str | None = None,
+    gates: tuple[Gate, ...] = (),
+    absent: Collection[str] = (),
+    beside: Sequence[Path] = (),
+) -> Destinations:
+    """Check every wish. `absent` are the sections that this run does not measure, `beside` files that others write.
+
+    Raises:
+        DsconvError: a format that the command does not have, a path that cannot be written, a missing library.
+    """
+    form = stdout_format(command, format_name)
+    for file in files:
+        if file.format.section in absent:
+            raise DsconvError(f"a roofline picture ({file.path}) needs --time")
+        if file.kind:
+            check_installed("matplotlib", str(file.path))
+    check_targets([*(file.path for file in files), *beside])
+    return Destinations(streams, form, tuple(files), key, gates)
+
+
+def stdout_format(command: Command, name: str) -> Format | None:
+    """`--format NAME`; None for no name.
+
+    Raises:
+        DsconvError: no format of this command's stdout.
+    """
+    known = {one.name: one for one in formats_of(command).values() if one.on_stdout}
+    if name in known or not name:
+        return known.get(name)
+    if os.environ.get("DSCONV_FORMAT") == name and any(one.name == name for one in FORMATS):
+        # A job that sets it for its gates does not mean commands that have none.
+        return known["table"]
+    raise DsconvError(f"--format must be one of {', '.join(known)}, not {name!r}")
+
+
+def asked(
+    keys: Keys[Any], absent: Collection[str], get: str | None, gates: GateOptions
+) -> tuple[str | None, tuple[Gate, ...]]:
+    """`--get` and the gates. `absent` are the sections that this run does not measure.
+
+    Raises:
+        DsconvError: an unknown key, one that is not measured, or a gate that is not KEY=NUMBER.
+    """
+    parsed = parse_gates(gates.fail_under or (), gates.fail_over or (), keys.find)
+    check_types(keys, parsed)
+    key = None if get is None else keys.find(get)
+    for name in (*([key] if key else []), *(gate.key for gate in parsed)):
+        keys.check_asked(name, absent)
+    return key, parsed
+
+
+def parse_file(command: Command, text: str) -> File:
+    """`--output [FORMAT:]PATH`.
+
+    Raises:
+        DsconvError: no path, or a format that the command does not have or that cannot be told.
+    """
+    known = {one.name: one for one in formats_of(command).values() if one.in_files}
+    prefix, colon, rest = text.partition(":")
+    if colon and prefix in known:
+        return _file(known[prefix], rest, f"--output {text}")
+    # One letter before a colon is a drive on Windows.
+    if colon and prefix.isalpha() and len(prefix) > 1:
+        formats = ", ".join(known)
+        raise DsconvError(f"--output {text}: unknown format {prefix!r}; formats of dsconv {command} are {formats}")
+    meant = next((one for one in known.values() if one.is_meant_by(Path(text))), None)
+    if meant is not None:
+        return _file(meant, text, f"--output {text}")
+    if text.endswith(("/", os.sep)):
+        raise DsconvError(f"--output {text}: it is a directory")
+    endings = " ".join(dict.fromkeys(ending for one in known.values() for ending in one.endings))
+    raise DsconvError(f"--output {text}: its ending names no format; use one of {endings}, or FORMAT:PATH")
+
+
+def parse_picture(command: Command, text: str) -> File:
+    """`--plot PATH`: the picture that the ending means.
+
+    Raises:
+        DsconvError: no picture of this command has that ending.
+    """
+    pictures = [one for one in formats_of(command).values() if one.kinds]
+    endings = [ending for one in pictures for ending in one.kinds]
+    ending = Path(text).suffix.lower()
+    for one in pictures:
+        if ending in one.kinds:
+            return _file(one, text, f"--plot {text}")
+    raise DsconvError(f"--plot {text}: its ending must be one of {' '.join(endings)}")
+
+
+def check_installed(package: str, what: str) -> None:
+    """Find out before anything is measured.
+
+    Raises:
+        DsconvError: the package is missing; the message says how to get it.
+    """
+    if util.find_spec(package) is None:
+        raise DsconvError(f"{what} needs {package}; {INSTALL}")
+
+
+def _file(one: Format, path: str, said: str) -> File:
+    """A file of that format; a picture's kind is its ending, where it may be one of several."""
+    if not path:
+        raise DsconvError(f"{said} names no file; it takes [FORMAT:]PATH")
+    if path.endswith(("/", os.sep)):
+        raise DsconvError(f"{said}: it is a directory")
+    ending = Path(path).suffix.lower()
+    if len(one.kinds) > 1 and ending and ending not in one.kinds:
+        raise DsconvError(f"{said}: its ending must be one of {' '.join(one.kinds)}")
+    kind = ending if ending in one.kinds else next(iter(one.kinds), "")
+    return File(Path(path), one, kind.removeprefix("."))

@@ -1,0 +1,242 @@
+"""What the options of `dsconv sweep` come to. All of it is known to be possible before anything is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dsconv_cli.cli.destinations import Destinations, File, check_installed, choose, parse_file, parse_picture
+from dsconv_cli.cli.options import GateOptions, StreamOptions, choice, seconds
+from dsconv_cli.cli.streams import Streams
+from dsconv_cli.cli.sweep_outlets import MOST_IN_TABLE, TOO_LONG
+from dsconv_cli.comparison.keys import KEYS, NAMED_KEYS
+from dsconv_cli.comparison.result import Comparison
+from dsconv_cli.counting.profilers import choices
+from dsconv_cli.errors import DsconvError
+from dsconv_cli.gates import Gate, check_types, parse_gates
+from dsconv_cli.keys import Keys
+from dsconv_cli.layer.reading import integer
+from dsconv_cli.report.formats import Format
+from dsconv_cli.report.pictures.drawing import Axes, choose_axes
+from dsconv_cli.sweep.conditions import parse_where
+from dsconv_cli.sweep.keys import check_present, resolve, resolve_many
+from dsconv_cli.sweep.order import Order, parse_order
+from dsconv_cli.sweep.parallel import MOST_JOBS
+from dsconv_cli.sweep.run import Sweep
+from dsconv_cli.sweep.sources import Source, parse_shard, parse_source
+
+if TYPE_CHECKING:
+    from dsconv_cli.cli.sweep import (
+        ListOptions,
+        PlotOptions,
+        RowOptions,
+        RunOptions,
+        SourceOptions,
+        SweepOutputOptions,
+        SweepTimingOptions,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The options as they stood on the command line."""
+
+    layers: ListOptions
+    source: SourceOptions
+    profiler: str
+    time: bool
+    timing: SweepTimingOptions
+    output: SweepOutputOptions
+    rows: RowOptions
+    gates: GateOptions
+    pictures: PlotOptions
+    run: RunOptions
+    speech: StreamOptions
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """The sections that are not measured."""
+        return (*(["measured"] if self.profiler == "none" else []), *([] if self.time else ["time"]))
+
+    @property
+    def usual(self) -> str:
+        """The ratio that rows are ranked by and pictures are about, where nothing else is asked for."""
+        return "time.speedup" if self.time else "macs.ratio"
+
+    @property
+    def drawn_here(self) -> bool:
+        """Whether stdout gets a picture."""
+        return "-" in (self.pictures.plot or ())
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """A sweep, and what becomes of its rows.
+
+    `order` is None where they are shown as they come, `columns` are the keys that are shown and None for what is usual,
+    `results` is the file that rows are appended to, and `to` are all other places that they go to.
+    """
+
+    sweep: Sweep
+    keys: Keys[Comparison]
+    order: Order | None
+    columns: tuple[str, ...] | None
+    axes: Axes | None
+    results: Path | None
+    to: Destinations
+    strict: bool
+    summary: bool
+    drawn_here: bool
+
+    @property
+    def streams(self) -> Streams:
+        """How it speaks."""
+        return self.to.streams
+
+    @property
+    def rows_on(self) -> Format | None:
+        """The format in which stdout gets rows, if any."""
+        return None if self.drawn_here or self.summary or self.to.key else self.to.format
+
+    @property
+    def shown_keys(self) -> tuple[str, ...]:
+        """What a row has in CSV and JSON."""
+        return tuple(self.keys) if self.columns is None else self.columns
+
+
+def check(request: Request) -> Wishes:
+    """Check every wish.
+
+    Raises:
+        DsconvError: one of them cannot be met.
+    """
+    streams = request.speech.streams()
+    sweep = _sweep(request)
+    order = parse_order(request.rows.sort, request.rows.top, default=request.usual)
+    columns = None if request.rows.columns is None else resolve_many(request.rows.columns, "--columns")
+    key = resolve(request.output.get, "--get") if request.output.get else None
+    gates = _gates(request)
+    absent = (*request.absent, *([] if sweep.source.named else ["name"]))
+    for option, wanted in (
+        ("--where", sweep.condition.keys if sweep.condition else ()),
+        ("--sort", (order.key,) if order else ()),
+        ("--columns", [one for one in columns or () if one == "name"]),
+        ("--fail-under or --fail-over", [gate.key for gate in gates]),
+        ("--get", (key,) if key else ()),
+    ):
+        for one in wanted:
+            check_present(one, absent, option)
+    check_types(NAMED_KEYS, gates)
+    files = list(_files(request))
+    results, rest = _results_file(request, files)
+    axes = _axes(request, sweep.source) if request.drawn_here or any(file.kind for file in files) else None
+    to = choose(
+        "sweep",
+        streams,
+        _stdout(request, bool(files)),
+        rest,
+        key=key,
+        gates=gates,
+        beside=[] if results is None else [results],
+    )
+    wishes = Wishes(
+        sweep,
+        NAMED_KEYS if sweep.source.named else KEYS,
+        order,
+        columns,
+        axes,
+        results,
+        to,
+        request.source.strict,
+        request.rows.summary,
+        request.drawn_here,
+    )
+    _refuse_endless_table(wishes)
+    return wishes
+
+
+def _refuse_endless_table(wishes: Wishes) -> None:
+    """Where the number of rows is known, a table that is too long is refused before any is made."""
+    formats = (wishes.rows_on, *(file.format for file in wishes.to.files))
+    if not any(one is not None and one.part == "page" for one in formats) or wishes.sweep.condition is not None:
+        return
+    top = None if wishes.order is None else wishes.order.top
+    if (wishes.sweep.total if top is None else min(top, wishes.sweep.total)) > MOST_IN_TABLE:
+        raise DsconvError(TOO_LONG)
+
+
+def _sweep(request: Request) -> Sweep:
+    choice("--profiler", request.profiler, choices())
+    settings = request.timing.settings(request.time)
+    budget = request.timing.budget
+    dtype = {"dtype": request.timing.dtype} if request.timing.dtype else {}
+    source = parse_source(
+        {**request.layers.texts, **dtype},
+        zips=request.source.zips or (),
+        bias=request.layers.bias,
+        file=_one_file(request.source.from_file or ()),
+    )
+    return Sweep(
+        source,
+        parse_shard(request.run.shard),
+        parse_where(*request.rows.where) if request.rows.where else None,
+        request.profiler,
+        integer(request.run.jobs, "--jobs", most=MOST_JOBS),
+        settings,
+        seconds(budget, "--budget") if budget else None,
+    )
+
+
+def _one_file(files: Sequence[str]) -> str | None:
+    if len(files) > 1:
+        raise DsconvError("--from takes one file; put several together with cat, or run once for each")
+    return files[0] if files else None
+
+
+def _gates(request: Request) -> tuple[Gate, ...]:
+    under, over = request.gates.fail_under or (), request.gates.fail_over or ()
+    return (
+        *parse_gates(under, (), lambda name: resolve(name, "--fail-under")),
+        *parse_gates((), over, lambda name: resolve(name, "--fail-over")),
+    )
+
+
+def _files(request: Request) -> Iterator[File]:
+    """All that is to be written, pictures among it."""
+    yield from (parse_file("sweep", text) for text in request.output.output or ())
+    for target in request.pictures.plot or ():
+        if target == "-":
+            check_installed("plotille", "--plot -")
+        else:
+            yield parse_picture("sweep", target)
+
+
+def _results_file(request: Request, files: Sequence[File]) -> tuple[Path | None, list[File]]:
+    """With --resume, the one file that is appended to, and the others."""
+    if not request.run.resume:
+        return None, list(files)
+    lines = [file for file in files if file.format.name == "jsonl"]
+    if len(lines) != 1:
+        raise DsconvError("--resume goes on with the rows of a file; name it with --output FILE.jsonl")
+    return lines[0].path, [file for file in files if file is not lines[0]]
+
+
+def _axes(request: Request, source: Source) -> Axes:
+    y = resolve(request.pictures.plot_y or request.usual, "--plot-y")
+    check_present(y, request.absent, "--plot-y")
+    return choose_axes(source.varying, source.grid.values, request.pictures.axes(), y)
+
+
+def _stdout(request: Request, other_files: bool) -> str:
+    """The name of the format that stdout gets; "" for none."""
+    wishes = {
+        "--get": request.output.get,
+        "--summary": request.rows.summary,
+        "--plot -": request.drawn_here,
+    }
+    asked = [option for option, wanted in wishes.items() if wanted]
+    if len(asked) > 1:
+        raise DsconvError(f"{' and '.join(asked)} cannot share stdout; drop one")
+    return request.output.format_name or ("" if other_files and not request.rows.summary else "table")

@@ -1,0 +1,197 @@
+"""`dsconv compare`: one layer in both forms, as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from typing import Final
+
+from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.result import Comparison
+from dsconv_cli.layer.cost import MUCH_LESS, Counts
+from dsconv_cli.layer.reading import command_of
+from dsconv_cli.numbers import exact, percent, scaled, significant, times
+from dsconv_cli.report import layer, timing
+from dsconv_cli.report.page import Block, Cell, Column, Item, Items, Layouts, Line, Page, Report, Table, Tone, report_of
+
+OPERATORS: Final = ("ordinary", "separable", "depthwise", "pointwise")
+#: Where figures stand side by side, it is seen that two of them make up the third.
+_SUM: Final = ("ordinary", "separable", "= depthwise", "+ pointwise")
+
+UNITS_NOTE: Final = (
+    "1 MAC = 2 FLOPs; bias additions are not counted. "
+    "Traffic: each operator reads its input and weights once and writes its output once."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One metric: a cell for each of `OPERATORS`, exact and scaled; the ratio and R×S where it has one."""
+
+    label: str
+    short_label: str
+    exact: tuple[str, ...]
+    scaled: tuple[str, ...]
+    ratio: Fraction | None
+    approximation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric of the table. A new one is an entry in `METRICS`."""
+
+    label: str
+    short_label: str
+    counts: Callable[[Comparison], Counts]
+    unit: str = ""
+    approximated: bool = False
+
+    def row(self, one: Comparison) -> Row:
+        """This metric of `one`. Bytes are always scaled: their last digits help nobody."""
+        counts = self.counts(one)
+        values = [counts[name] for name in OPERATORS]
+        short = tuple(scaled(value, self.unit) for value in values)
+        approximation = f"{one.approximation.ratio}×" if self.approximated else ""
+        full = short if self.unit else tuple(map(exact, values))
+        return Row(self.label, self.short_label, full, short, counts.ratio, approximation)
+
+
+METRICS: Final = (
+    Metric("parameters", "parameters", lambda one: one.cost.params, approximated=True),
+    Metric("MACs", "MACs", lambda one: one.cost.macs, approximated=True),
+    Metric("memory traffic", "traffic", lambda one: one.cost.traffic, unit="B"),
+)
+
+
+def report(one: Comparison, *, explain: bool = False) -> Report:
+    """The result for every format."""
+    return report_of(KEYS, one, partial(page, one, explain=explain), partial(_picture, one))
+
+
+def page(one: Comparison, *, explain: bool = False, pending: str = "", progress: str = "") -> Page:
+    """Title, figures, and what R×S is worth here; if wanted, how R×S is derived.
+
+    `pending` names a profiler that is still counting, `progress` says how far a measurement is that is still going on.
+    """
+    sections: list[tuple[Block, ...]] = [
+        (
+            Line(layer.title(one.spec), "strong"),
+            Line(layer.shapes(one.spec)),
+            Line(counted_by(one, pending), "dim"),
+            *([Line(progress, "dim")] if progress else []),
+        ),
+        (_figures(one),),
+        *([timed] if (timed := timing.section(one)) else []),
+        (Line(_approximation(one)), Items(tuple(_assumptions(one))), Line(UNITS_NOTE, "dim")),
+    ]
+    if explain:
+        from dsconv_cli.layer.derivation import explain as derive
+
+        derived = derive(one.spec, one.cost)
+        sections += ((Line(heading, "strong"), Items(tuple(map(Item, lines)), "")) for heading, lines in derived)
+    return Page(tuple(sections), command_of(one.spec))
+
+
+def _figures(one: Comparison) -> Layouts:
+    """Exact before scaled, wide before tall."""
+    rows = _rows(one)
+    full, short = [row.exact for row in rows], [row.scaled for row in rows]
+    tables = (_wide(rows, full, _SUM), _tall(rows, full), _wide(rows, short, _SUM), _tall(rows, short))
+    return Layouts(_wide(rows, full, OPERATORS), tables)
+
+
+def _rows(one: Comparison) -> list[Row]:
+    """The metrics, intensity, which is a quotient of two of them, and the time if it was measured."""
+    intensity = tuple(significant(one.cost.intensity[name]) for name in OPERATORS)
+    return [
+        *(metric.row(one) for metric in METRICS),
+        Row("FLOPs per byte", "FLOPs/B", intensity, intensity, None),
+        *(Row(row.label, row.short, row.cells, row.cells, row.ratio) for row in timing.rows(one)),
+    ]
+
+
+def _wide(rows: Sequence[Row], cells: Sequence[Sequence[str]], headings: Sequence[str]) -> Table:
+    """Metrics down, operators across."""
+    columns = (Column("", left=True), *map(Column, (*headings, "ratio", "R×S")))
+    lines = [
+        (Cell(row.label), *map(Cell, texts), _ratio(row), Cell(row.approximation))
+        for row, texts in zip(rows, cells, strict=True)
+    ]
+    return Table(columns, lines)
+
+
+def _tall(rows: Sequence[Row], cells: Sequence[Sequence[str]]) -> Table:
+    """Operators down, metrics across: for counts too long to stand four in a row."""
+    columns = (Column("", left=True), *(Column(row.short_label) for row in rows))
+    labels = ("ordinary", "separable", "  depthwise", "  pointwise")
+    lines = [
+        *((Cell(label), *map(Cell, texts)) for label, texts in zip(labels, zip(*cells, strict=True), strict=True)),
+        (Cell("ratio"), *map(_ratio, rows)),
+        (Cell("R×S"), *(Cell(row.approximation) for row in rows)),
+    ]
+    return Table(columns, lines)
+
+
+def _ratio(row: Row) -> Cell:
+    """Green where the separable form is the cheaper one, red where it costs more."""
+    if row.ratio is None:
+        return Cell("")
+    return Cell(times(row.ratio), tone_of(row.ratio))
+
+
+def tone_of(ratio: float | Fraction) -> Tone:
+    """How a ratio is meant: good where the separable form is the cheaper one."""
+    return "good" if ratio > 1 else "bad" if ratio < 1 else "plain"
+
+
+def counted_by(one: Comparison, pending: str = "") -> str:
+    """Who counted, and whether that agrees."""
+    if pending:
+        return f"closed forms; {pending} {'are' if ' and ' in pending else 'is'} counting…"
+    if one.counted is None:
+        return "closed forms, not measured"
+    names = " and ".join(one.counted.counters)
+    if one.counted.exact:
+        return f"counted by {names}; equal to the closed forms"
+    return f"counted by {names}; equal to the closed forms as far as thop's doubles are exact (up to 2^53)"
+
+
+def _approximation(one: Comparison) -> str:
+    """R×S, how far off it is, and whether it may be used."""
+    approximation = one.approximation
+    params, macs = approximation.errors["params"], approximation.errors["macs"]
+    off = _off(params) if params == macs else f"{_off(params)} for parameters, {_off(macs)} for MACs"
+    holds = "Its assumptions hold" if approximation.holds else "Its assumptions do not hold"
+    return f"The approximation R×S = {approximation.ratio} is {off}. {holds}:"
+
+
+def _off(error: Fraction) -> str:
+    if error == 0:
+        return "exact"
+    return f"{percent(abs(error))} too {'high' if error > 0 else 'low'}"
+
+
+def _assumptions(one: Comparison) -> Iterator[Item]:
+    """Each assumption of R×S: whether it holds for this layer, and the numbers that decide it."""
+    spec, approximation = one.spec, one.approximation
+    least = min(spec.k, spec.c)
+    for holds, text, small in (
+        (approximation.kernel_small, "R·S ≪ min(K, C)", spec.r * spec.s),
+        (approximation.channels_many, "1 ≪ min(K, C)", 1),
+    ):
+        is_what = "at least" if holds else "less than"
+        yield _answer(holds, f"{text}: {exact(least)} is {is_what} {MUCH_LESS}·{small}")
+    if not approximation.multiplier_one:
+        yield _answer(False, f"depth multiplier 1: it is {spec.depth_multiplier}")
+
+
+def _answer(holds: bool, text: str) -> Item:
+    return Item(text, Cell("yes", "good") if holds else Cell("no", "doubt"))
+
+
+def _picture(one: Comparison, kind: str) -> bytes:
+    from dsconv_cli.report.pictures.roofline import draw
+
+    return draw(one, kind)

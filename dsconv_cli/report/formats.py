@@ -1,0 +1,112 @@
+"""The one table of formats: what each is called, which commands have it, which files mean it, who makes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, Final, Literal
+
+from dsconv_cli.data import csv_text, json_line
+from dsconv_cli.gates import Failure
+from dsconv_cli.keys import Value
+from dsconv_cli.report.github import annotation
+from dsconv_cli.report.page import Page, Report, View
+
+Command = Literal["compare", "sweep", "model", "doctor"]
+
+_EVERYWHERE: Final[tuple[Command, ...]] = ("compare", "sweep", "model", "doctor")
+_SVG_PNG: Final = (".svg", ".png")
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format of some commands: the `part` of a report that it shows, and the function from that part to text.
+
+    `endings` are those of files that mean it, if their names begin with `stem`. A picture is drawn as one of `kinds`,
+    the usual one first. `section` is what a result must have to be shown in it.
+    """
+
+    name: str
+    part: Literal["page", "document", "rows", "failures", "picture"]
+    text: Callable[[Any, View], str] | None
+    endings: tuple[str, ...] = ()
+    commands: tuple[Command, ...] = _EVERYWHERE
+    on_stdout: bool = False
+    in_files: bool = True
+    kinds: tuple[str, ...] = ()
+    stem: str = ""
+    section: str = ""
+
+    def is_meant_by(self, path: PurePath) -> bool:
+        """Whether the name of a file says so."""
+        return path.suffix.lower() in self.endings and path.name.lower().startswith(self.stem)
+
+    def content(self, report: Report, view: View = View(), kind: str = "") -> str | bytes:  # noqa: B008
+        """What stdout or a file gets; a picture as `kind`."""
+        part = getattr(report, self.part)
+        if self.text is None:
+            return part(kind)  # type: ignore[no-any-return]
+        return self.text(part() if callable(part) else part, view)
+
+
+def _table(page: Page, view: View) -> str:
+    from dsconv_cli.report.table import render
+
+    return render(page, view)
+
+
+def _markdown(page: Page, _: View) -> str:
+    from dsconv_cli.report.markdown import render
+
+    return render(page)
+
+
+def _svg(page: Page, _: View) -> str:
+    from dsconv_cli.report.svg import render
+
+    return render(page)
+
+
+def _json(document: Any, _: View) -> str:
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+
+def _json_line(document: Any, _: View) -> str:
+    return json_line(document)
+
+
+def _csv(rows: Iterable[Iterable[Value]], _: View) -> str:
+    return csv_text(rows)
+
+
+def _github(failures: Iterable[Failure], _: View) -> str:
+    return "".join(map(annotation, failures))
+
+
+_ONE: Final[tuple[Command, ...]] = ("compare", "model", "doctor")
+
+#: A new format is one entry here. Where two are meant by the name of a file, it is the first.
+FORMATS: Final = (
+    Format("table", "page", _table, (".txt",), on_stdout=True),
+    Format("json", "document", _json, (".json",), _ONE, on_stdout=True),
+    # A sweep has one document a layer.
+    Format("json", "document", _json_line, (".json",), ("sweep",), on_stdout=True),
+    Format("jsonl", "document", _json_line, (".jsonl",)),
+    Format("csv", "rows", _csv, (".csv",), on_stdout=True),
+    Format("markdown", "page", _markdown, (".md",), on_stdout=True),
+    Format("github", "failures", _github, (), ("compare", "model"), on_stdout=True),
+    Format("github", "failures", _github, (), ("sweep",), on_stdout=True, in_files=False),
+    Format("roofline", "picture", None, (".svg",), ("compare",), kinds=_SVG_PNG, stem="roofline", section="time"),
+    Format("svg", "page", _svg, (".svg",), ("compare", "model")),
+    Format("png", "picture", None, (".png",), ("compare",), kinds=(".png",), section="time"),
+    Format("plot", "picture", None, (".png", ".pdf"), ("model",), kinds=(*_SVG_PNG, ".pdf")),
+    Format("svg", "picture", None, (".svg",), ("sweep",), kinds=(".svg",)),
+    Format("png", "picture", None, (".png",), ("sweep",), kinds=(".png",)),
+)
+
+
+def formats_of(command: Command) -> dict[str, Format]:
+    """The formats that a command has, by name."""
+    return {one.name: one for one in FORMATS if command in one.commands}

@@ -1,0 +1,253 @@
+"""`dsconv model`: a network, layer by layer, before and after, as a page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Final, NamedTuple
+
+from dsconv_cli.data import csv_text, json_line
+from dsconv_cli.keys import Value
+from dsconv_cli.layer.reading import COLUMNS, columns
+from dsconv_cli.model.keys import KEYS, LAYER_KEYS, layers_of
+from dsconv_cli.model.result import BeforeAfter, Layer, ModelResult
+from dsconv_cli.model.tree import Line as TreeLine
+from dsconv_cli.model.tree import hidden, top_lines, tree_lines
+from dsconv_cli.numbers import by, exact, percent, scaled, seconds, times
+from dsconv_cli.report.page import Cell, Column, Item, Items, Layouts, Line, Page, Report, Table, Tone, report_of
+
+UNITS_NOTE: Final = "MACs leave out bias additions; 1 MAC = 2 FLOPs. A ratio is before / after."
+
+_LAYER: Final = Column("layer", left=True, folds=True, name=True)
+_REPLACED: Final = Column("replaced", left=True, folds=True)
+#: What may stand between the two.
+_COLUMNS: Final[Mapping[str, Column]] = {
+    "type": Column("type", left=True),
+    "weight": Column("weight"),
+    "output": Column("output"),
+    "params": Column("parameters"),
+    "params_scaled": Column("params"),
+    "macs": Column("MACs"),
+    "macs_scaled": Column("MACs"),
+    "share": Column("share"),
+    "after": Column("after"),
+    "after_scaled": Column("after"),
+    "ratio": Column("ratio"),
+    "time": Column("time"),
+}
+#: From the widest to the narrowest.
+_LAYOUTS: Final = (
+    ("type", "weight", "output", "params", "macs", "share", "after", "ratio", "time"),
+    ("type", "weight", "params_scaled", "macs_scaled", "share", "after_scaled", "ratio", "time"),
+    ("weight", "params_scaled", "macs_scaled", "share", "after_scaled", "ratio", "time"),
+    ("weight", "macs_scaled", "share", "after_scaled", "ratio", "time"),
+    ("macs_scaled", "share", "after_scaled", "ratio", "time"),
+    ("macs_scaled", "share", "ratio"),
+)
+_FLOWING: Final = ("type", "weight", "params", "macs", "share", "after", "ratio", "time")
+
+
+class Levels(NamedTuple):
+    """How much of a network is shown: the tree down to `depth` (None: a screenful), or the `top` largest layers."""
+
+    depth: int | None = None
+    top: int | None = None
+
+
+SCREENFUL: Final = Levels()
+
+
+def report(result: ModelResult, levels: Levels = SCREENFUL) -> Report:
+    """The result for every format. JSON and CSV have every layer, however much the page shows."""
+    one = report_of(KEYS, result, partial(page, result, levels), partial(_picture, result, levels))
+    return replace(one, rows=partial(_rows, result))
+
+
+def _rows(result: ModelResult) -> Iterator[Iterable[Value]]:
+    yield LAYER_KEYS
+    yield from (LAYER_KEYS.read_all(layer, tuple(LAYER_KEYS)) for layer in layers_of(result))
+
+
+def layers_file(result: ModelResult, ending: str) -> str:
+    """The eligible layers in the form that `sweep --from` reads: CSV, or JSON Lines where `ending` is .jsonl."""
+    rows = [{"name": layer.name, **columns(layer.spec)} for layer in result.eligible if layer.spec is not None]
+    if ending == ".jsonl":
+        return "".join(map(json_line, rows))
+    return csv_text([("name", *COLUMNS), *(row.values() for row in rows)])
+
+
+def page(result: ModelResult, levels: Levels = SCREENFUL) -> Page:
+    """Title, layers, totals, and what was replaced."""
+    lines = top_lines(result, levels.top) if levels.top is not None else tree_lines(result, levels.depth)
+    note = "" if levels.top is not None else _hidden_note(result, lines)
+    return Page(
+        (
+            (Line(title(result), "strong"), Line(shapes(result)), Line(_counted_by(result), "dim")),
+            (_layers(result, lines), *([Line(note, "dim")] if note else [])),
+            (_totals(result),),
+            (*map(Line, _summary(result)), *_time(result), Line(UNITS_NOTE, "dim")),
+        ),
+        f"dsconv model {result.target}",
+    )
+
+
+def _layers(result: ModelResult, lines: Sequence[TreeLine]) -> Layouts:
+    rows = [_cells(result, line) for line in lines]
+    # A column in which nothing stands is left out: times that were not measured, ratios where nothing is eligible.
+    filled = [name for name in _COLUMNS if any(row[name].text for row in rows)]
+
+    def table(wanted: Sequence[str]) -> Table:
+        names = [name for name in wanted if name in filled]
+        columns = (_LAYER, *(_COLUMNS[name] for name in names), _REPLACED)
+        return Table(columns, [tuple(row[name] for name in ("layer", *names, "replaced")) for row in rows])
+
+    return Layouts(table(_FLOWING), tuple(map(table, _LAYOUTS)))
+
+
+def _cells(result: ModelResult, line: TreeLine) -> dict[str, Cell]:
+    """The cells of one line, by column."""
+    layer = line.layer
+    # An eligible layer shows what it would gain, replaced or not.
+    ratio = layer.ratio if layer is not None and layer.eligible else line.ratio
+    note = _group_note(line) if layer is None else _layer_note(layer)
+    tone: Tone = "strong" if layer is None else "plain"
+    texts = {
+        "layer": "  " * line.level + line.label,
+        "type": _many(len(line.members), "layer") if layer is None else _type(layer),
+        "weight": by(*layer.weight) if layer is not None and layer.weight else "",
+        "output": by(*layer.outputs) if layer is not None and layer.outputs else "",
+        "params": exact(line.params),
+        "params_scaled": scaled(line.params),
+        "macs": exact(line.macs),
+        "macs_scaled": scaled(line.macs),
+        "share": f"{line.macs / result.macs.before if result.macs.before else 0.0:.2%}",
+        "after": exact(line.macs_after),
+        "after_scaled": scaled(line.macs_after),
+        "time": _gain(line),
+    }
+    gain = Cell("" if ratio is None else times(ratio), "good" if note.tone == "good" else "dim")
+    return {**{name: Cell(text, tone) for name, text in texts.items()}, "ratio": gain, "replaced": note}
+
+
+def _type(layer: Layer) -> str:
+    return layer.type if layer.calls <= 1 else f"{layer.type}, {layer.calls} calls"
+
+
+def _layer_note(layer: Layer) -> Cell:
+    if layer.replaced:
+        return Cell("yes", "good")
+    if layer.kept is not None:
+        return Cell(f"no: {layer.kept}", "doubt")
+    return Cell(f"no: {layer.reason}" if layer.reason else "", "dim")
+
+
+def _group_note(line: TreeLine) -> Cell:
+    told = f"{line.replaced} of {line.convolutions}" if line.convolutions else ""
+    return Cell(told, "good" if line.replaced else "dim")
+
+
+def _gain(line: TreeLine) -> str:
+    """The ratio of a layer's measured times; of a module, that of the sums over what is replaced in it."""
+    if line.layer is not None:
+        return "" if line.layer.time is None else times(line.layer.time.speedup.value)
+    # A layer that is called again with another size was timed with its first only.
+    timed = [(one.calls, one.time) for one in line.members if one.replaced and len({one.spec, *one.further}) == 1]
+    measured = [(calls, time) for calls, time in timed if time is not None]
+    if not measured or len(measured) < line.replaced:
+        return ""
+    before = sum(calls * time.ordinary_s for calls, time in measured)
+    return times(before / sum(calls * time.separable_s for calls, time in measured))
+
+
+def title(result: ModelResult) -> str:
+    """The network in one line."""
+    return result.target if result.type in result.target else f"{result.target} ({result.type})"
+
+
+def shapes(result: ModelResult) -> str:
+    """What goes in and what comes out."""
+    given = ", ".join(f"{one.name + ' ' if one.name else ''}{by(*one.shape)} {one.dtype}" for one in result.inputs)
+    shown = [by(*shape) or "scalar" for shape in result.outputs]
+    more = f" and {len(shown) - 4} more" if len(shown) > 5 else ""
+    return f"{given or 'no input'} → {', '.join(shown[: 4 if more else 5]) or 'no tensor'}{more}"
+
+
+def _counted_by(result: ModelResult) -> str:
+    """Who counted, where, and that it agrees, or what is missing."""
+    where = "on the meta device" if result.device == "meta" else "on the CPU"
+    agrees = "equal to the closed forms" if result.after_counted else "after by the closed forms"
+    if result.uncounted:
+        agrees = f"without {', '.join(result.uncounted)}"
+    return f"counted by {' and '.join(result.counters) or 'torch'} {where}; {agrees}"
+
+
+def _totals(result: ModelResult) -> Table:
+    rows = [("parameters", *_told(result.params)), ("MACs", *_told(result.macs))]
+    if result.time is not None:
+        one = result.time
+        swift = one.fastest
+        rows.append(("time", seconds(one.before_s), seconds(one.after_s), times(one.speedup.value)))
+        rows.append(("fastest time", seconds(swift.ordinary_s), seconds(swift.separable_s), times(swift.speedup.value)))
+    tone: Tone = "good" if result.replaced else "plain"
+    columns = (Column("total", left=True), *map(Column, ("before", "after", "ratio")))
+    return Table(columns, [(*map(Cell, row[:-1]), Cell(row[-1], tone)) for row in rows])
+
+
+def _told(total: BeforeAfter) -> tuple[str, str, str]:
+    return (exact(total.before), exact(total.after), times(total.ratio))
+
+
+def _summary(result: ModelResult) -> list[str]:
+    """What was replaced and what not, in words."""
+    found, eligible, replaced = len(result.convolutions), len(result.eligible), len(result.replaced)
+    said = [f"{replaced} of {_many(found, 'convolution')} replaced; {eligible} could be."]
+    reasons = Counter(layer.reason for layer in result.convolutions if layer.reason is not None)
+    if reasons:
+        said.append("Not eligible: " + _tally(reasons) + ".")
+    kept = Counter(layer.kept for layer in result.eligible if layer.kept is not None)
+    if kept:
+        said.append("Kept: " + _tally(kept) + ".")
+    if result.other_params:
+        share = percent(result.other_params / result.params.before)
+        said.append(f"Other parameters, in no counted layer: {exact(result.other_params)} ({share}).")
+    return said
+
+
+def _hidden_note(result: ModelResult, shown: Sequence[TreeLine]) -> str:
+    """That layers are summed up, and how to see them."""
+    count = hidden(shown)
+    if not count:
+        return ""
+    return f"{count} of {len(result.layers)} layers are summed up; --depth N goes deeper, --top N lists the largest."
+
+
+def _time(result: ModelResult) -> tuple[Line | Items, ...]:
+    """The measured time of the whole network, and what it holds for."""
+    one = result.time
+    if one is None:
+        return ()
+    gain = one.speedup
+    speedup = f"{times(gain.value)} ({times(gain.low)} to {times(gain.high)} at {gain.level:.0%})"
+    where = f"{one.device}, {_many(one.threads, 'thread')}, {one.dtype}, {one.pairs} pairs"
+    said = f"One pass: {one.verdict}, {speedup}, {where}"
+    return (
+        Line(f"{said}." if one.reliable else f"{said}; not reliable:"),
+        Items(tuple(map(Item, one.warnings)), ""),
+        Line("Times of a module are those of its replaced layers, each timed alone, added up."),
+    )
+
+
+def _tally(reasons: Counter[str]) -> str:
+    return ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _picture(result: ModelResult, levels: Levels, kind: str) -> bytes:
+    from dsconv_cli.report.pictures.network import draw
+
+    return draw(result, kind, levels.depth)

@@ -1,1 +1,0 @@
-"""Pictures of a sweep: what they show (`picture`), and who draws them (`files`, `terminal`)."""

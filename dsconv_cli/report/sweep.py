@@ -1,0 +1,104 @@
+"""`dsconv sweep`: many layers as a table: what differs between them, and what the replacement buys for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Final, NamedTuple
+
+from dsconv_cli.comparison.keys import NAMED_KEYS, RATIOS
+from dsconv_cli.comparison.result import Comparison
+from dsconv_cli.data import bare
+from dsconv_cli.layer.fields import FIELDS
+from dsconv_cli.layer.reading import SIZES, as_text
+from dsconv_cli.numbers import significant, times
+from dsconv_cli.report import page
+from dsconv_cli.report.compare import UNITS_NOTE, tone_of
+from dsconv_cli.report.layer import biases
+from dsconv_cli.report.page import Cell, Line, Page, Table
+
+#: Ratios are told from each other by one word, for a table is narrow.
+_RATIO_TITLES: Final = {"params.ratio": "params", "macs.ratio": "MACs", "traffic.ratio": "traffic"}
+
+_NOTE: Final = f"Ratios are ordinary ÷ separable. {UNITS_NOTE}"
+
+
+class Column(NamedTuple):
+    """A column: its heading, and what stands under it. `name` for the names of layers."""
+
+    heading: str
+    cell: Callable[[Comparison], Cell]
+    name: bool = False
+
+
+def default_columns(varying: Collection[str], *, named: bool, timed: bool) -> tuple[Column, ...]:
+    """What differs between the layers, the ratios of the closed forms, R×S, and the time if it was measured.
+
+    Layers that have names begin with them; of one layer alone its sizes are shown.
+    """
+    spec = [_spec_column(name) for name in FIELDS if name in (varying or SIZES)]
+    ratios = (Column(title, _ratio(key, times)) for key, title in _RATIO_TITLES.items())
+    return (*([_NAME] if named else []), *spec, *ratios, _KERNEL, *(_TIME if timed else ()))
+
+
+def key_columns(keys: Sequence[str]) -> tuple[Column, ...]:
+    """`--columns`: the values at full precision, under their keys."""
+    return tuple(
+        _NAME if key == "name" else Column(key, _ratio(key, bare) if key in RATIOS else _value(key)) for key in keys
+    )
+
+
+def cells(columns: Sequence[Column], one: Comparison) -> tuple[Cell, ...]:
+    """One row."""
+    return tuple(column.cell(one) for column in columns)
+
+
+def table(columns: Sequence[Column], rows: Sequence[tuple[Cell, ...]], title: str) -> Page:
+    """The rows, under what they have in common."""
+    figures = Table(
+        tuple(page.Column(one.heading, left=one.name, name=one.name) for one in columns),
+        rows,
+        "columns",
+        labelled=False,
+    )
+    return Page(((Line(title, "strong"),), (figures,), (Line(_NOTE, "dim"),)), reading_width=100)
+
+
+def _spec_column(name: str) -> Column:
+    if name == "bias":
+        return Column("bias", lambda one: Cell(biases(one.spec)))
+    return Column(name.replace("_", " "), lambda one: Cell(as_text(getattr(one.spec, name))))
+
+
+def _value(key: str) -> Callable[[Comparison], Cell]:
+    return lambda one: Cell(bare(NAMED_KEYS.read(one, key)))
+
+
+def _ratio(key: str, text: Callable[[float], str]) -> Callable[[Comparison], Cell]:
+    def cell(one: Comparison) -> Cell:
+        value = NAMED_KEYS.read(one, key)
+        return Cell(text(value), tone_of(value)) if isinstance(value, float) else Cell("")
+
+    return cell
+
+
+def _time(one: Comparison) -> Cell:
+    """The speed-up, good or bad where its interval leaves no doubt."""
+    if one.time is None:
+        return Cell("")
+    gain = one.time.speedup
+    return Cell(times(gain.value), tone_of(1 if gain.low <= 1 <= gain.high else gain.value))
+
+
+def _interval(one: Comparison) -> Cell:
+    if one.time is None:
+        return Cell("")
+    return Cell(f"{significant(one.time.speedup.low)}–{significant(one.time.speedup.high)}")
+
+
+_NAME: Final = Column("name", lambda one: Cell(one.name), name=True)
+_KERNEL: Final = Column("R×S", lambda one: Cell(str(one.approximation.ratio)))
+_TIME: Final = (
+    Column("time", _time),
+    Column("interval", _interval),
+    Column("separable is", lambda one: Cell("" if one.time is None else one.time.verdict)),
+)

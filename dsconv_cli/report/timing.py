@@ -1,0 +1,150 @@
+"""What a timing says, in words and cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Final, NamedTuple
+
+from dsconv_cli.comparison.result import Comparison
+from dsconv_cli.numbers import seconds, significant, times
+from dsconv_cli.report.page import Item, Items, Line, Tone
+from dsconv_cli.timing.reasons import Operator, Operators, explain_time, operators
+from dsconv_cli.timing.result import Fastest, Timing
+
+Cells = tuple[str, str, str, str]
+
+
+class TimeRow(NamedTuple):
+    """A label, long and short, a cell for each of ordinary, separable, depthwise and pointwise, and the ratio."""
+
+    label: str
+    short: str
+    cells: Cells
+    ratio: Fraction | None = None
+
+
+_VERDICT_TONES: Final[dict[str, Tone]] = {"faster": "good", "slower": "bad"}
+
+
+def rows(one: Comparison) -> tuple[TimeRow, ...]:
+    """Time and what it makes of the counts; nothing if it was not measured."""
+    timing = one.time
+    if timing is None:
+        return ()
+    three = operators(one.cost, timing)
+    macs, time = three.depthwise_mac_share, three.depthwise_time_share
+    found = [
+        TimeRow("median time", "time", _medians(timing), Fraction(timing.speedup.value)),
+        _fastest(timing.fastest),
+        TimeRow("GFLOP/s", "GFLOP/s", _rates(one, timing, three, lambda each: each.flop_rate)),
+        TimeRow("GB/s", "GB/s", _rates(one, timing, three, lambda each: each.byte_rate)),
+        TimeRow("share of MACs", "of MACs", ("", "", f"{macs:.0%}", f"{1 - macs:.0%}")),
+        TimeRow("share of time", "of time", ("", "", f"{time:.0%}", f"{1 - time:.0%}")),
+    ]
+    if timing.fixed_s is not None:
+        fixed = timing.fixed_s
+        both = fixed.depthwise + fixed.pointwise
+        calls = tuple(seconds(value) for value in (fixed.ordinary, both, fixed.depthwise, fixed.pointwise))
+        found.append(TimeRow("cost of a call", "call", calls))  # type: ignore[arg-type]
+    return tuple(found)
+
+
+def _medians(timing: Timing) -> Cells:
+    return (
+        seconds(timing.ordinary_s),
+        seconds(timing.separable_s),
+        seconds(timing.depthwise_s),
+        seconds(timing.pointwise_s),
+    )
+
+
+def _fastest(swift: Fastest) -> TimeRow:
+    cells = (seconds(swift.ordinary_s), seconds(swift.separable_s), "", "")
+    return TimeRow("fastest time", "fastest", cells, Fraction(swift.speedup.value))
+
+
+def _rates(one: Comparison, timing: Timing, three: Operators, rate: Callable[[Operator], float]) -> Cells:
+    """The rates of the three operators and of the pair, in units of 10^9."""
+    pair = Operator(
+        "separable",
+        three.depthwise.flops + three.pointwise.flops,
+        one.cost.traffic.separable,
+        timing.separable_s,
+        0.0,
+    )
+    ordinary, *halves = three
+    whole, both, first, second = (significant(rate(each) / 1e9) for each in (ordinary, pair, *halves))
+    return (whole, both, first, second)
+
+
+def section(one: Comparison) -> tuple[Line | Items, ...]:
+    """The speed-up, whether it can be believed, what it holds for, and why it is not the ratio of MACs."""
+    timing = one.time
+    if timing is None:
+        return ()
+    return (
+        Line(speedup_line(timing), _VERDICT_TONES.get(timing.verdict, "plain")),
+        *(Line(f"unreliable: {text}", "bad") for text in timing.warnings),
+        Line(regime_line(timing), "dim"),
+        *([Line(peaks_line(timing), "dim")] if timing.peaks else []),
+        Line("Time beside MACs:", "lead"),
+        Items(tuple(Item(sentence) for sentence in explain_time(one.cost, timing))),
+    )
+
+
+def speedup_line(timing: Timing) -> str:
+    """The speed-up, its interval, the verdict and whether it is reliable."""
+    gain = timing.speedup
+    said = {"faster": "the separable form is faster", "slower": "the separable form is slower"}
+    return (
+        f"Time ratio {times(gain.value)}, {gain.level:.0%} interval {times(gain.low)} to {times(gain.high)}: "
+        f"{said.get(timing.verdict, timing.verdict)}{'' if timing.reliable else ', but this is not reliable'}."
+    )
+
+
+def regime_line(timing: Timing) -> str:
+    """The conditions the timing holds for, and what it rests on."""
+    regime = timing.regime
+    where = timing.device if not regime.device_name else f"{timing.device} ({regime.device_name})"
+    threads = f"{timing.threads} thread{'s' if timing.threads != 1 else ''}"
+    parts = [
+        where,
+        f"{threads} on {regime.cores} core{'s' if regime.cores != 1 else ''}" if regime.cores else threads,
+        timing.dtype,
+        timing.layout,
+        f"batch {regime.batch}",
+        *([regime.clock] if regime.clock else []),
+        *([f"torch {regime.torch}"] if regime.torch else []),
+        *_backends(timing),
+        *regime.notes,
+    ]
+    return f"Holds for {', '.join(parts)}. {timing.processes} processes, {timing.pairs} pairs, {timing.seconds:.1f} s."
+
+
+def short_regime(timing: Timing) -> str:
+    """The conditions that matter most, for the foot of a picture."""
+    threads = f"{timing.threads} thread{'s' if timing.threads != 1 else ''}"
+    told = [timing.device, threads, timing.dtype, timing.layout, f"batch {timing.regime.batch}"]
+    return ", ".join([*told, f"torch {timing.regime.torch}"] if timing.regime.torch else told)
+
+
+def _backends(timing: Timing) -> list[str]:
+    """Each operator's backend, or one for all."""
+    names = timing.regime.backends
+    if None in names:
+        return []
+    if len(set(names)) == 1:
+        return [f"backend {names.ordinary}"]
+    return [f"backends {names.ordinary} (ordinary), {names.depthwise} (depthwise), {names.pointwise} (pointwise)"]
+
+
+def peaks_line(timing: Timing) -> str:
+    """What the machine reaches under the same conditions."""
+    peaks = timing.peaks
+    assert peaks is not None
+    return (
+        f"This machine reaches {significant(peaks.matmul_flops / 1e9)} GFLOP/s on a large matrix product, "
+        f"{significant(peaks.conv_flops / 1e9)} on a convolution of {peaks.conv_shape}, and "
+        f"{significant(peaks.copy_bytes / 1e9)} GB/s on a large copy."
+    )

@@ -1,0 +1,170 @@
+"""A sweep from its source to its rows: which layers, and what is counted and timed of them.
+
+sweep = Sweep(parse_source({"k": "16:512:*2", "c": "32"}), profiler="none")
+for one in sweep.rows():
+print(one.spec.k, float(one.cost.macs.ratio))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from dsconv_cli.comparison.result import Comparison
+from dsconv_cli.errors import DsconvError
+from dsconv_cli.sweep.conditions import Condition
+from dsconv_cli.sweep.keys import is_measured
+from dsconv_cli.sweep.pacing import Timed, time_layers
+from dsconv_cli.sweep.parallel import count, count_one
+from dsconv_cli.sweep.sources import Misfit, Shard, Source, layers
+
+if TYPE_CHECKING:
+    from dsconv_cli.sweep.results import ResultsFile
+    from dsconv_cli.timing.settings import TimingSettings
+    from dsconv_cli.timing.timer import TimingProgress
+
+#: They are all known before the first one is timed. At a second each it is a day.
+MOST_TIMED: Final = 100_000
+
+
+class Observer(Protocol):
+    """Hears how a sweep goes on."""
+
+    def skipped(self, misfit: Misfit) -> None:
+        """A layer cannot exist."""
+
+    def done(self) -> None:
+        """One more layer is."""
+
+    def begins_timing(self, layers: int, seconds: float) -> None:
+        """So many layers will be timed, in so many seconds at most."""
+
+    def times(self, layer: Comparison, seconds_left: float) -> Callable[[TimingProgress], None]:
+        """A layer is about to be timed; returns what hears of its progress."""
+
+
+class Nobody:
+    """As `Observer`, for whoever wants the rows alone."""
+
+    def skipped(self, misfit: Misfit) -> None:
+        """As `Observer`."""
+
+    def done(self) -> None:
+        """As `Observer`."""
+
+    def begins_timing(self, layers: int, seconds: float) -> None:
+        """As `Observer`."""
+
+    def times(self, layer: Comparison, seconds_left: float) -> Callable[[TimingProgress], None]:  # noqa: ARG002
+        """As `Observer`."""
+        return lambda _: None
+
+
+_NOBODY: Final = Nobody()
+_WHOLE: Final = Shard()
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What is to be known of which layers.
+
+    Args:
+        source: the layers.
+        shard: the part of them that this run is about.
+        condition: rows for which it does not hold are left out, before they are measured where that can be told.
+        profiler: who counts; see `compare`.
+        jobs: processes that count.
+        timing: how the layers are timed, one after the other; None for no time.
+        budget_s: seconds for timing all of them; None for `timing.budget_s` each.
+    """
+
+    source: Source
+    shard: Shard = _WHOLE
+    condition: Condition | None = None
+    profiler: str = "thop"
+    jobs: int = 1
+    timing: TimingSettings | None = None
+    budget_s: float | None = None
+
+    @property
+    def total(self) -> int:
+        """Layers of the shard, whether or not they can exist."""
+        start, stop = self.shard.bounds(self.source.count)
+        return stop - start
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the rows of one results file have in common, as far as it is known before anything is measured."""
+        names = "yes" if self.source.named else "no"
+        known = {"names": names, "--profiler": self.profiler, "--time": "off" if self.timing is None else "on"}
+        if self.timing is None:
+            return known
+        one = self.timing
+        return {**known, "--device": one.device, "--threads": one.threads, "layout": one.layout}
+
+    def layers(self, observer: Observer = _NOBODY) -> Iterator[Comparison]:
+        """Those that can exist, by their closed forms, and that the condition lets through as far as these tell."""
+        holds = None if self.condition is None or self._judges_measured else self.condition.holds
+        for one in layers(self.source, self.shard):
+            if isinstance(one, Misfit):
+                observer.skipped(one)
+            elif holds is None or holds(one):
+                yield one
+            observer.done()
+
+    def rows(self, observer: Observer = _NOBODY) -> Iterator[Comparison]:
+        """Every layer with what is measured of it, in the order of the sweep.
+
+        Raises:
+            CannotMeasureError: a layer could not be counted or timed; the message names it.
+        """
+        return self._late(self._measured(self.layers(observer), observer))
+
+    def complete(self, file: ResultsFile, observer: Observer = _NOBODY) -> None:
+        """Measure what `file` lacks, and append each row as soon as it is there. Raises as `rows` does."""
+        missing = file.missing(self.layers(observer))
+        if self.timing is None:
+            new = self._measured(missing, observer)
+        else:
+            new = (one.comparison for one in self._timed(missing, self.timing, observer))
+        for row in new:
+            file.append(row)
+
+    def recorded(self, file: ResultsFile) -> Iterator[Comparison]:
+        """The rows of a `file` that is complete, in the order of the sweep."""
+        return self._late(file.read_all(self.layers()))
+
+    @property
+    def _judges_measured(self) -> bool:
+        return self.condition is not None and any(map(is_measured, self.condition.keys))
+
+    def _late(self, rows: Iterator[Comparison]) -> Iterator[Comparison]:
+        """What the condition asks of measured values."""
+        return filter(self.condition.holds, rows) if self.condition is not None and self._judges_measured else rows
+
+    def _measured(self, wanted: Iterable[Comparison], observer: Observer) -> Iterator[Comparison]:
+        if self.timing is None:
+            return count(wanted, self.profiler, self.jobs)
+        timed = self._timed(wanted, self.timing, observer)
+        return (one.comparison for one in sorted(timed, key=attrgetter("place")))
+
+    def _timed(self, wanted: Iterable[Comparison], settings: TimingSettings, observer: Observer) -> Iterator[Timed]:
+        """In the order in which they are timed."""
+        from dsconv_cli.timing.timer import Timer
+
+        listed = list(islice(wanted, MOST_TIMED + 1))
+        if len(listed) > MOST_TIMED:
+            raise DsconvError(f"more than {MOST_TIMED:,} layers are too many to time in one run; take parts of them")
+        if not listed:
+            return
+        total_s = self.budget_s or settings.budget_s * len(listed)
+        observer.begins_timing(len(listed), total_s)
+        with Timer(settings) as timer:
+            for one in time_layers(
+                listed, lambda layer: count_one(layer, self.profiler), timer, total_s, watch=observer.times
+            ):
+                observer.done()
+                yield one
