@@ -16,12 +16,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from dsconv_cli.comparison.result import Comparison, compare
     from dsconv_cli.counting.modules import ordinary_conv2d, separable_conv2d
     from dsconv_cli.errors import CannotMeasureError, DsconvError, SpecError
     from dsconv_cli.layer.spec import Bias, ConvSpec
-    from dsconv_cli.model.analysis import analyse, separate
-    from dsconv_cli.model.result import ModelResult, Selection
+    from dsconv_cli.library import Comparison, ModelResult, analyse, compare
+    from dsconv_cli.model.analysis import separate
+    from dsconv_cli.model.result import Selection
     from dsconv_cli.timing.result import Timing
     from dsconv_cli.timing.settings import TimingSettings
     from dsconv_cli.timing.timer import time_layer
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 _HOME = {
     "Bias": "layer.spec",
     "CannotMeasureError": "errors",
-    "Comparison": "comparison.result",
+    "Comparison": "library",
     "ConvSpec": "layer.spec",
     "DsconvError": "errors",
-    "ModelResult": "model.result",
+    "ModelResult": "library",
     "Selection": "model.result",
     "SpecError": "errors",
     "Timing": "timing.result",
     "TimingSettings": "timing.settings",
-    "analyse": "model.analysis",
-    "compare": "comparison.result",
+    "analyse": "library",
+    "compare": "library",
     "ordinary_conv2d": "counting.modules",
     "separable_conv2d": "counting.modules",
     "separate": "model.analysis",

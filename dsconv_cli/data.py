@@ -1,18 +1,21 @@
-"""Values as programs read them: bare text, CSV, JSON. As people read them, see `numbers`."""
+"""Values as programs read them: bare text, CSV, JSON. As people read them, see `numbers`.
+
+`csv` and `json` are imported where they are used: for one bare value they would be the longest part of the run.
+"""
 
 from __future__ import annotations
 
-import csv
-import json
 import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, Final
 
+from dsconv_cli.text import printable
+
 #: Types that `csv` writes as `bare` does.
 _AS_THEY_ARE: Final = frozenset({int, float})
 #: What makes a formula of a cell, where a spreadsheet opens the file; an option that we name is none.
-_FORMULA: Final = re.compile(r"(?!--[a-z][a-z-]*( [^=+@|!]*)?$)[=+@\t\r-]")
+_FORMULA: Final = re.compile(r"(?!--[a-z][a-z-]*( [^=+@|!]*)?$)[=+@-]")
 
 
 def bare(value: object) -> str:
@@ -30,13 +33,15 @@ def bare(value: object) -> str:
 # Shapes, pairs, words and truth come again and again.
 @lru_cache(4096)
 def _cell(value: object) -> str:
-    """`bare`, where a text from elsewhere stays a text. No number comes here that begins with a sign."""
-    text = bare(value)
+    """`bare`, where a text from elsewhere stays a text of one line. No number comes here that begins with a sign."""
+    text = printable(bare(value))
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 def csv_line() -> Callable[[Iterable[object]], str]:
     """A function from values to a line of CSV. Missing values are empty cells."""
+    import csv
+
     out = _LastLine()
     write = csv.writer(out, lineterminator="\n").writerow
 
@@ -63,4 +68,6 @@ def csv_text(rows: Iterable[Iterable[object]]) -> str:
 
 def json_line(document: Any) -> str:
     """A document on one line of its own, so that files can be concatenated."""
+    import json
+
     return json.dumps(document, allow_nan=False) + "\n"

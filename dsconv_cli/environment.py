@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import platform
 import sys
 from collections.abc import Mapping
@@ -136,4 +134,7 @@ def _installed(one: Distribution, path: Path) -> bool:
 
 def _digest(path: Path, algorithm: str) -> str:
     """A file's hash as a distribution's RECORD has it (PEP 376): unpadded, URL-safe base 64."""
+    import base64
+    import hashlib
+
     return base64.urlsafe_b64encode(hashlib.new(algorithm, path.read_bytes()).digest()).rstrip(b"=").decode()

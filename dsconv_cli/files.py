@@ -9,10 +9,8 @@ from __future__ import annotations
 import io
 import itertools
 import os
-import shutil
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -57,7 +55,7 @@ def check_targets(paths: Sequence[Path]) -> None:
             _check_target(path)
             _guard(path, exit_code=2).close()
             with interrupts.held:
-                handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
+                handle, name = _temporary(target)
                 os.close(handle)
                 Path(name).unlink()
 
@@ -95,6 +93,13 @@ def replace_file(path: Path, content: str | bytes) -> None:
         file.write(content if isinstance(content, bytes) else content.encode())
 
 
+def _temporary(target: Path) -> tuple[int, str]:
+    """A new file beside `target`, opened, and its name."""
+    from tempfile import mkstemp
+
+    return mkstemp(prefix=_TEMPORARY, dir=target.parent)
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Replacement]:
     """A neighbour of `path` that takes its place when all went well, and is gone when not.
@@ -107,7 +112,7 @@ def replacing(path: Path) -> Iterator[Replacement]:
         target = path.resolve()
         guards.enter_context(_guard(path))
         with interrupts.held:
-            handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
+            handle, name = _temporary(target)
             temporary, stream = Path(name), os.fdopen(handle, "wb")
             interrupts.at_end(temporary.unlink)
     try:
@@ -203,11 +208,13 @@ class GrowingFile:
 
     def _save(self) -> Path:
         """Put what was written into a new file beside the path."""
+        from shutil import copyfileobj
+
         for number in itertools.count(1):
             saved = self._path.with_name(f"{self._path.stem}-saved-{number}{self._path.suffix}")
             with suppress(FileExistsError), saved.open("xb") as stream:
                 self._reader.seek(0)
-                shutil.copyfileobj(self._reader, stream)
+                copyfileobj(self._reader, stream)
                 return saved
         raise AssertionError
 

@@ -129,10 +129,33 @@ def test_pickles_in_the_format_of_today(parts, tmp_path, name):
     ],
 )
 def test_pickles_by_hand(parts, tmp_path, code, words):
+    parts.entries[Parts.INPUTS] = saved(code)
+    refused(parts.write(tmp_path / "bad.pt2"), Parts.INPUTS, words)
+
+
+def saved(*parts):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("archive/data.pkl", code)
-    parts.entries[Parts.INPUTS] = buffer.getvalue()
+        archive.writestr("archive/data.pkl", b"".join(parts))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        # A list of two lists of two lists …, in nine bytes each.
+        (
+            b"\x80\x02]q\0" + b"".join(b"]q%c(h%ch%ce" % (n + 1, n, n) for n in range(60)) + b".",
+            "more than it has bytes",
+        ),
+        (b"\x80\x02]q\0h\0a.", "more than it has bytes"),
+        (b"\x80\x02" + b"]" * 3000 + b"a" * 2999 + b".", "deeper"),
+        (b"\x80\x02]r\xff\xff\xff\x7f.", "remembers more than it holds"),
+    ],
+    ids=["laughs", "in itself", "deep", "memo"],
+)
+def test_pickles_that_grow(parts, tmp_path, code, words):
+    parts.entries[Parts.INPUTS] = saved(code)
     refused(parts.write(tmp_path / "bad.pt2"), Parts.INPUTS, words)
 
 
@@ -302,6 +325,8 @@ def expressions(where):
         "2**1000000000",
         "Pow(Pow(Pow(Symbol('s0'), Integer(60)), Integer(60)), Integer(60))",
         "PowByNatural(Integer(9), Symbol('s0'))",
+        "(s0 + s1 + s2 + s3)**10",
+        "Mul(" + ", ".join(["Add(Symbol('s0'), Symbol('s1'), Symbol('s2'))"] * 9) + ")",
         "1 << 100000000",
         "9" * 5000,
     ]

@@ -151,11 +151,15 @@ def test_svg_is_the_table_under_its_command():
     assert f">{64 * 32 * 9 * 14 * 56:,}<" in words
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+cmd", "-cmd|' /C calc'!A0", "@sum(1)", "\t=1", "--cmd|'/C calc'!A0"])
+@pytest.mark.parametrize("name", ["=1+1", "+cmd", "-cmd|' /C calc'!A0", "@sum(1)", "--cmd|'/C calc'!A0"])
 def test_a_name_makes_no_formula(name):
     ((cell, number),) = csv.reader(io.StringIO(csv_text([(name, -1.5)])))
     assert cell == f"'{name}"
     assert number == "-1.5", "a number stays one"
+
+
+def test_a_name_is_one_line_of_a_file():
+    assert csv_text([("two\nlines", "\t=1", "\x1b[31m")]) == "two\\nlines,\\t=1,\\x1b[31m\n"
 
 
 @pytest.mark.parametrize("text", ["--keep *head*", "conv1", "2,1", "a=b", "1e-3"])
@@ -169,3 +173,19 @@ def test_other_texts_stay_as_they_are(text):
 )
 def test_bare_values(value, text):
     assert bare(value) == text
+
+
+def test_what_a_sweep_writes_is_what_it_was_asked_for(monkeypatch, capsys, tmp_path):
+    pytest.importorskip("matplotlib")
+    from dsconv_cli.cli import run
+
+    monkeypatch.chdir(tmp_path)
+    layers = ["sweep", "--k", "8,16", "--c", "4", "--profiler", "none", "--quiet"]
+    assert run([*layers, "--output", "svg:y", "--output", "png:z"]) == 0
+    assert (tmp_path / "y").read_bytes().startswith(b"<?xml")
+    assert (tmp_path / "z").read_bytes().startswith(b"\x89PNG")
+    capsys.readouterr()
+    assert run([*layers, "--output", "roofline:x.svg"]) == 2
+    said = capsys.readouterr()
+    assert (said.out, (tmp_path / "x.svg").exists()) == ("", False)
+    assert said.err.count("error:") == 1

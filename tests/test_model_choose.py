@@ -127,6 +127,25 @@ def test_a_glob_that_matches_nothing():
         _decided(keep=("stme",))
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"keep": "stem*"}, "`keep` must be a tuple of globs such as ('stem*',), not 'stem*'"),
+        ({"only": (1,)}, "`only` must be a tuple of globs such as ('stem*',), not (1,)"),
+        ({"min_ratio": float("nan")}, "`min_ratio` must be a number such as 2, not nan"),
+        ({"min_ratio": "2"}, "`min_ratio` must be a number such as 2, not '2'"),
+        ({"depth_multiplier": 0}, "`depth_multiplier` must be a positive integer, not 0"),
+        ({"depth_multiplier": None}, "`depth_multiplier` must be a positive integer, not None"),
+        ({"target_macs": -1}, "`target_macs` must be a count such as 569_000_000, not -1"),
+        ({"target_params": 1.5}, "`target_params` must be a count such as 4_200_000, not 1.5"),
+    ],
+)
+def test_what_is_no_selection(wrong, message):
+    with pytest.raises(DsconvError) as caught:
+        Selection(**wrong)
+    assert str(caught.value) == message
+
+
 def test_a_target_out_of_reach():
     with pytest.raises(CannotMeasureError, match="`target_macs` 1 cannot be reached: with all 4 layers"):
         _decided(target_macs=1)

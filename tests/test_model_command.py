@@ -202,13 +202,66 @@ def test_plot_shows_every_mac(program):
     from dsconv_cli.report.pictures.network import figure
 
     result = analyse(torch.export.load(program), (1, 3, 16, 16))
-    axes = figure(result).axes[0]
+    chart = figure(result)
+    axes = chart.axes[0]
     drawn = sum(patch.get_width() for patch in axes.patches)
     assert drawn * 1000 == pytest.approx(result.macs.before)
     assert axes.get_xlabel() == "k MACs"
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+    assert [text.get_text() for text in chart.legends[0].get_texts()] == [
         "unchanged", "depthwise half", "pointwise half", "saved",
     ]  # fmt: skip
+
+
+def test_the_plot_is_the_same_for_the_same_network(here, tmp_path):
+    pytest.importorskip("matplotlib")
+    for kind in ("svg", "png", "pdf"):
+        paths = [tmp_path / f"{name}.{kind}" for name in "ab"]
+        for path in paths:
+            assert here(*SMALL, "--plot", path)[0] == 0
+        assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_nothing_lies_over_the_bars_and_none_touches_the_frame():
+    pytest.importorskip("matplotlib")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    from dsconv_cli import analyse
+    from dsconv_cli.report.pictures.network import figure
+
+    net = torch.nn.Sequential(*(torch.nn.Conv2d(8, 8, 3, padding=1) for _ in range(6)))
+    chart = figure(analyse(net, (1, 8, 8, 8)))
+    FigureCanvasAgg(chart).draw()
+    (axes,), (legend,) = chart.axes, chart.legends
+    assert not legend.get_window_extent().overlaps(axes.get_window_extent())
+    longest = max(patch.get_x() + patch.get_width() for patch in axes.patches)
+    assert longest < 0.95 * axes.get_xlim()[1]
+
+
+#: Names that a module can have and that mean something elsewhere.
+HOSTILE = ("=1+1", "a|b`c", "<img>*x*", "two\nlines\x1b[31m", "$x^$y$", "漢字", "@user")
+
+
+def test_names_of_layers_stay_names(here, tmp_path):
+    pytest.importorskip("matplotlib")
+    names = ", ".join(map(repr, HOSTILE))
+    (tmp_path / "net.py").write_text(
+        "import torch\ndef net():\n    whole = torch.nn.Sequential()\n"
+        f"    for name in ({names}):\n        whole.add_module(name, torch.nn.Conv2d(8, 8, 3))\n    return whole\n"
+    )
+    files = [tmp_path / name for name in ("a.md", "a.csv", "a.json", "a.svg", "a.png", "b.svg")]
+    outputs = [part for path in files[:-1] for part in ("--output", path)]
+    code, out, err = here(f"{tmp_path}/net.py:net", "--input", "1,8,32,32", *outputs, "--plot", files[-1])
+    assert code == 0, err
+    assert len([line for line in out.splitlines() if "Conv2d" in line]) == len(HOSTILE)
+    assert "\x1b" not in out + "".join(path.read_text("utf-8") for path in files if path.suffix != ".png")
+    rows = [line for line in files[0].read_text("utf-8").splitlines() if "Conv2d" in line]
+    assert [row.split(" | ")[0] for row in rows[:4]] == [
+        "| `=1+1`", "| `` a\\|b`c ``", "| `<img>*x*`", r"| `two\nlines\x1b[31m`",
+    ]  # fmt: skip
+    cells = [row["name"] for row in csv.DictReader(io.StringIO(files[1].read_text("utf-8")))]
+    assert cells[0] == "'=1+1"
+    assert cells[-1] == "'@user"
+    assert [layer["name"] for layer in json.loads(files[2].read_text("utf-8"))["layers"]] == list(HOSTILE)
 
 
 def test_depth_sums_up(here):
@@ -247,13 +300,13 @@ def test_nothing_is_cut_off(width):
 
 def test_five_hundred_layers_fit_a_screen():
     from dsconv_cli import analyse
-    from dsconv_cli.model.tree import SCREEN_LINES, tree_lines
+    from dsconv_cli.model.tree import SCREEN_LINES, branches
 
     conv = [torch.nn.Conv2d(8, 8, 3, padding=1, device="meta") for _ in range(500)]
     stages = [torch.nn.Sequential(*conv[start : start + 50]) for start in range(0, 500, 50)]
     result = analyse(torch.nn.Sequential(*stages), (1, 8, 8, 8))
-    assert len(tree_lines(result, None)) <= SCREEN_LINES
-    assert len(tree_lines(result, 9)) == 510
+    assert len(branches(result, None)) <= SCREEN_LINES
+    assert len(branches(result, 9)) == 510
 
 
 # --- targets ---------------------------------------------------------------------------------------------------

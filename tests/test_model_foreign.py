@@ -128,6 +128,13 @@ def test_an_interruption_stays_one(here):
     assert here(f"{RUDE}:interrupts", *IMAGE) == (130, "", "error: interrupted\n")
 
 
+def test_a_measuring_process_that_the_network_ends(here):
+    code, out, err = here(f"{RUDE}:StopsLater", *IMAGE, "--time", "--budget", "3", "--get", "totals.macs.before")
+    assert (code, out) == (0, MACS)
+    (note,) = (line for line in err.splitlines() if line.startswith("note: the whole network was not timed"))
+    assert note.endswith("Stop: enough of it")
+
+
 def test_an_exit_handler_that_fails_is_told_in_a_line():
     result = run_dsconv("model", f"{RUDE}:FailsAtExit", *IMAGE, "--get", "totals.macs.before")
     assert (result.returncode, result.stdout) == (0, MACS)

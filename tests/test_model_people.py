@@ -265,6 +265,13 @@ def test_a_shared_head_in_the_document():
     jsonschema.Draft202012Validator(_schema()).validate(document)
 
 
+def test_a_shared_head_as_layers_for_sweep(here, tmp_path):
+    path = tmp_path / "layers.jsonl"
+    assert here(f"{PEOPLE}:SharedHead", "--input", "1,3,32,32", "--layers", path, "--quiet")[0] == 0
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(row["name"], row["h"]) for row in rows] == [("stem", 32), ("head", 32), ("head", 16), ("head", 8)]
+
+
 def _schema():
     from importlib.resources import files
 
@@ -399,3 +406,9 @@ def test_one_clear_line(here, options, code, message):
     errors = [line for line in err.splitlines() if line.startswith("error:")]
     assert len(errors) == 1
     assert message in errors[0]
+
+
+def test_a_part_that_fails_and_is_caught_is_left():
+    """What is computed afterwards is not its work, and no warning of torch's says that anything was silenced."""
+    result = analyse(people.CatchesAFailure(), IMAGE)
+    assert {layer.name: layer.macs for layer in result.layers} == {"attempt": PLAIN, "rest": PLAIN}

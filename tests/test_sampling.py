@@ -71,12 +71,12 @@ def test_slow_first_calls_are_left_out():
 
 
 def test_a_machine_that_slows_down_does_so_for_both_sides():
-    """Each second makes calls 40 % slower; AB then BA puts neither side always second."""
+    """Each second makes calls 40 % slower: in the 4 ms from one block to the next 0.2 %."""
     rounds = measure(World(drift=0.4), Schedule(seconds=1.0))
     assert paired_log_ratio(rounds) == pytest.approx(0.6931, abs=0.003)
 
 
-def test_every_block_has_as_many_calls_and_the_order_turns():
+def test_every_block_has_as_many_calls_and_follows_the_same():
     """8 ms for 400 + 200 µs are 13 calls a block, 0.5 ms of the fastest, 80 µs, are 7: two parts of 7."""
     world = World()
     rounds = measure(world, Schedule(seconds=0.25))
@@ -84,15 +84,14 @@ def test_every_block_has_as_many_calls_and_the_order_turns():
     assert all(turn == [(turn[0][0], calls) for calls in (1, 7, 7)] for turn in turns), "the first call is not timed"
     names = [turn[0][0] for turn in turns]
     sides = ["ordinary", "separable"]
-    assert names[:8] == [*world.works(), *reversed(sides), *sides], "the halves once in three rounds"
-    assert names[8:12] == list(reversed(world.works()))
+    assert names[:12] == [*world.works(), *sides, *sides, *world.works()], "the halves once in three rounds"
     assert names.count("ordinary") == names.count("separable") == rounds.number
     assert names.count("depthwise") == math.ceil(rounds.number / 3)
 
 
-@pytest.mark.parametrize(("slower", "rounds", "seconds"), [(1, None, 0.25), (4, 25, None), (20, None, 0.6)])
+@pytest.mark.parametrize(("slower", "rounds", "seconds"), [(1, None, 0.2), (4, 20, None), (20, None, 0.6)])
 def test_a_busy_machine_gets_longer_for_its_median(slower, rounds, seconds):
-    """Rounds of about 8 ms that take `slower` times as long once they are timed: 25 of them, and 0.6 s at most."""
+    """Rounds of about 8 ms that take `slower` times as long once they are timed: 20 of them, and 0.6 s at most."""
     world = World()
     works = world.works()
     settled = settle(works, Schedule(), world.clock)
@@ -109,7 +108,7 @@ def test_a_busy_machine_gets_longer_for_its_median(slower, rounds, seconds):
     found = sample({name: slowed(run) for name, run in works.items()}, settled, Schedule(), world.clock)
     if rounds:
         assert found.number == rounds
-        assert 0.25 < world.now - began < 0.6
+        assert 0.2 < world.now - began < 0.6
     if seconds:
         assert world.now - began == pytest.approx(seconds, abs=0.01 * slower)
 

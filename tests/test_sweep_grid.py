@@ -112,6 +112,52 @@ def test_repeats_are_found_without_walking(ranges):
         assert set(parse_axis("k", text, "--k")) == one | two
 
 
+ITEMS = st.one_of(
+    st.integers(1, 99).map(lambda value: (str(value), [value])),
+    st.tuples(st.integers(1, 60), st.integers(0, 40), st.integers(1, 9)).map(
+        lambda one: (f"{one[0]}:{one[0] + one[1]}:{one[2]}", list(range(one[0], one[0] + one[1] + 1, one[2])))
+    ),
+    st.tuples(st.integers(1, 9), st.integers(2, 5), st.integers(1, 4)).map(
+        lambda one: (
+            f"{one[0]}:{one[0] * one[1] ** one[2]}:*{one[1]}",
+            [one[0] * one[1] ** n for n in range(one[2] + 1)],
+        )
+    ),
+)
+
+
+@given(st.lists(ITEMS, min_size=1, max_size=4), st.sampled_from(["k", "stride"]))
+def test_a_list_is_its_items_one_after_the_other(items, name):
+    expected = [value if name == "k" else (value, value) for _, values in items for value in values]
+    text = ",".join(text for text, _ in items)
+    if len(set(expected)) < len(expected):
+        with pytest.raises(DsconvError, match="is there twice"):
+            parse_axis(name, text, "--x")
+        return
+    axis = parse_axis(name, text, "--x")
+    assert list(axis) == expected == [axis[index] for index in range(axis.count)]
+    assert name == "stride" or axis.largest == max(expected)
+
+
+@given(
+    st.lists(st.integers(1, 500), min_size=1, max_size=6, unique=True),
+    st.integers(1, 12),
+    st.sampled_from(["c=k*{}", "c={}*k", "c=k/{}"]),
+)
+def test_a_tie_holds_in_every_layer_or_says_where_not(values, number, form):
+    texts = {"k": ",".join(map(str, values)), "batch": "1:3"}
+    over = number if "/" in form else 1
+    wrong = next((value for value in values if value % over), None)
+    if wrong is not None:
+        with pytest.raises(DsconvError, match=f"k is {wrong} in one layer, which {over} does not divide"):
+            grid([form.format(number)], **texts)
+        return
+    tied = grid([form.format(number)], **texts)
+    found = [tied.arguments(index) for index in range(tied.count)]
+    assert [(one["k"], one["batch"]) for one in found] == [(k, batch) for k in values for batch in (1, 2, 3)]
+    assert all(one["c"] == (one["k"] // number if "/" in form else one["k"] * number) for one in found)
+
+
 def test_the_last_option_varies_fastest():
     both = grid(k="1,2", c="3:5")
     assert both.count == 6

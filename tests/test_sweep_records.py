@@ -129,3 +129,23 @@ def test_mistakes_are_told_with_their_line(tmp_path, text, complaint):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(DsconvError, match=r"cannot read .*: no such file or directory"):
         LayerFile(str(tmp_path / "none.csv"))
+
+
+def test_what_only_some_layers_set_is_not_told_of_all(tmp_path):
+    """Here the second layer's stride is 1, which no cell says."""
+    file = LayerFile(str(written(tmp_path, "k,c,stride,h\n64,32,2,28\n64,16,,28\n")))
+    assert (file.fixed, set(file.varying)) == ({"k": 64, "h": 28}, {"c", "stride"})
+    same = LayerFile(str(written(tmp_path, "k,c,stride\n64,32,1\n64,16,\n")))
+    assert (same.fixed, set(same.varying)) == ({"k": 64, "stride": (1, 1)}, {"c"})
+
+
+def test_names_are_read_and_told_of(tmp_path):
+    for text in (
+        "Name,k,c\nstem,64,32\n,1,1\n",
+        '{"name": "stem", "k": 64, "c": 32}\n{"name": null, "k": 1, "c": 1}\n',
+        '{"layers": [{"name": "stem", "eligible": true, "spec": {"k": 64, "c": 32}}, {"k": 1, "c": 1}]}',
+    ):
+        file = LayerFile(str(written(tmp_path, text)))
+        assert file.named
+        assert [record.name for record in file.records()] == ["stem", ""]
+    assert not LayerFile(str(written(tmp_path, "k,c,name\n64,32,\n"))).named

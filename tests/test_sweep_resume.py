@@ -110,6 +110,14 @@ def test_what_is_there_is_not_measured_again_and_counts_everywhere(dsconv, tmp_p
     assert path.read_text("utf-8") == after
 
 
+def test_a_run_that_needs_no_more_than_its_file_says_so_without_a_warning(dsconv, tmp_path):
+    result = dsconv(
+        "sweep", "--k", "4", "--c", "4", "--profiler", "none", "--resume", "--output", "a.jsonl", cwd=tmp_path
+    )
+    assert result.returncode == 0
+    assert result.stderr == "note: 1 layer\nnote: a.jsonl: 0 rows were there, 1 were added\n"
+
+
 def test_shards_may_share_a_file_one_after_the_other(tmp_path):
     path = tmp_path / "rows.jsonl"
     for part in (1, 2, 3):

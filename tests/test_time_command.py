@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import signal
 import subprocess
@@ -18,6 +17,7 @@ from xml.etree import ElementTree as ET
 import jsonschema
 import pytest
 from conftest import SCRIPT, clean_environment
+from interrupting import running
 
 LAYER = ("compare", "--k", "16", "--c", "16", "--h", "16", "--w", "16", "--profiler", "none", "--time")
 SCHEMA = json.loads(files("dsconv_cli").joinpath("schema/dsconv-1.schema.json").read_text(encoding="utf-8"))
@@ -158,19 +158,6 @@ def test_doctor(dsconv, tmp_path):
     assert "cpu" in document["devices"]
 
 
-def marked(marker):
-    """Processes, this one aside, that were started with `marker` in their environment."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                if marker.encode() in (entry / "environ").read_bytes():
-                    found.append(int(entry.name))
-            except OSError:
-                continue
-    return found
-
-
 def started(marker, *more):
     process = subprocess.Popen(
         [str(SCRIPT), *LAYER, "--budget", "60", "--h", "112", "--w", "112", *more],
@@ -180,7 +167,7 @@ def started(marker, *more):
         env=clean_environment(DSCONV_TEST_MARKER=marker),
     )
     # The command itself, the process that loads torch, and a forked one that measures.
-    wait_for(lambda: len(marked(marker)) >= 3)
+    wait_for(lambda: len(running(marker)) >= 3)
     return process
 
 
@@ -202,7 +189,7 @@ def test_ctrl_c_leaves_no_child():
         process.kill()
     assert process.returncode == 130
     assert (out, errors) == ("", "error: interrupted\n")
-    wait_for(lambda: not marked(marker), limit_s=1)
+    wait_for(lambda: not running(marker), limit_s=1)
 
 
 @proc_only
@@ -211,7 +198,7 @@ def test_a_command_that_is_killed_leaves_no_child():
     process = started(marker)
     process.kill()
     process.communicate(timeout=30)
-    wait_for(lambda: not marked(marker), limit_s=10)
+    wait_for(lambda: not running(marker), limit_s=10)
 
 
 @proc_only

@@ -258,7 +258,7 @@ def test_settings_that_make_no_sense(settings, words):
 
 
 def test_short_budgets_get_short_processes():
-    assert schedule(15).seconds == 0.25
+    assert schedule(15).seconds == 0.2
     assert schedule(3).seconds == 0.05
     assert schedule(0.1).seconds == 0.04
 

@@ -11,6 +11,7 @@ from dsconv_cli import Bias, ConvSpec
 from dsconv_cli.errors import CannotMeasureError, DsconvError
 from dsconv_cli.timing.jobs import ListDevices, MeasureItself, MeasureLayer, MeasurePeaks, PrepareLayer, Probe
 from dsconv_cli.timing.result import NO_BACKENDS, Peaks
+from dsconv_cli.timing.runtimes.torch import module_of
 from dsconv_cli.timing.worker import layer
 from dsconv_cli.timing.worker.answers import Conditions
 from dsconv_cli.timing.worker.sampling import Schedule
@@ -59,6 +60,13 @@ def test_the_pair_that_is_timed_is_the_pair_that_is_counted():
         shapes = {name: tuple(row.build(CPU).call().shape) for name, row in layer.rows_of(spec, CPU).items()}
     assert shapes["ordinary"] == shapes["separable"] == shapes["pointwise"] == spec.output_shape
     assert shapes["depthwise"] == spec.intermediate_shape
+
+
+def test_the_ordinary_form_is_timed_as_it_stands_in_a_network():
+    """Not wrapped: a container costs a short call 2 % of its time."""
+    whole, pair = (module_of(row.chain, CPU) for row in list(layer.rows_of(ConvSpec(8, 8, h=8, w=8), CPU).values())[:2])
+    assert type(whole) is torch.nn.Conv2d
+    assert [type(one) for one in pair] == [torch.nn.Conv2d, torch.nn.Conv2d]
 
 
 def test_channels_last_is_what_runs():

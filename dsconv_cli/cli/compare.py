@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,10 +17,10 @@ from dsconv_cli.comparison.result import Comparison, closed_forms, profile
 from dsconv_cli.counting.profilers import choices, load, refuse_uncountable
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.report.compare import report
 
 if TYPE_CHECKING:
     from dsconv_cli.cli.streams import Streams
+    from dsconv_cli.report.page import Report
     from dsconv_cli.timing.settings import TimingSettings
     from dsconv_cli.timing.timer import Timer
 
@@ -58,7 +59,14 @@ def compare(
     result = _measure(spec, profiler, to, settings)
     if result.counted is not None and not result.counted.exact:
         streams.note("thop counts in doubles, which are not exact above 2^53; the figures are the closed forms")
-    raise typer.Exit(to.deliver(report(result, explain=explain), KEYS, result))
+    raise typer.Exit(to.deliver(partial(_report, explain=explain), KEYS, result))
+
+
+def _report(one: Comparison, *, explain: bool) -> Report:
+    # A bare value needs none.
+    from dsconv_cli.report.compare import report
+
+    return report(one, explain=explain)
 
 
 def _measure(spec: ConvSpec, profiler: str, to: Destinations, settings: TimingSettings | None) -> Comparison:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
 from importlib import util
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from dsconv_cli.cli.options import GateOptions
 from dsconv_cli.cli.stdout import results
@@ -18,7 +17,7 @@ from dsconv_cli.files import check_targets, replace_file
 from dsconv_cli.gates import Gate, check, check_types, parse_gates
 from dsconv_cli.keys import Keys, Result
 from dsconv_cli.report.formats import FORMATS, Command, Format, formats_of
-from dsconv_cli.report.page import Page, Report, View
+from dsconv_cli.report.page import PLAIN, Page, Report, View
 from dsconv_cli.text import printable
 
 GATE_FAILED: Final = 1
@@ -26,8 +25,7 @@ GATE_FAILED: Final = 1
 INSTALL: Final = "install it with pip install 'dsconv-cli[plot]'"
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """A file to be written. `kind` is what a picture is drawn as, such as "svg"."""
 
     path: Path
@@ -41,11 +39,10 @@ class File:
     def show(self, page: Page) -> None:
         """Write a page, in a format that shows pages."""
         assert self.format.text is not None
-        replace_file(self.path, self.format.text(page, View()))
+        replace_file(self.path, self.format.text(page, PLAIN))
 
 
-@dataclass(frozen=True, slots=True)
-class Destinations:
+class Destinations(NamedTuple):
     """Everything that a run will write, known to be possible.
 
     stdout gets the one value at `key` where one is asked for, and else the result in `format`, if any.
@@ -76,23 +73,23 @@ class Destinations:
         """All that is asked for."""
         return (*([self.format] if self.format and self.key is None else []), *(file.format for file in self.files))
 
-    def deliver(self, report: Report, keys: Keys[Result], result: Result) -> int:
+    def deliver(self, report_of: Callable[[Result], Report], keys: Keys[Result], result: Result) -> int:
         """Write the files, then stdout, then judge `result` by its `keys`. Returns the exit code."""
         failures = check(keys, result, self.gates)
-        report = replace(report, failures=failures)
-        for file in self.files:
-            file.write(report)
+        if self.formats:
+            report = report_of(result)._replace(failures=failures)
+            for file in self.files:
+                file.write(report)
+            self.write_out(report)
         if self.key is not None:
             write_out(printable(bare(keys.read(result, self.key))) + "\n")
-        else:
-            self.write_out(report)
         for failure in failures:
             say("error", f"gate failed: {failure.message}", self.streams.color)
         return GATE_FAILED if failures else 0
 
     def write_out(self, report: Report) -> None:
         """Write to stdout, in its format."""
-        if self.format is not None:
+        if self.format is not None and self.key is None:
             text = self.format.content(report, self.view)
             assert isinstance(text, str)
             write_out(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 from dsconv_cli.cli import options as opt
@@ -11,41 +10,18 @@ from dsconv_cli.cli.groups import grouped
 from dsconv_cli.cli.progress import timing_line
 from dsconv_cli.layer.fields import FLOATS
 
-PlainFormatName = Annotated[
-    str,
-    opt.option(
-        "--format",
-        text="What stdout gets.",
-        panel=opt.OUTPUT,
-        metavar="table|json|csv|markdown",
-        envvar="DSCONV_FORMAT",
-    ),
-]
-PlainOutputPath = Annotated[
-    list[str] | None,
-    opt.option(
-        "--output",
-        text="Also write a file; the format comes from its ending (.json .jsonl .csv .md .txt) or the prefix. "
-        "Repeatable.",
-        panel=opt.OUTPUT,
-        metavar="[FORMAT:]PATH",
-    ),
-]
-DoctorKey = Annotated[
-    str | None,
-    opt.option(
-        "--get", text="Print one bare value, such as noise.ratio, and nothing else.", panel=opt.OUTPUT, metavar="KEY"
-    ),
-]
+FormatName = Annotated[str, opt.format_option("doctor")]
+OutputPath = Annotated[list[str] | None, opt.output_option("doctor")]
+GetKey = Annotated[str | None, opt.get_option("noise.ratio")]
 
 
 @grouped
 def doctor(
     *,
     timing: opt.TimingOptions,
-    format_name: PlainFormatName = "table",
-    output: PlainOutputPath = None,
-    get: DoctorKey = None,
+    format_name: FormatName = "table",
+    output: OutputPath = None,
+    get: GetKey = None,
     speech: opt.StreamOptions,
 ) -> None:
     """Tell what this machine can measure, and how far its timings can be trusted.
@@ -62,7 +38,7 @@ def doctor(
     from dsconv_cli.timing.doctor import examine
     from dsconv_cli.timing.doctor_keys import KEYS
 
-    to = replace(to, key=None if get is None else KEYS.find(get))
+    to = to._replace(key=None if get is None else KEYS.find(get))
     with timing_line(quiet=streams.quiet) as watch:
         found = examine(settings, dtype, watch)
-    to.deliver(report(found), KEYS, found)
+    to.deliver(report, KEYS, found)

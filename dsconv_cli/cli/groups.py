@@ -22,23 +22,20 @@ from typing import Any, Self, get_type_hints
 
 
 class Group:
-    """The options of one subject; a frozen dataclass whose fields are the options."""
+    """The options of one subject; a frozen dataclass whose fields are options, or groups of them."""
 
     __slots__ = ()
 
     @classmethod
     def parameters(cls) -> list[Parameter]:
         """One an option, as typer reads them."""
-        types = get_type_hints(cls, include_extras=True)
-        return [
-            parameter(one.name, types[one.name], Parameter.empty if one.default is MISSING else one.default)
-            for one in fields(cls)  # type: ignore[arg-type]
-        ]
+        defaults = {one.name: one.default for one in fields(cls)}  # type: ignore[arg-type]
+        return _flat(_types(cls), {name: one for name, one in defaults.items() if one is not MISSING})
 
     @classmethod
     def gathered(cls, values: Mapping[str, Any]) -> Self:
-        """The group from what typer found for its parameters."""
-        return cls(**values)
+        """The group from what typer found for all parameters of a command."""
+        return cls(**_gathered(_types(cls), values))
 
 
 def parameter(name: str, kind: Any, default: Any) -> Parameter:
@@ -48,21 +45,35 @@ def parameter(name: str, kind: Any, default: Any) -> Parameter:
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """`command` with one parameter an option where it has one a group."""
-    types = get_type_hints(command, include_extras=True)
-    groups: dict[str, tuple[type[Group], list[Parameter]]] = {}
-    flat: list[Parameter] = []
-    for name, one in signature(command).parameters.items():
-        if isinstance(types[name], type) and issubclass(types[name], Group):
-            groups[name] = (types[name], types[name].parameters())
-            flat += groups[name][1]
-        else:
-            flat.append(parameter(name, types[name], one.default))
+    own = signature(command).parameters
+    types = {name: kind for name, kind in _types(command).items() if name in own}
 
     @wraps(command)
     def run(**values: Any) -> None:
-        for name, (group, own) in groups.items():
-            values[name] = group.gathered({one.name: values.pop(one.name) for one in own})
-        command(**values)
+        command(**_gathered(types, values))
 
+    flat = _flat(types, {name: one.default for name, one in own.items()})
     run.__signature__ = signature(command).replace(parameters=flat)  # type: ignore[attr-defined]
     return run
+
+
+def _types(of: Any) -> dict[str, Any]:
+    return get_type_hints(of, include_extras=True)
+
+
+def _is_group(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Group)
+
+
+def _flat(types: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[Parameter]:
+    flat: list[Parameter] = []
+    for name, kind in types.items():
+        if _is_group(kind):
+            flat += kind.parameters()
+        else:
+            flat.append(parameter(name, kind, defaults.get(name, Parameter.empty)))
+    return flat
+
+
+def _gathered(types: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: kind.gathered(values) if _is_group(kind) else values[name] for name, kind in types.items()}

@@ -2,40 +2,89 @@
 
 from __future__ import annotations
 
+import os
 import sys
-import traceback
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import pairwise
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 import typer
 
 from dsconv_cli import interrupts
 from dsconv_cli.cli import stdout
-from dsconv_cli.cli.compare import compare
-from dsconv_cli.cli.doctor import doctor
 from dsconv_cli.cli.help import PlainCommand, PlainGroup
-from dsconv_cli.cli.model import model
 from dsconv_cli.cli.streams import ColorChoice, ReaderLeftError, line, say, write_out
-from dsconv_cli.cli.sweep import sweep
 from dsconv_cli.errors import DsconvError
 
 #: As a program that SIGPIPE ends.
 READER_LEFT: Final = 141
 
-app = typer.Typer(
-    name="dsconv",
-    cls=PlainGroup,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command(cls=PlainCommand, short_help="One layer: both forms, profiled, side by side.")(compare)
-app.command(cls=PlainCommand, short_help="Many layers: a grid, or a file of them; tables, pictures, long runs.")(sweep)
-app.command(cls=PlainCommand, short_help="A whole network, layer by layer, before and after.")(model)
-app.command(cls=PlainCommand, short_help="What this machine can measure, and how far to trust it.")(doctor)
+
+class _Command(NamedTuple):
+    """A command: what the list of commands says of it, and how its code is loaded."""
+
+    summary: str
+    load: Callable[[], Callable[..., None]]
 
 
-@app.callback(invoke_without_command=True)
+def _compare() -> Callable[..., None]:
+    from dsconv_cli.cli.compare import compare
+
+    return compare
+
+
+def _sweep() -> Callable[..., None]:
+    from dsconv_cli.cli.sweep import sweep
+
+    return sweep
+
+
+def _model() -> Callable[..., None]:
+    from dsconv_cli.cli.model import model
+
+    return model
+
+
+def _doctor() -> Callable[..., None]:
+    from dsconv_cli.cli.doctor import doctor
+
+    return doctor
+
+
+COMMANDS: Final[Mapping[str, _Command]] = {
+    "compare": _Command("One layer: both forms, profiled, side by side.", _compare),
+    "sweep": _Command("Many layers: a grid, or a file of them; tables, pictures, long runs.", _sweep),
+    "model": _Command("A whole network, layer by layer, before and after.", _model),
+    "doctor": _Command("What this machine can measure, and how far to trust it.", _doctor),
+}
+
+
+def make_app(wanted: Collection[str]) -> typer.Typer:
+    """The command line. Only commands that are `wanted` can run: to declare the options of one takes 20 ms."""
+    app = typer.Typer(
+        name="dsconv",
+        cls=PlainGroup,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True)(dsconv)
+    for name, command in COMMANDS.items():
+        function = command.load() if name in wanted else _unloaded
+        app.command(name, cls=PlainCommand, short_help=command.summary)(function)
+    return app
+
+
+def _unloaded() -> None:
+    """In place of a command that nobody has named."""
+
+
+def _named(words: Iterable[str]) -> set[str]:
+    """The commands that stand on the command line, or on the one that a shell completes."""
+    completed = (os.environ.get(name, "") for name in ("COMP_WORDS", "_TYPER_COMPLETE_ARGS"))
+    return {*words, *" ".join(completed).split()} & set(COMMANDS)
+
+
 def dsconv(
     context: typer.Context,
     *,
@@ -73,14 +122,17 @@ def _run(arguments: list[str] | None) -> int:
     color = _color(words)
     interrupts.say_at_end(line("error", "interrupted", color), lambda: write_out(""))
     try:
-        code = app(arguments, prog_name="dsconv", standalone_mode=False)
+        code = make_app(_named(words))(arguments, prog_name="dsconv", standalone_mode=False)
     except typer.TyperException as error:
         say("error", _usage(error), color)
         return 2
     except (KeyboardInterrupt, typer.Abort):
         code = interrupts.INTERRUPTED
-    except SystemExit:
-        # How completion ends, and nothing else: a network's own is an error by now (`model.foreign`).
+    except SystemExit as error:
+        # How completion ends, and nothing else: a network's own is an error by now (`model.foreign`). Typer makes it
+        # a 1 where nobody reads.
+        if isinstance(error.__context__, BrokenPipeError):
+            return READER_LEFT
         raise
     except BaseException as error:  # noqa: BLE001  not even what is no Exception may choose the exit code
         return failed(error, color, verbose="--verbose" in words)
@@ -95,6 +147,8 @@ def failed(error: BaseException, color: ColorChoice = "auto", *, verbose: bool =
         return READER_LEFT
     exit_code = error.exit_code if isinstance(error, DsconvError) else 3
     if exit_code != 2 and verbose:
+        import traceback
+
         traceback.print_exception(error)
     if isinstance(error, DsconvError):
         say("error", str(error), color)

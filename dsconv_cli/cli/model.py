@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from inspect import Parameter
 from typing import Annotated
 
@@ -146,25 +147,9 @@ Top = Annotated[
         metavar="INT",
     ),
 ]
-OutputPath = Annotated[
-    list[str] | None,
-    opt.option(
-        "--output",
-        text="Also write a file; the format comes from its ending (.json .jsonl .csv .md .svg .txt, and the plot as "
-        ".png .pdf) or the prefix. Repeatable.",
-        panel=opt.OUTPUT,
-        metavar="[FORMAT:]PATH",
-    ),
-]
-GetKey = Annotated[
-    str | None,
-    opt.option(
-        "--get",
-        text="Print one bare value, such as totals.macs.ratio, and nothing else.",
-        panel=opt.OUTPUT,
-        metavar="KEY",
-    ),
-]
+FormatName = Annotated[str, opt.format_option("model")]
+OutputPath = Annotated[list[str] | None, opt.output_option("model", " A plot ends in .png or .pdf.")]
+GetKey = Annotated[str | None, opt.get_option("totals.macs.ratio")]
 Plot = Annotated[
     str | None,
     opt.option(
@@ -202,6 +187,7 @@ class NetworkTimingOptions(opt.TimingOptions):
 class NetworkOutputOptions(opt.OutputOptions):
     """What is written, and where to."""
 
+    format_name: FormatName = "table"
     output: OutputPath = None
     get: GetKey = None
 
@@ -272,4 +258,4 @@ def model(
         streams.note(model_run.in_options(note))
     if rest is not None:
         replace_file(rest, layers_file(result, rest.suffix.lower()))
-    raise typer.Exit(to.deliver(report(result, levels), KEYS, result))
+    raise typer.Exit(to.deliver(partial(report, levels=levels), KEYS, result))

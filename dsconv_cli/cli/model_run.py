@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -44,15 +45,20 @@ _LAYERS: Final = (".csv", ".jsonl")
 def measure(streams: Streams, recipe: Recipe, chosen: Selection, settings: TimingSettings | None) -> ModelResult:
     """The network's result, with times where `settings` are given. Raises as `analyse` does."""
     need("torch")
-    try:
-        if settings is None:
-            return _analyse(recipe, chosen)
-        from dsconv_cli.model.timing import NetworkTimer
+    if settings is None:
+        return _analyse(recipe, chosen)
+    from dsconv_cli.model.timing import NetworkTimer
 
-        # The measuring process loads torch while this one does.
-        with NetworkTimer(settings) as timer:
-            result = _analyse(recipe, chosen)
-            return timer.time(result, recipe, lambda what: timing_line(quiet=streams.quiet, prefix=what))
+    # The measuring process loads torch while this one does.
+    with NetworkTimer(settings) as timer:
+        result = _analyse(recipe, chosen)
+        return timer.time(result, recipe, lambda what: timing_line(quiet=streams.quiet, prefix=what))
+
+
+@contextmanager
+def _options_named() -> Iterator[None]:
+    try:
+        yield
     except DsconvError as error:
         error.args = (in_options(str(error)),)
         raise
@@ -72,7 +78,7 @@ def _analyse(recipe: Recipe, chosen: Selection) -> ModelResult:
         from dsconv_cli.model.analysis import analyse_source
         from dsconv_cli.model.target import load
 
-    with same_directory():
+    with _options_named(), same_directory():
         source, inputs = load(recipe)
         return analyse_source(source, inputs, chosen)
 
@@ -179,11 +185,12 @@ def selection(
     Raises:
         DsconvError: one of them is not what it should be.
     """
-    return Selection(
-        keep=tuple(keep),
-        only=tuple(only),
-        min_ratio=_ratio(min_ratio),
-        depth_multiplier=reading.integer(depth_multiplier, "--depth-multiplier"),
-        target_macs=None if target_macs is None else parse_count(target_macs, "--target-macs"),
-        target_params=None if target_params is None else parse_count(target_params, "--target-params"),
-    )
+    with _options_named():
+        return Selection(
+            keep=tuple(keep),
+            only=tuple(only),
+            min_ratio=_ratio(min_ratio),
+            depth_multiplier=reading.integer(depth_multiplier, "--depth-multiplier"),
+            target_macs=None if target_macs is None else parse_count(target_macs, "--target-macs"),
+            target_params=None if target_params is None else parse_count(target_params, "--target-params"),
+        )

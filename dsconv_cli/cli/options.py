@@ -15,10 +15,11 @@ from dsconv_cli.cli.streams import ColorChoice, Streams
 from dsconv_cli.counting.profilers import choices
 from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.keys import Keys
-from dsconv_cli.layer.fields import FIELDS, Field
+from dsconv_cli.layer.fields import FIELDS, VALUED, Field
 from dsconv_cli.layer.reading import integer, layer
 from dsconv_cli.layer.spec import Bias, ConvSpec
 from dsconv_cli.numbers import decimal
+from dsconv_cli.report.formats import Command, formats_of
 
 if TYPE_CHECKING:
     from dsconv_cli.timing.settings import TimingSettings
@@ -129,10 +130,8 @@ class LayerOptions(Group):
     @classmethod
     def gathered(cls, values: Mapping[str, Any]) -> Self:
         """Texts and flags apart."""
-        flags = {name: value for name, value in values.items() if FIELDS[name].kind == "flag"}
-        every = bool(flags["bias"])
-        bias = Bias(**{part: _either(flags[f"{part}_bias"], every) for part in Bias._fields})
-        return cls({name: value for name, value in values.items() if name not in flags}, bias)
+        texts = {name: values[name] for name in VALUED if name != "dtype"}
+        return cls(texts, Bias(*(_either(values[f"{part}_bias"], values["bias"]) for part in Bias._fields)))
 
     def spec(self, dtype: str) -> ConvSpec:
         """The layer. Raises as `reading.layer` does."""
@@ -257,30 +256,42 @@ def fraction(text: str, label: str) -> float:
     return float(value)
 
 
-FormatName = Annotated[
-    str,
-    option(
-        "--format",
-        text="What stdout gets. github writes workflow annotations for gates that fail.",
-        panel=OUTPUT,
-        metavar="table|json|csv|markdown|github",
-        envvar="DSCONV_FORMAT",
-    ),
-]
-OutputPath = Annotated[
-    list[str] | None,
-    option(
+def format_option(command: Command) -> Any:
+    """`--format`, of what a command's stdout can get."""
+    known = [one.name for one in formats_of(command).values() if one.on_stdout]
+    more = " github writes workflow annotations for gates that fail." if "github" in known else ""
+    return option(
+        "--format", text=f"What stdout gets.{more}", panel=OUTPUT, metavar="|".join(known), envvar="DSCONV_FORMAT"
+    )
+
+
+def output_option(command: Command, more: str = "") -> Any:
+    """`--output`, of what a command can write. `more` is said of its pictures, whose endings alone mean others too."""
+    plain = (one for one in formats_of(command).values() if one.in_files and one.part != "picture")
+    endings = " ".join(ending for one in plain for ending in one.endings)
+    return option(
         "--output",
-        text="Also write a file; the format comes from its ending (.json .jsonl .csv .md .svg .txt) or the prefix. "
-        "With --time, roofline:PATH or a file called roofline.svg or .png is a roofline picture. Repeatable.",
+        text=f"Also write a file; the format comes from its ending ({endings}) or the prefix.{more} Repeatable.",
         panel=OUTPUT,
         metavar="[FORMAT:]PATH",
+    )
+
+
+def get_option(example: str) -> Any:
+    """`--get`, with a key to go by."""
+    return option(
+        "--get", text=f"Print one bare value, such as {example}, and nothing else.", panel=OUTPUT, metavar="KEY"
+    )
+
+
+FormatName = Annotated[str, format_option("compare")]
+OutputPath = Annotated[
+    list[str] | None,
+    output_option(
+        "compare", " With --time, roofline:PATH or a file called roofline.svg or .png is a roofline picture."
     ),
 ]
-GetKey = Annotated[
-    str | None,
-    option("--get", text="Print one bare value, such as macs.ratio, and nothing else.", panel=OUTPUT, metavar="KEY"),
-]
+GetKey = Annotated[str | None, get_option("macs.ratio")]
 FailUnder = Annotated[
     list[str] | None,
     option("--fail-under", text="Exit with 1 if the value is lower. Repeatable.", panel=OUTPUT, metavar="KEY=NUMBER"),

@@ -167,11 +167,16 @@ class SweepTimingOptions(opt.TimingOptions):
     budget: Budget = ""
 
 
+FormatName = Annotated[str, opt.format_option("sweep")]
+OutputPath = Annotated[list[str] | None, opt.output_option("sweep", " A picture ends in .svg or .png.")]
+
+
 @dataclass(frozen=True)
 class SweepOutputOptions(opt.OutputOptions):
     """What is written, and where to; with files, stdout stays empty unless a format was asked for."""
 
-    format_name: opt.FormatName = ""
+    format_name: FormatName = ""
+    output: OutputPath = None
 
 
 @dataclass(frozen=True)
@@ -217,21 +222,40 @@ class RunOptions(Group):
     shard: ShardOf = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class SweepOptions(Group):
+    """All of them, in the order of the help."""
+
+    layers: ListOptions
+    source: SourceOptions
+    profiler: opt.Profiler = "thop"
+    time: opt.Time = False
+    timing: SweepTimingOptions
+    output: SweepOutputOptions
+    rows: RowOptions
+    gates: opt.GateOptions
+    pictures: PlotOptions
+    run: RunOptions
+    speech: opt.StreamOptions
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """The sections that are not measured."""
+        return (*(["measured"] if self.profiler == "none" else []), *([] if self.time else ["time"]))
+
+    @property
+    def usual(self) -> str:
+        """The ratio that rows are ranked by and pictures are about, where nothing else is asked for."""
+        return "time.speedup" if self.time else "macs.ratio"
+
+    @property
+    def drawn_here(self) -> bool:
+        """Whether stdout gets a picture."""
+        return "-" in (self.pictures.plot or ())
+
+
 @grouped
-def sweep(
-    *,
-    layers: ListOptions,
-    source: SourceOptions,
-    profiler: opt.Profiler = "thop",
-    time: opt.Time = False,
-    timing: SweepTimingOptions,
-    output: SweepOutputOptions,
-    rows: RowOptions,
-    gates: opt.GateOptions,
-    pictures: PlotOptions,
-    run: RunOptions,
-    speech: opt.StreamOptions,
-) -> None:
+def sweep(options: SweepOptions) -> None:
     """Compare a grid of layers, or layers from a file, one row a layer.
 
     Layer options take lists and ranges: 16,32,64; 7:112:7 (from 7 to 112 in steps of 7); 16:512:*2 (doubling);
@@ -240,7 +264,6 @@ def sweep(
     json is one document a line. json and csv are written row by row, whatever their number. Where --output is
     given, stdout stays empty unless --format asks for something.
     """
-    from dsconv_cli.cli import sweep_run, sweep_wishes
+    from dsconv_cli.cli.sweep_run import run
 
-    request = sweep_wishes.Request(layers, source, profiler, time, timing, output, rows, gates, pictures, run, speech)
-    raise typer.Exit(sweep_run.run(request))
+    raise typer.Exit(run(options))

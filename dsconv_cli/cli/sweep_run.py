@@ -23,7 +23,7 @@ from dsconv_cli.cli.sweep_outlets import (
     draw_here,
     draw_to,
 )
-from dsconv_cli.cli.sweep_wishes import Request, Wishes, check
+from dsconv_cli.cli.sweep_wishes import Wishes, check
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.report.page import Page
@@ -34,19 +34,20 @@ from dsconv_cli.sweep.results import ResultsFile
 from dsconv_cli.sweep.sources import Misfit, layers
 
 if TYPE_CHECKING:
+    from dsconv_cli.cli.sweep import SweepOptions
     from dsconv_cli.timing.timer import TimingProgress
 
 #: Skipped layers that are told one by one; --verbose tells all.
 _TOLD: Final = 5
 
 
-def run(request: Request) -> int:
+def run(options: SweepOptions) -> int:
     """Do what was asked, and return the exit code."""
-    wishes = check(request)
+    wishes = check(options)
     _announce(wishes)
     if wishes.strict:
         _refuse_misfits(wishes)
-    gates = Gates(wishes.to.gates, github=request.output.format_name == "github", color=wishes.streams.color)
+    gates = Gates(wishes.to.gates, github=options.output.format_name == "github", color=wishes.streams.color)
     with ExitStack() as stack:
         told = stack.enter_context(_Told(wishes))
         first, shown, last = list(_on_all(wishes)), list(_on_shown(wishes, stack)), _judges(wishes, gates)

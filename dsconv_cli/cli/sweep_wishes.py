@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dsconv_cli.cli.destinations import Destinations, File, check_installed, choose, parse_file, parse_picture
-from dsconv_cli.cli.options import GateOptions, StreamOptions, choice, seconds
+from dsconv_cli.cli.options import choice, seconds
 from dsconv_cli.cli.streams import Streams
 from dsconv_cli.cli.sweep_outlets import MOST_IN_TABLE, TOO_LONG
 from dsconv_cli.comparison.keys import KEYS, NAMED_KEYS
@@ -28,47 +28,7 @@ from dsconv_cli.sweep.run import Sweep
 from dsconv_cli.sweep.sources import Source, parse_shard, parse_source
 
 if TYPE_CHECKING:
-    from dsconv_cli.cli.sweep import (
-        ListOptions,
-        PlotOptions,
-        RowOptions,
-        RunOptions,
-        SourceOptions,
-        SweepOutputOptions,
-        SweepTimingOptions,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """The options as they stood on the command line."""
-
-    layers: ListOptions
-    source: SourceOptions
-    profiler: str
-    time: bool
-    timing: SweepTimingOptions
-    output: SweepOutputOptions
-    rows: RowOptions
-    gates: GateOptions
-    pictures: PlotOptions
-    run: RunOptions
-    speech: StreamOptions
-
-    @property
-    def absent(self) -> tuple[str, ...]:
-        """The sections that are not measured."""
-        return (*(["measured"] if self.profiler == "none" else []), *([] if self.time else ["time"]))
-
-    @property
-    def usual(self) -> str:
-        """The ratio that rows are ranked by and pictures are about, where nothing else is asked for."""
-        return "time.speedup" if self.time else "macs.ratio"
-
-    @property
-    def drawn_here(self) -> bool:
-        """Whether stdout gets a picture."""
-        return "-" in (self.pictures.plot or ())
+    from dsconv_cli.cli.sweep import SweepOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,19 +66,19 @@ class Wishes:
         return tuple(self.keys) if self.columns is None else self.columns
 
 
-def check(request: Request) -> Wishes:
+def check(options: SweepOptions) -> Wishes:
     """Check every wish.
 
     Raises:
         DsconvError: one of them cannot be met.
     """
-    streams = request.speech.streams()
-    sweep = _sweep(request)
-    order = parse_order(request.rows.sort, request.rows.top, default=request.usual)
-    columns = None if request.rows.columns is None else resolve_many(request.rows.columns, "--columns")
-    key = resolve(request.output.get, "--get") if request.output.get else None
-    gates = _gates(request)
-    absent = (*request.absent, *([] if sweep.source.named else ["name"]))
+    streams = options.speech.streams()
+    sweep = _sweep(options)
+    order = parse_order(options.rows.sort, options.rows.top, default=options.usual)
+    columns = None if options.rows.columns is None else resolve_many(options.rows.columns, "--columns")
+    key = resolve(options.output.get, "--get") if options.output.get else None
+    gates = _gates(options)
+    absent = (*options.absent, *([] if sweep.source.named else ["name"]))
     for option, wanted in (
         ("--where", sweep.condition.keys if sweep.condition else ()),
         ("--sort", (order.key,) if order else ()),
@@ -129,13 +89,13 @@ def check(request: Request) -> Wishes:
         for one in wanted:
             check_present(one, absent, option)
     check_types(NAMED_KEYS, gates)
-    files = list(_files(request))
-    results, rest = _results_file(request, files)
-    axes = _axes(request, sweep.source) if request.drawn_here or any(file.kind for file in files) else None
+    files = list(_files(options))
+    results, rest = _results_file(options, files)
+    axes = _axes(options, sweep.source) if options.drawn_here or any(file.kind for file in files) else None
     to = choose(
         "sweep",
         streams,
-        _stdout(request, bool(files)),
+        _stdout(options, bool(files)),
         rest,
         key=key,
         gates=gates,
@@ -149,9 +109,9 @@ def check(request: Request) -> Wishes:
         axes,
         results,
         to,
-        request.source.strict,
-        request.rows.summary,
-        request.drawn_here,
+        options.source.strict,
+        options.rows.summary,
+        options.drawn_here,
     )
     _refuse_endless_table(wishes)
     return wishes
@@ -167,23 +127,23 @@ def _refuse_endless_table(wishes: Wishes) -> None:
         raise DsconvError(TOO_LONG)
 
 
-def _sweep(request: Request) -> Sweep:
-    choice("--profiler", request.profiler, choices())
-    settings = request.timing.settings(request.time)
-    budget = request.timing.budget
-    dtype = {"dtype": request.timing.dtype} if request.timing.dtype else {}
+def _sweep(options: SweepOptions) -> Sweep:
+    choice("--profiler", options.profiler, choices())
+    settings = options.timing.settings(options.time)
+    budget = options.timing.budget
+    dtype = {"dtype": options.timing.dtype} if options.timing.dtype else {}
     source = parse_source(
-        {**request.layers.texts, **dtype},
-        zips=request.source.zips or (),
-        bias=request.layers.bias,
-        file=_one_file(request.source.from_file or ()),
+        {**options.layers.texts, **dtype},
+        zips=options.source.zips or (),
+        bias=options.layers.bias,
+        file=_one_file(options.source.from_file or ()),
     )
     return Sweep(
         source,
-        parse_shard(request.run.shard),
-        parse_where(*request.rows.where) if request.rows.where else None,
-        request.profiler,
-        integer(request.run.jobs, "--jobs", most=MOST_JOBS),
+        parse_shard(options.run.shard),
+        parse_where(*options.rows.where) if options.rows.where else None,
+        options.profiler,
+        integer(options.run.jobs, "--jobs", most=MOST_JOBS),
         settings,
         seconds(budget, "--budget") if budget else None,
     )
@@ -195,27 +155,27 @@ def _one_file(files: Sequence[str]) -> str | None:
     return files[0] if files else None
 
 
-def _gates(request: Request) -> tuple[Gate, ...]:
-    under, over = request.gates.fail_under or (), request.gates.fail_over or ()
+def _gates(options: SweepOptions) -> tuple[Gate, ...]:
+    under, over = options.gates.fail_under or (), options.gates.fail_over or ()
     return (
         *parse_gates(under, (), lambda name: resolve(name, "--fail-under")),
         *parse_gates((), over, lambda name: resolve(name, "--fail-over")),
     )
 
 
-def _files(request: Request) -> Iterator[File]:
+def _files(options: SweepOptions) -> Iterator[File]:
     """All that is to be written, pictures among it."""
-    yield from (parse_file("sweep", text) for text in request.output.output or ())
-    for target in request.pictures.plot or ():
+    yield from (parse_file("sweep", text) for text in options.output.output or ())
+    for target in options.pictures.plot or ():
         if target == "-":
             check_installed("plotille", "--plot -")
         else:
             yield parse_picture("sweep", target)
 
 
-def _results_file(request: Request, files: Sequence[File]) -> tuple[Path | None, list[File]]:
+def _results_file(options: SweepOptions, files: Sequence[File]) -> tuple[Path | None, list[File]]:
     """With --resume, the one file that is appended to, and the others."""
-    if not request.run.resume:
+    if not options.run.resume:
         return None, list(files)
     lines = [file for file in files if file.format.name == "jsonl"]
     if len(lines) != 1:
@@ -223,20 +183,20 @@ def _results_file(request: Request, files: Sequence[File]) -> tuple[Path | None,
     return lines[0].path, [file for file in files if file is not lines[0]]
 
 
-def _axes(request: Request, source: Source) -> Axes:
-    y = resolve(request.pictures.plot_y or request.usual, "--plot-y")
-    check_present(y, request.absent, "--plot-y")
-    return choose_axes(source.varying, source.grid.values, request.pictures.axes(), y)
+def _axes(options: SweepOptions, source: Source) -> Axes:
+    y = resolve(options.pictures.plot_y or options.usual, "--plot-y")
+    check_present(y, options.absent, "--plot-y")
+    return choose_axes(source.varying, source.grid.values, options.pictures.axes(), y)
 
 
-def _stdout(request: Request, other_files: bool) -> str:
+def _stdout(options: SweepOptions, other_files: bool) -> str:
     """The name of the format that stdout gets; "" for none."""
     wishes = {
-        "--get": request.output.get,
-        "--summary": request.rows.summary,
-        "--plot -": request.drawn_here,
+        "--get": options.output.get,
+        "--summary": options.rows.summary,
+        "--plot -": options.drawn_here,
     }
     asked = [option for option, wanted in wishes.items() if wanted]
     if len(asked) > 1:
         raise DsconvError(f"{' and '.join(asked)} cannot share stdout; drop one")
-    return request.output.format_name or ("" if other_files and not request.rows.summary else "table")
+    return options.output.format_name or ("" if other_files and not options.rows.summary else "table")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dsconv_cli.counting.profilers import count
 from dsconv_cli.counting.result import Counted
@@ -14,7 +14,9 @@ from dsconv_cli.layer.cost import Approximation, Cost, approximate, cost
 from dsconv_cli.layer.reading import layer_name
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.timing.result import Timing
-from dsconv_cli.timing.settings import TimingSettings
+
+if TYPE_CHECKING:
+    from dsconv_cli.timing.settings import TimingSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,13 @@ def ordinary_conv2d(spec: ConvSpec, *, device: str = "cpu") -> nn.Conv2d:
     """The ordinary convolution of `spec`, initialised as torch initialises it.
 
     Maps (N, C, H, W) to (N, K, H', W').
+
+    Raises:
+        RuntimeError: torch cannot allocate the weights, or has no such device.
+
+    >>> from dsconv_cli import ConvSpec
+    >>> ordinary_conv2d(ConvSpec(k=64, c=32)).weight.shape
+    torch.Size([64, 32, 3, 3])
     """
     (layer,) = ordinary(spec)
     return conv2d(layer, dtype=spec.dtype, device=device)
@@ -31,6 +38,14 @@ def separable_conv2d(spec: ConvSpec, *, device: str = "cpu") -> nn.Sequential:
     """The depthwise separable pair of `spec`: a `Sequential` of `depthwise` and `pointwise`.
 
     Maps (N, C, H, W) to (N, K, H', W'), as `ordinary_conv2d` does.
+
+    Raises:
+        RuntimeError: torch cannot allocate the weights, or has no such device.
+
+    >>> from dsconv_cli import ConvSpec
+    >>> pair = separable_conv2d(ConvSpec(k=64, c=32))
+    >>> pair.depthwise.weight.shape, pair.pointwise.weight.shape
+    (torch.Size([32, 1, 3, 3]), torch.Size([64, 32, 1, 1]))
     """
     return _sequential(separable(spec), spec.dtype, device)
 

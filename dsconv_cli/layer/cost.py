@@ -62,16 +62,18 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Approximation:
-    """R×S beside the exact ratios.
-
-    `errors` are R×S ÷ the exact ratio - 1, by metric: relative and signed, above 0 where R×S promises too much.
-    """
+    """R×S beside the exact ratios of `closed`."""
 
     ratio: int
-    errors: Mapping[str, Fraction]
+    closed: Cost
     kernel_small: bool
     channels_many: bool
     multiplier_one: bool
+
+    @property
+    def errors(self) -> Mapping[str, Fraction]:
+        """R×S ÷ the exact ratio - 1, by metric: relative and signed, above 0 where R×S promises too much."""
+        return {name: self.ratio / self.closed[name].ratio - 1 for name in APPROXIMATED}
 
     @property
     def holds(self) -> bool:
@@ -150,7 +152,7 @@ def approximate(spec: ConvSpec, closed: Cost) -> Approximation:
     narrowest = min(spec.k, spec.c)
     return Approximation(
         ratio=taps,
-        errors={name: taps / closed[name].ratio - 1 for name in APPROXIMATED},
+        closed=closed,
         kernel_small=MUCH_LESS * taps <= narrowest,
         channels_many=narrowest >= MUCH_LESS,
         multiplier_one=spec.depth_multiplier == 1,

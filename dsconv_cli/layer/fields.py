@@ -116,7 +116,7 @@ _ENTRIES: Final = (
         "word",
         "float32",
         "dtype",
-        "Type of the elements; sets the bytes of the traffic. int8 is a quantised convolution (biases of 32 bits).",
+        "Type of the elements, which sets the bytes of the traffic; int8 is quantised.",
         words=tuple(DTYPE_BYTES),
     ),
 )

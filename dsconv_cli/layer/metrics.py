@@ -47,14 +47,15 @@ def _biases(layer: ConvLayer) -> int:
 class Metric:
     """One metric.
 
-    `of` is the closed form of one operator at a dtype. `combine` makes a form's figure of its operators': their sum, or
-    the largest; `over_calls` one figure of those of several calls of the same layer. `approximated` where R×S is about
-    its ratio.
+    Its labels are for a line of its own, for a column, and for one column of many. `of` is the closed form of one
+    operator at a dtype. `combine` makes a form's figure of its operators': their sum, or the largest; `over_calls` one
+    figure of those of several calls of the same layer. `approximated` where R×S is about its ratio.
     """
 
     name: str
     label: str
     short_label: str
+    narrow_label: str
     unit: str
     says: str
     of: Callable[[ConvLayer, str], int]
@@ -72,6 +73,7 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
                 "params",
                 "parameters",
                 "parameters",
+                "params",
                 "parameters",
                 "Weights and biases, by the closed forms.",
                 params,
@@ -83,6 +85,7 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
                 "MACs",
                 "MACs",
                 "MACs",
+                "MACs",
                 "Multiply-accumulates of the convolutions, by the closed forms. Bias additions are not counted; "
                 "FLOPs = 2 x MACs.",
                 macs,
@@ -91,6 +94,7 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
             Metric(
                 "traffic",
                 "memory traffic",
+                "traffic",
                 "traffic",
                 "bytes",
                 "Bytes that move if every operator reads its input and weights once and writes its output once, "

@@ -16,7 +16,11 @@ Shape = tuple[int, int, int, int]
 
 
 class Bias(NamedTuple):
-    """Which of the three convolutions adds a bias."""
+    """Which of the three convolutions adds a bias.
+
+    >>> Bias.all(True)._replace(depthwise=False)  # as Keras' SeparableConv2D has it
+    Bias(ordinary=True, depthwise=False, pointwise=True)
+    """
 
     ordinary: bool = False
     depthwise: bool = False
@@ -34,7 +38,11 @@ class ConvSpec:
 
     Pairs are (height, width). `padding` is what stands above and to the left; `padding_end` what stands
     below and to the right. They differ by one only for `same` with an even dilated kernel. `output_size` follows
-    from the others.
+    from the others: ⌊(size + padding - dilated kernel) / stride⌋ + 1, as `torch.nn.Conv2d` has it.
+
+    >>> spec = ConvSpec(k=64, c=32, r=3, s=3, h=56, w=56, stride=2)
+    >>> spec.input_shape, spec.intermediate_shape, spec.output_shape  # N, channels, height, width
+    ((1, 32, 56, 56), (1, 32, 28, 28), (1, 64, 28, 28))
     """
 
     k: int

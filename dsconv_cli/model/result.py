@@ -6,12 +6,13 @@ of a convolution or matrix product; FLOPs = 2·MACs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, cast
 
 from dsconv_cli.environment import Environment, environment
+from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.layer.cost import Cost, cost_over_calls
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.timing.result import Fastest, Interval, Timing
@@ -124,10 +125,25 @@ class Saving(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which of the eligible layers to replace, and with what.
+    """Which of the eligible layers to replace, and with what: all of them, each M = 1, unless told otherwise.
 
-    `keep` and `only` are globs on layer names, in which `*` crosses dots. `min_ratio` is the least ratio of MACs,
-    ordinary ÷ separable. With a target the smallest number of layers that reaches it is replaced.
+    Args:
+        keep: globs of layers that are not replaced; `*` crosses dots.
+        only: globs of the only layers that may be replaced.
+        min_ratio: the least ratio of MACs (ordinary ÷ separable) for which a layer is replaced.
+        depth_multiplier: M, depthwise filters for each input channel.
+        target_macs: replace the fewest layers with which the network has at most as many MACs.
+        target_params: the same for parameters; with both, as few as reach both.
+
+    Raises:
+        DsconvError: a value is not of its kind.
+
+    Example:
+        >>> from torch import nn
+        >>> from dsconv_cli import Selection, analyse
+        >>> network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 64, 3))
+        >>> [layer.name for layer in analyse(network, (1, 3, 32, 32), Selection(min_ratio=5)).replaced]
+        ['1']
     """
 
     keep: tuple[str, ...] = ()
@@ -136,6 +152,35 @@ class Selection:
     depth_multiplier: int = 1
     target_macs: int | None = None
     target_params: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, (right, wanted) in _WANTED.items():
+            value = getattr(self, name)
+            if not right(value):
+                raise DsconvError(f"`{name}` must be {wanted}, not {quoted(value)}")
+
+
+def _are_globs(value: object) -> bool:
+    return isinstance(value, tuple) and all(isinstance(one, str) for one in value)
+
+
+def _is_ratio(value: object) -> bool:
+    return value is None or (type(value) in {int, float} and 0 <= cast("float", value) < float("inf"))
+
+
+def _is_count(value: object) -> bool:
+    return value is None or (type(value) is int and value >= 0)
+
+
+#: What each field of a `Selection` must be, and how that is said.
+_WANTED: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
+    "keep": (_are_globs, "a tuple of globs such as ('stem*',)"),
+    "only": (_are_globs, "a tuple of globs such as ('stem*',)"),
+    "min_ratio": (_is_ratio, "a number such as 2"),
+    "depth_multiplier": (lambda value: bool(value) and _is_count(value), "a positive integer"),
+    "target_macs": (_is_count, "a count such as 569_000_000"),
+    "target_params": (_is_count, "a count such as 4_200_000"),
+}
 
 
 @dataclass(frozen=True, slots=True)

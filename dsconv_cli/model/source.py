@@ -32,7 +32,7 @@ class Source:
         name: str,
         *,
         module: nn.Module | None = None,
-        build: Callable[[], Any] | None = None,
+        build: Callable[[], object] | None = None,
         example: tuple[tuple[Any, ...], Mapping[str, Any]] | None = None,
     ) -> None:
         self.name = name
@@ -99,7 +99,7 @@ class Source:
         return unwrapped(made)
 
 
-def source_of(model: Any, name: str = "") -> Source:
+def source_of(model: object, name: str = "") -> Source:
     """The source for an object that exists already.
 
     Raises:

@@ -6,11 +6,10 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from torch import nn
 from torch.export import ExportedProgram
@@ -26,7 +25,7 @@ from dsconv_cli.model.source import Source, load_exported, source_of
 
 def load_target(
     text: str,
-    arguments: Mapping[str, Any] | None = None,
+    arguments: Mapping[str, object] | None = None,
     *,
     dtype: str = "",
     loaded: dict[str, ModuleType] | None = None,
@@ -77,7 +76,7 @@ def _inputs_by(text: str, loaded: dict[str, ModuleType]) -> Inputs:
     return Inputs(given=once(function, text))
 
 
-def _find(text: str, arguments: dict[str, Any], loaded: dict[str, ModuleType]) -> Source:
+def _find(text: str, arguments: dict[str, object], loaded: dict[str, ModuleType]) -> Source:
     if text.endswith(".pt2"):
         _refuse_arguments(text, arguments)
         return load_exported(Path(text))
@@ -146,8 +145,8 @@ def _look_in(folder: Path) -> None:
         sys.path.append(str(folder))
 
 
-def _attribute(module: ModuleType, dotted: str, place: str) -> Any:
-    found: Any = module
+def _attribute(module: ModuleType, dotted: str, place: str) -> object:
+    found: object = module
     for part in dotted.split("."):
         if not hasattr(found, part):
             near = get_close_matches(part, dir(found), n=3)
@@ -157,12 +156,12 @@ def _attribute(module: ModuleType, dotted: str, place: str) -> Any:
     return found
 
 
-def _refuse_arguments(text: str, arguments: Mapping[str, Any]) -> None:
+def _refuse_arguments(text: str, arguments: Mapping[str, object]) -> None:
     if arguments:
         raise DsconvError(f"--arg {next(iter(arguments))}: {text} is a network already and takes no arguments")
 
 
-def _check_arguments(text: str, factory: Any, arguments: Mapping[str, Any]) -> None:
+def _check_arguments(text: str, factory: Callable[..., object], arguments: Mapping[str, object]) -> None:
     try:
         signature = inspect.signature(factory)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""The lines of the table: a tree of modules with sums, cut at a depth, or the largest layers."""
+"""A network as a tree of modules with sums, cut at a depth, or as its largest layers."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ROOT: Final = "(the network itself)"
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One line: a layer, or a module or remainder with the sums of what it holds.
+class Branch:
+    """What one line of the table is about: a layer, or a module or remainder with the sums of what it holds.
 
-    `level` is how deep it stands, `path` its whole name, `members` the layers it sums up (a layer's line: itself).
+    `level` is how deep it stands, `path` its whole name, `members` the layers it sums up (a layer: itself).
     """
 
     label: str
@@ -72,40 +72,40 @@ class _Node:
             yield from child.all_layers()
 
 
-def tree_lines(result: ModelResult, depth: int | None) -> tuple[Line, ...]:
+def branches(result: ModelResult, depth: int | None) -> tuple[Branch, ...]:
     """The tree down to `depth` levels; what lies deeper is summed up. None: as deep as a screen allows."""
     root = _tree(result.layers)
     if depth is not None:
-        return tuple(_lines(root, depth))
-    lines = tuple(_lines(root, 1))
+        return tuple(_branches(root, depth))
+    found = tuple(_branches(root, 1))
     for deeper in range(2, _height(root) + 1):
-        more = tuple(_lines(root, deeper))
+        more = tuple(_branches(root, deeper))
         if len(more) > SCREEN_LINES:
             break
-        lines = more
-    return lines
+        found = more
+    return found
 
 
-def top_lines(result: ModelResult, count: int) -> tuple[Line, ...]:
+def largest(result: ModelResult, count: int) -> tuple[Branch, ...]:
     """The `count` layers with the most MACs, and what is left."""
     ranked = sorted(result.layers, key=lambda layer: (-layer.macs, -layer.params))
-    lines = [Line(layer.name or ROOT, layer.name, 0, layer, (layer,)) for layer in ranked[:count]]
+    found = [Branch(layer.name or ROOT, layer.name, 0, layer, (layer,)) for layer in ranked[:count]]
     rest = tuple(ranked[count:])
     if rest:
         label = f"{len(rest)} smaller layer{'s' if len(rest) > 1 else ''}"
-        lines.append(Line(label, label, 0, None, rest))
-    return tuple(lines)
+        found.append(Branch(label, label, 0, None, rest))
+    return tuple(found)
 
 
-def leaves(lines: Sequence[Line]) -> tuple[Line, ...]:
-    """The lines that are not summed up in another: together they are the whole network."""
-    following = [line.level for line in lines[1:]] + [0]
-    return tuple(line for line, below in zip(lines, following, strict=True) if below <= line.level)
+def leaves(shown: Sequence[Branch]) -> tuple[Branch, ...]:
+    """Those that are not summed up in another: together they are the whole network."""
+    following = [one.level for one in shown[1:]] + [0]
+    return tuple(one for one, below in zip(shown, following, strict=True) if below <= one.level)
 
 
-def hidden(lines: Sequence[Line]) -> int:
+def hidden(shown: Sequence[Branch]) -> int:
     """How many layers have no line of their own, being summed up in one."""
-    return sum(len(line.members) for line in leaves(lines) if line.layer is None)
+    return sum(len(one.members) for one in leaves(shown) if one.layer is None)
 
 
 def _tree(layers: Sequence[Layer]) -> _Node:
@@ -131,17 +131,17 @@ def _height(node: _Node) -> int:
     return 1 + max((_height(child) for child in node.children.values()), default=-1)
 
 
-def _lines(node: _Node, depth: int, level: int = 0, above: str = "") -> Iterator[Line]:
+def _branches(node: _Node, depth: int, level: int = 0, above: str = "") -> Iterator[Branch]:
     for child in node.children.values():
         path = f"{above}.{child.label}" if above else child.label
         members = tuple(child.all_layers())
         cut = level + 1 >= depth and len(members) > 1
         if child.layer is not None and len(members) > 1:
             # A module that computes something itself and holds layers too has a line with its sums, like the others.
-            yield Line(child.label, path, level, None, members)
+            yield Branch(child.label, path, level, None, members)
             if not cut:
-                yield Line("(itself)", path, level + 1, child.layer, (child.layer,))
+                yield Branch("(itself)", path, level + 1, child.layer, (child.layer,))
         else:
-            yield Line(child.label, path, level, child.layer, members)
+            yield Branch(child.label, path, level, child.layer, members)
         if not cut:
-            yield from _lines(child, depth, level + 1, path)
+            yield from _branches(child, depth, level + 1, path)

@@ -177,12 +177,14 @@ class _Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._stack.append(module)
         self._of(module).calls += 1
 
-    def leave_module(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+    def leave_module(self, module: nn.Module, *call: Any) -> None:
+        """`call` is what it was called with and gave; torch leaves out the keywords where it raised."""
+        *given, output = call
         while len(self._stack) > 1 and self._stack.pop() is not module:
             pass
         one = self._of(module)
         for shapes, tensors in (
-            (one.input_shapes, tensors_in((args, kwargs))),
+            (one.input_shapes, tensors_in(given)),
             (one.output_shapes, tensors_in(output)),
         ):
             if tensors:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from dsconv_cli.errors import CannotMeasureError
-from dsconv_cli.model.foreign import describe
+from dsconv_cli.model.foreign import describe, foreign
 from dsconv_cli.model.inputs import CPU, Inputs, call_of
 from dsconv_cli.model.replacing import pairs_for
 from dsconv_cli.model.source import Source
@@ -29,9 +29,10 @@ def measure_network(job: MeasureNetwork) -> Sample:
     torch.set_num_threads(job.conditions.threads)
     torch.set_flush_denormal(True)
     try:
-        works = _works(job)
-        with ready(job.conditions) as device:
-            return Sample(*sample_watched(device, works, job.conditions, job.schedule))
+        with foreign(job.recipe.target):
+            works = _works(job)
+            with ready(job.conditions) as device:
+                return Sample(*sample_watched(device, works, job.conditions, job.schedule))
     except (RuntimeError, MemoryError) as error:
         raise CannotMeasureError(
             f"torch could not run the network on {job.conditions.device}: {describe(error)}"

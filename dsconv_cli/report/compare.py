@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -10,15 +10,33 @@ from typing import Final
 
 from dsconv_cli.comparison.keys import KEYS
 from dsconv_cli.comparison.result import Comparison
-from dsconv_cli.layer.cost import MUCH_LESS, Counts
+from dsconv_cli.layer.cost import MUCH_LESS
+from dsconv_cli.layer.forms import FORMS, REFERENCE, REPLACEMENT, Form
+from dsconv_cli.layer.keys import ratio_key
+from dsconv_cli.layer.metrics import METRICS, Metric
 from dsconv_cli.layer.reading import command_of
 from dsconv_cli.numbers import exact, percent, scaled, significant, times
 from dsconv_cli.report import layer, timing
 from dsconv_cli.report.page import Block, Cell, Column, Item, Items, Layouts, Line, Page, Report, Table, Tone, report_of
 
-OPERATORS: Final = ("ordinary", "separable", "depthwise", "pointwise")
-#: Where figures stand side by side, it is seen that two of them make up the third.
-_SUM: Final = ("ordinary", "separable", "= depthwise", "+ pointwise")
+
+def _columns(form: Form) -> tuple[str, ...]:
+    return (form.name,) if form.counted == (form.name,) else (form.name, *form.roles)
+
+
+#: Each form, and the operators that it is made of.
+OPERATORS: Final = tuple(name for form in FORMS.values() for name in _columns(form))
+#: The same where figures stand side by side, and it is seen what makes up what.
+_SUM: Final = tuple(
+    f"{'=+'[place > 1]} {name}" if place else name
+    for form in FORMS.values()
+    for place, name in enumerate(_columns(form))
+)
+#: The same where they stand one below the other.
+_NESTED: Final = tuple(name if name in FORMS else f"  {name}" for name in OPERATORS)
+#: The forms that the ordinary one is divided by.
+_COMPARED: Final = tuple(form for form in FORMS if form != REFERENCE)
+_RATIOS: Final = tuple(ratio_key(form).replace("_", " ") for form in _COMPARED)
 
 UNITS_NOTE: Final = (
     "1 MAC = 2 FLOPs; bias additions are not counted. "
@@ -28,41 +46,35 @@ UNITS_NOTE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One metric: a cell for each of `OPERATORS`, exact and scaled; the ratio and R×S where it has one."""
+    """One metric: a cell for each of `OPERATORS`, exact and scaled; the ratios and R×S where it has them."""
 
     label: str
     short_label: str
     exact: tuple[str, ...]
     scaled: tuple[str, ...]
-    ratio: Fraction | None
+    ratios: tuple[Fraction | None, ...] = (None,) * len(_RATIOS)
     approximation: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A metric of the table. A new one is an entry in `METRICS`."""
-
-    label: str
-    short_label: str
-    counts: Callable[[Comparison], Counts]
-    unit: str = ""
-    approximated: bool = False
-
-    def row(self, one: Comparison) -> Row:
-        """This metric of `one`. Bytes are always scaled: their last digits help nobody."""
-        counts = self.counts(one)
-        values = [counts[name] for name in OPERATORS]
-        short = tuple(scaled(value, self.unit) for value in values)
-        approximation = f"{one.approximation.ratio}×" if self.approximated else ""
-        full = short if self.unit else tuple(map(exact, values))
-        return Row(self.label, self.short_label, full, short, counts.ratio, approximation)
+def _row(metric: Metric, one: Comparison) -> Row:
+    """Bytes are always scaled: their last digits help nobody."""
+    counts, in_bytes = one.cost[metric.name], metric.unit == "bytes"
+    short = tuple(scaled(counts[name], "B" if in_bytes else "") for name in OPERATORS)
+    return Row(
+        metric.label,
+        metric.short_label,
+        short if in_bytes else tuple(exact(counts[name]) for name in OPERATORS),
+        short,
+        tuple(Fraction(counts[REFERENCE], counts[form]) for form in _COMPARED),
+        f"{one.approximation.ratio}×" if metric.approximated else "",
+    )
 
 
-METRICS: Final = (
-    Metric("parameters", "parameters", lambda one: one.cost.params, approximated=True),
-    Metric("MACs", "MACs", lambda one: one.cost.macs, approximated=True),
-    Metric("memory traffic", "traffic", lambda one: one.cost.traffic, unit="B"),
-)
+def _timed_row(row: timing.TimeRow) -> Row:
+    """Only the two forms that all is about are timed."""
+    cells = (*row.cells, *[""] * (len(OPERATORS) - len(row.cells)))
+    ratios = tuple(row.ratio if form == REPLACEMENT else None for form in _COMPARED)
+    return Row(row.label, row.short, cells, cells, ratios)
 
 
 def report(one: Comparison, *, explain: bool = False) -> Report:
@@ -106,17 +118,17 @@ def _rows(one: Comparison) -> list[Row]:
     """The metrics, intensity, which is a quotient of two of them, and the time if it was measured."""
     intensity = tuple(significant(one.cost.intensity[name]) for name in OPERATORS)
     return [
-        *(metric.row(one) for metric in METRICS),
-        Row("FLOPs per byte", "FLOPs/B", intensity, intensity, None),
-        *(Row(row.label, row.short, row.cells, row.cells, row.ratio) for row in timing.rows(one)),
+        *(_row(metric, one) for metric in METRICS.values()),
+        Row("FLOPs per byte", "FLOPs/B", intensity, intensity),
+        *map(_timed_row, timing.rows(one)),
     ]
 
 
 def _wide(rows: Sequence[Row], cells: Sequence[Sequence[str]], headings: Sequence[str]) -> Table:
     """Metrics down, operators across."""
-    columns = (Column("", left=True), *map(Column, (*headings, "ratio", "R×S")))
+    columns = (Column("", left=True), *map(Column, (*headings, *_RATIOS, "R×S")))
     lines = [
-        (Cell(row.label), *map(Cell, texts), _ratio(row), Cell(row.approximation))
+        (Cell(row.label), *map(Cell, texts), *map(_ratio, row.ratios), Cell(row.approximation))
         for row, texts in zip(rows, cells, strict=True)
     ]
     return Table(columns, lines)
@@ -125,20 +137,17 @@ def _wide(rows: Sequence[Row], cells: Sequence[Sequence[str]], headings: Sequenc
 def _tall(rows: Sequence[Row], cells: Sequence[Sequence[str]]) -> Table:
     """Operators down, metrics across: for counts too long to stand four in a row."""
     columns = (Column("", left=True), *(Column(row.short_label) for row in rows))
-    labels = ("ordinary", "separable", "  depthwise", "  pointwise")
     lines = [
-        *((Cell(label), *map(Cell, texts)) for label, texts in zip(labels, zip(*cells, strict=True), strict=True)),
-        (Cell("ratio"), *map(_ratio, rows)),
+        *((Cell(label), *map(Cell, texts)) for label, texts in zip(_NESTED, zip(*cells, strict=True), strict=True)),
+        *((Cell(name), *(_ratio(row.ratios[place]) for row in rows)) for place, name in enumerate(_RATIOS)),
         (Cell("R×S"), *(Cell(row.approximation) for row in rows)),
     ]
     return Table(columns, lines)
 
 
-def _ratio(row: Row) -> Cell:
+def _ratio(ratio: Fraction | None) -> Cell:
     """Green where the separable form is the cheaper one, red where it costs more."""
-    if row.ratio is None:
-        return Cell("")
-    return Cell(times(row.ratio), tone_of(row.ratio))
+    return Cell("") if ratio is None else Cell(times(ratio), tone_of(ratio))
 
 
 def tone_of(ratio: float | Fraction) -> Tone:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from dsconv_cli.data import csv_text, json_line
 from dsconv_cli.gates import Failure
 from dsconv_cli.keys import Value
-from dsconv_cli.report.github import annotation
-from dsconv_cli.report.page import Page, Report, View
+from dsconv_cli.report.page import PLAIN, Page, Report, View
 
 Command = Literal["compare", "sweep", "model", "doctor"]
 
@@ -20,8 +17,7 @@ _EVERYWHERE: Final[tuple[Command, ...]] = ("compare", "sweep", "model", "doctor"
 _SVG_PNG: Final = (".svg", ".png")
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(NamedTuple):
     """A format of some commands: the `part` of a report that it shows, and the function from that part to text.
 
     `endings` are those of files that mean it, if their names begin with `stem`. A picture is drawn as one of `kinds`,
@@ -43,7 +39,7 @@ class Format:
         """Whether the name of a file says so."""
         return path.suffix.lower() in self.endings and path.name.lower().startswith(self.stem)
 
-    def content(self, report: Report, view: View = View(), kind: str = "") -> str | bytes:  # noqa: B008
+    def content(self, report: Report, view: View = PLAIN, kind: str = "") -> str | bytes:
         """What stdout or a file gets; a picture as `kind`."""
         part = getattr(report, self.part)
         if self.text is None:
@@ -70,6 +66,8 @@ def _svg(page: Page, _: View) -> str:
 
 
 def _json(document: Any, _: View) -> str:
+    import json
+
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 
@@ -82,6 +80,8 @@ def _csv(rows: Iterable[Iterable[Value]], _: View) -> str:
 
 
 def _github(failures: Iterable[Failure], _: View) -> str:
+    from dsconv_cli.report.github import annotation
+
     return "".join(map(annotation, failures))
 
 

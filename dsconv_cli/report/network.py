@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -13,8 +12,7 @@ from dsconv_cli.keys import Value
 from dsconv_cli.layer.reading import COLUMNS, columns
 from dsconv_cli.model.keys import KEYS, LAYER_KEYS, layers_of
 from dsconv_cli.model.result import BeforeAfter, Layer, ModelResult
-from dsconv_cli.model.tree import Line as TreeLine
-from dsconv_cli.model.tree import hidden, top_lines, tree_lines
+from dsconv_cli.model.tree import Branch, branches, hidden, largest
 from dsconv_cli.numbers import by, exact, percent, scaled, seconds, times
 from dsconv_cli.report.page import Cell, Column, Item, Items, Layouts, Line, Page, Report, Table, Tone, report_of
 
@@ -62,7 +60,7 @@ SCREENFUL: Final = Levels()
 def report(result: ModelResult, levels: Levels = SCREENFUL) -> Report:
     """The result for every format. JSON and CSV have every layer, however much the page shows."""
     one = report_of(KEYS, result, partial(page, result, levels), partial(_picture, result, levels))
-    return replace(one, rows=partial(_rows, result))
+    return one._replace(rows=partial(_rows, result))
 
 
 def _rows(result: ModelResult) -> Iterator[Iterable[Value]]:
@@ -71,8 +69,12 @@ def _rows(result: ModelResult) -> Iterator[Iterable[Value]]:
 
 
 def layers_file(result: ModelResult, ending: str) -> str:
-    """The eligible layers in the form that `sweep --from` reads: CSV, or JSON Lines where `ending` is .jsonl."""
-    rows = [{"name": layer.name, **columns(layer.spec)} for layer in result.eligible if layer.spec is not None]
+    """The eligible layers in the form that `sweep --from` reads: CSV, or JSON Lines where `ending` is .jsonl.
+
+    A layer that is called with inputs of several sizes has a row for each.
+    """
+    each = ((layer.name, spec) for layer in result.eligible for spec in dict.fromkeys((layer.spec, *layer.further)))
+    rows = [{"name": name, **columns(spec)} for name, spec in each if spec is not None]
     if ending == ".jsonl":
         return "".join(map(json_line, rows))
     return csv_text([("name", *COLUMNS), *(row.values() for row in rows)])
@@ -80,12 +82,12 @@ def layers_file(result: ModelResult, ending: str) -> str:
 
 def page(result: ModelResult, levels: Levels = SCREENFUL) -> Page:
     """Title, layers, totals, and what was replaced."""
-    lines = top_lines(result, levels.top) if levels.top is not None else tree_lines(result, levels.depth)
-    note = "" if levels.top is not None else _hidden_note(result, lines)
+    shown = largest(result, levels.top) if levels.top is not None else branches(result, levels.depth)
+    note = "" if levels.top is not None else _hidden_note(result, shown)
     return Page(
         (
             (Line(title(result), "strong"), Line(shapes(result)), Line(_counted_by(result), "dim")),
-            (_layers(result, lines), *([Line(note, "dim")] if note else [])),
+            (_layers(result, shown), *([Line(note, "dim")] if note else [])),
             (_totals(result),),
             (*map(Line, _summary(result)), *_time(result), Line(UNITS_NOTE, "dim")),
         ),
@@ -93,8 +95,8 @@ def page(result: ModelResult, levels: Levels = SCREENFUL) -> Page:
     )
 
 
-def _layers(result: ModelResult, lines: Sequence[TreeLine]) -> Layouts:
-    rows = [_cells(result, line) for line in lines]
+def _layers(result: ModelResult, shown: Sequence[Branch]) -> Layouts:
+    rows = [_cells(result, branch) for branch in shown]
     # A column in which nothing stands is left out: times that were not measured, ratios where nothing is eligible.
     filled = [name for name in _COLUMNS if any(row[name].text for row in rows)]
 
@@ -106,26 +108,26 @@ def _layers(result: ModelResult, lines: Sequence[TreeLine]) -> Layouts:
     return Layouts(table(_FLOWING), tuple(map(table, _LAYOUTS)))
 
 
-def _cells(result: ModelResult, line: TreeLine) -> dict[str, Cell]:
+def _cells(result: ModelResult, branch: Branch) -> dict[str, Cell]:
     """The cells of one line, by column."""
-    layer = line.layer
+    layer = branch.layer
     # An eligible layer shows what it would gain, replaced or not.
-    ratio = layer.ratio if layer is not None and layer.eligible else line.ratio
-    note = _group_note(line) if layer is None else _layer_note(layer)
+    ratio = layer.ratio if layer is not None and layer.eligible else branch.ratio
+    note = _group_note(branch) if layer is None else _layer_note(layer)
     tone: Tone = "strong" if layer is None else "plain"
     texts = {
-        "layer": "  " * line.level + line.label,
-        "type": _many(len(line.members), "layer") if layer is None else _type(layer),
+        "layer": "  " * branch.level + branch.label,
+        "type": _many(len(branch.members), "layer") if layer is None else _type(layer),
         "weight": by(*layer.weight) if layer is not None and layer.weight else "",
         "output": by(*layer.outputs) if layer is not None and layer.outputs else "",
-        "params": exact(line.params),
-        "params_scaled": scaled(line.params),
-        "macs": exact(line.macs),
-        "macs_scaled": scaled(line.macs),
-        "share": f"{line.macs / result.macs.before if result.macs.before else 0.0:.2%}",
-        "after": exact(line.macs_after),
-        "after_scaled": scaled(line.macs_after),
-        "time": _gain(line),
+        "params": exact(branch.params),
+        "params_scaled": scaled(branch.params),
+        "macs": exact(branch.macs),
+        "macs_scaled": scaled(branch.macs),
+        "share": f"{branch.macs / result.macs.before if result.macs.before else 0.0:.2%}",
+        "after": exact(branch.macs_after),
+        "after_scaled": scaled(branch.macs_after),
+        "time": _gain(branch),
     }
     gain = Cell("" if ratio is None else times(ratio), "good" if note.tone == "good" else "dim")
     return {**{name: Cell(text, tone) for name, text in texts.items()}, "ratio": gain, "replaced": note}
@@ -143,19 +145,19 @@ def _layer_note(layer: Layer) -> Cell:
     return Cell(f"no: {layer.reason}" if layer.reason else "", "dim")
 
 
-def _group_note(line: TreeLine) -> Cell:
-    told = f"{line.replaced} of {line.convolutions}" if line.convolutions else ""
-    return Cell(told, "good" if line.replaced else "dim")
+def _group_note(branch: Branch) -> Cell:
+    told = f"{branch.replaced} of {branch.convolutions}" if branch.convolutions else ""
+    return Cell(told, "good" if branch.replaced else "dim")
 
 
-def _gain(line: TreeLine) -> str:
+def _gain(branch: Branch) -> str:
     """The ratio of a layer's measured times; of a module, that of the sums over what is replaced in it."""
-    if line.layer is not None:
-        return "" if line.layer.time is None else times(line.layer.time.speedup.value)
+    if branch.layer is not None:
+        return "" if branch.layer.time is None else times(branch.layer.time.speedup.value)
     # A layer that is called again with another size was timed with its first only.
-    timed = [(one.calls, one.time) for one in line.members if one.replaced and len({one.spec, *one.further}) == 1]
+    timed = [(one.calls, one.time) for one in branch.members if one.replaced and len({one.spec, *one.further}) == 1]
     measured = [(calls, time) for calls, time in timed if time is not None]
-    if not measured or len(measured) < line.replaced:
+    if not measured or len(measured) < branch.replaced:
         return ""
     before = sum(calls * time.ordinary_s for calls, time in measured)
     return times(before / sum(calls * time.separable_s for calls, time in measured))
@@ -215,7 +217,7 @@ def _summary(result: ModelResult) -> list[str]:
     return said
 
 
-def _hidden_note(result: ModelResult, shown: Sequence[TreeLine]) -> str:
+def _hidden_note(result: ModelResult, shown: Sequence[Branch]) -> str:
     """That layers are summed up, and how to see them."""
     count = hidden(shown)
     if not count:

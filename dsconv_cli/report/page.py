@@ -1,13 +1,14 @@
 """What a result says to people, before any layout: lines, lists and tables, in sections. Plain values.
 
+Named tuples: making a frozen dataclass takes eight times as long, and all of them are made before the first figure.
+
 A command has a function from its result to a `Page`; a format lays out any page and knows no command.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from dsconv_cli.gates import Failure
 from dsconv_cli.keys import Keys, Result, Value
@@ -16,8 +17,7 @@ from dsconv_cli.keys import Keys, Result, Value
 Tone = Literal["plain", "strong", "lead", "good", "bad", "doubt", "dim"]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line of text, as long as it likes: who lays it out wraps it."""
 
     text: str
@@ -39,23 +39,20 @@ class Item(NamedTuple):
     more: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Items:
+class Items(NamedTuple):
     """A list. `bullet` stands before points that have no mark of their own."""
 
     items: tuple[Item, ...]
     bullet: str = "- "
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """Names and what is said of them, one below the other."""
 
     facts: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """A column of a table. Numbers stand to the right, words to the `left`.
 
     What `folds` may be wrapped where there is no other way. `name` marks names from elsewhere, such as layers': a
@@ -68,8 +65,7 @@ class Column:
     name: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """A table. `rule` is what stands under the headings: one line, one for each column, or nothing.
 
     `labelled`: the first cell says what a row is.
@@ -81,8 +77,7 @@ class Table:
     labelled: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Layouts:
+class Layouts(NamedTuple):
     """The same figures as several tables. Where width is limited, the first of `tables` that fits is shown.
 
     `flowing` is for a format that knows no width.
@@ -95,8 +90,7 @@ class Layouts:
 Block = Line | Items | Facts | Table | Layouts
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """Sections of blocks: the output of `command`.
 
     Where nothing limits the width, text is wrapped at `reading_width` columns.
@@ -107,8 +101,7 @@ class Page:
     reading_width: int = 80
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """What shows a page: how many columns it has (None: as many as it takes), Unicode, colours."""
 
     width: int | None = None
@@ -116,8 +109,11 @@ class View:
     color: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+#: A file.
+PLAIN: Final = View()
+
+
+class Report(NamedTuple):
     """A result as the formats take it, each part made when one asks for it.
 
     `document` is the JSON value, `rows` are those of CSV, the header first; `picture` draws the result in a kind such

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from dsconv_cli.comparison.keys import NAMED_KEYS, RATIOS
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.data import bare
 from dsconv_cli.layer.fields import FIELDS
+from dsconv_cli.layer.metrics import METRICS
 from dsconv_cli.layer.reading import SIZES, as_text
 from dsconv_cli.numbers import significant, times
 from dsconv_cli.report import page
@@ -16,8 +18,8 @@ from dsconv_cli.report.compare import UNITS_NOTE, tone_of
 from dsconv_cli.report.layer import biases
 from dsconv_cli.report.page import Cell, Line, Page, Table
 
-#: Ratios are told from each other by one word, for a table is narrow.
-_RATIO_TITLES: Final = {"params.ratio": "params", "macs.ratio": "MACs", "traffic.ratio": "traffic"}
+#: Cells are kept until the last row is there, and most of them are one of a few.
+_shared: Final = lru_cache(4096)(Cell)
 
 _NOTE: Final = f"Ratios are ordinary ÷ separable. {UNITS_NOTE}"
 
@@ -36,7 +38,7 @@ def default_columns(varying: Collection[str], *, named: bool, timed: bool) -> tu
     Layers that have names begin with them; of one layer alone its sizes are shown.
     """
     spec = [_spec_column(name) for name in FIELDS if name in (varying or SIZES)]
-    ratios = (Column(title, _ratio(key, times)) for key, title in _RATIO_TITLES.items())
+    ratios = (Column(one.narrow_label, _ratio(f"{one.name}.ratio", times)) for one in METRICS.values())
     return (*([_NAME] if named else []), *spec, *ratios, _KERNEL, *(_TIME if timed else ()))
 
 
@@ -49,7 +51,7 @@ def key_columns(keys: Sequence[str]) -> tuple[Column, ...]:
 
 def cells(columns: Sequence[Column], one: Comparison) -> tuple[Cell, ...]:
     """One row."""
-    return tuple(column.cell(one) for column in columns)
+    return tuple(_shared(*column.cell(one)) for column in columns)
 
 
 def table(columns: Sequence[Column], rows: Sequence[tuple[Cell, ...]], title: str) -> Page:

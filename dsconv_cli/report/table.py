@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import zip_longest
-from typing import Final
+from operator import gt
+from typing import Final, NamedTuple
 from unicodedata import east_asian_width
 
 from dsconv_cli.numbers import ascii_text
@@ -48,8 +48,7 @@ def _columns(text: str, unicode: bool) -> str:
     return "".join(sign + _FILLER if east_asian_width(sign) in "WF" else sign for sign in text)
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
+class _Layout(NamedTuple):
     """The blocks of a page as lines. `width` is that of text; tables are limited only where the view is."""
 
     view: View
@@ -127,21 +126,25 @@ class _Layout:
     def _row(self, table: Table, widths: Sequence[int], row: Sequence[Cell]) -> Iterator[str]:
         """The lines of one row: one, unless a cell is folded."""
         texts = [self._sign(cell.text) for cell in row]
-        if all(len(text) <= width for text, width in zip(texts, widths, strict=True)):
-            yield self._aligned(table, widths, row, texts)
-            return
-        folded = [_wrapped(text, width) for text, width in zip(texts, widths, strict=True)]
-        for line in zip_longest(*folded, fillvalue=""):
+        if any(map(gt, map(len, texts), widths)):
+            folded = [_wrapped(text, width) for text, width in zip(texts, widths, strict=True)]
+            lines = list(zip_longest(*folded, fillvalue=""))
+        else:
+            lines = [tuple(texts)]
+        for line in lines:
             yield self._aligned(table, widths, row, line)
 
     def _aligned(self, table: Table, widths: Sequence[int], row: Sequence[Cell], texts: Sequence[str]) -> str:
-        last = max((place for place, text in enumerate(texts) if text), default=-1)
-        parts = []
-        for place, (column, width, cell, text) in enumerate(zip(table.columns, widths, row, texts, strict=True)):
-            if place > last:
-                break
-            aligned = text.rjust(width) if not column.left else text if place == last else text.ljust(width)
-            parts.append(self._paint(aligned, cell.tone))
+        last = len(texts) - 1
+        while last > 0 and not texts[last]:
+            last -= 1
+        parts = [
+            text.rjust(width) if not column.left else text.ljust(width) if place < last else text
+            for place, (text, width, column) in enumerate(zip(texts, widths, table.columns, strict=True))
+            if place <= last
+        ]
+        if self.view.color:
+            parts = [self._paint(part, cell.tone) for part, cell in zip(parts, row, strict=False)]
         return _GAP.join(parts)
 
     def _list(self, table: Table) -> Iterator[str]:

@@ -120,6 +120,9 @@ def parse_axis(name: str, text: str, label: str) -> Axis:
     Items stand between commas: one value, START:STOP, START:STOP:STEP, or START:STOP:*FACTOR. STOP belongs to the
     range where a step lands on it. Stride, dilation and padding take HEIGHTxWIDTH, for their comma is taken.
 
+    >>> list(parse_axis("k", "1,3,8:32:*2", "--k"))
+    [1, 3, 8, 16, 32]
+
     Raises:
         DsconvError: an item is empty or no value, a range is reversed or never ends, or a value is there twice.
     """

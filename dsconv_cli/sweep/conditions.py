@@ -72,6 +72,9 @@ class Condition:
 def parse_where(*texts: str) -> Condition:
     """The condition that all of `texts` hold.
 
+    >>> parse_where("macs.ratio < 6 and k >= 64").keys
+    ('macs.ratio', 'spec.k')
+
     Raises:
         DsconvError: a text is no condition; the message says where.
     """

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache
 from types import MappingProxyType
 from typing import IO, Any, Final, NamedTuple
 
@@ -71,7 +72,8 @@ def _csv_records(stream: IO[str], source: str) -> Iterator[Record | None]:
             continue
         where = f"{source} line {reader.line_num}"
         if not columns:
-            columns = _columns(cells, where)
+            with _at(where):
+                columns = _columns(tuple(cells))
         elif len(cells) != len(columns):
             raise DsconvError(f"{where} has {len(cells)} cells, and the header has {len(columns)}")
         else:
@@ -107,7 +109,15 @@ def _whole_document(stream: IO[str], source: str) -> Iterator[Record | None]:
 
 
 def _parsed(text: str, where: str) -> Any:
-    return json.loads(text, object_pairs_hook=partial(_object, where), parse_int=_int)
+    with _at(where):
+        return _DECODER.decode(text)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        _refuse_twice(key for key, _ in pairs)
+    return found
 
 
 def _int(digits: str) -> int | str:
@@ -115,9 +125,16 @@ def _int(digits: str) -> int | str:
     return int(digits) if len(digits) < _MOST_DIGITS else digits
 
 
-def _object(where: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    _refuse_twice([key for key, _ in pairs], where)
-    return dict(pairs)
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_int=_int)
+
+
+@contextmanager
+def _at(where: str) -> Iterator[None]:
+    """Errors begin with the place that they are about."""
+    try:
+        yield
+    except DsconvError as error:
+        raise DsconvError(f"{where}: {error}") from None
 
 
 def _layers_of(document: Any) -> list[Any]:
@@ -133,7 +150,8 @@ def _json_record(document: Any, line: int, where: str) -> Record | None:
     if not isinstance(document, dict):
         raise DsconvError(f'{where}: a layer is an object such as {{"k": 64, "c": 32}}, not {quoted(document)}')
     flat = dict(_flat(document))
-    columns = _columns(flat, where, sections=True)
+    with _at(where):
+        columns = _columns(tuple(flat), sections=True)
     cells = zip(columns, flat.values(), strict=True)
     return _record({column: value for column, value in cells if column and value is not None}, line, where)
 
@@ -151,25 +169,24 @@ def _flat(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
                 yield f"spec.{inner}", one
 
 
-def _columns(texts: Collection[str], where: str, *, sections: bool = False) -> list[str]:
+# Row after row has the same.
+@lru_cache(64)
+def _columns(texts: tuple[str, ...], *, sections: bool = False) -> tuple[str, ...]:
     """What each column sets; "" for one of dsconv's own results, which sets nothing.
 
     Raises:
         DsconvError: a column is neither, or one is there twice.
     """
-    given = {text: _column(text) for text in texts}
+    given = [_column(text) for text in texts]
+    results = _RESULTS | _SECTIONS if sections else _RESULTS
     # Where dsconv tells of a network, it tells more of each layer than of a layer alone.
-    of_network = "eligible" in given.values()
-    found = []
-    for text in texts:
-        column = given[text]
-        if column not in _COLUMNS and column not in _BESIDE:
-            known = column in _RESULTS or (sections and column in _SECTIONS)
-            if not known and (not of_network or column.startswith("spec.")):
-                raise DsconvError(f"{where}: unknown column {quoted(text.strip())}; columns are {', '.join(_COLUMNS)}")
-            column = ""
-        found.append(column)
-    _refuse_twice([column for column in found if column], where)
+    of_network = "eligible" in given
+    for text, column in zip(texts, given, strict=True):
+        known = column in _COLUMNS or column in _BESIDE or column in results
+        if not known and (not of_network or column.startswith("spec.")):
+            raise DsconvError(f"unknown column {quoted(text.strip())}; columns are {', '.join(_COLUMNS)}")
+    found = tuple(column if column in _COLUMNS or column in _BESIDE else "" for column in given)
+    _refuse_twice([column for column in found if column])
     return found
 
 
@@ -182,12 +199,12 @@ def _column(text: str) -> str:
     return name if name in _COLUMNS else column
 
 
-def _refuse_twice(names: Sequence[str], where: str) -> None:
+def _refuse_twice(names: Iterable[str]) -> None:
     """Two values for one argument: which one is meant cannot be known."""
     met: set[str] = set()
     for name in names:
         if name in met:
-            raise DsconvError(f"{where}: {printable(name)} is there twice")
+            raise DsconvError(f"{printable(name)} is there twice")
         met.add(name)
 
 

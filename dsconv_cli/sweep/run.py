@@ -1,9 +1,4 @@
-"""A sweep from its source to its rows: which layers, and what is counted and timed of them.
-
-sweep = Sweep(parse_source({"k": "16:512:*2", "c": "32"}), profiler="none")
-for one in sweep.rows():
-print(one.spec.k, float(one.cost.macs.ratio))
-"""
+"""A sweep from its source to its rows: which layers, and what is counted and timed of them."""
 
 from __future__ import annotations
 

@@ -52,6 +52,9 @@ class Zips:
 def parse_zips(texts: Sequence[str], given: Collection[str] = ()) -> Zips:
     """`["c=k/2", "h,w"]` as ties and steps; `given` are the names that have values of their own.
 
+    >>> [str(tie) for tie in parse_zips(["c = k/2"]).ties]
+    ['c=k/2']
+
     Raises:
         DsconvError: a text is neither, names what is no number of a layer, or contradicts another or what is given.
     """

@@ -118,6 +118,11 @@ class Timing:
     which is faster than a large copy where that much fits a cache. `disturbed` is the fraction of samples that took
     more than half as long again as the median of their kind in their process, `stolen` the fraction of the time
     in which the threads that were timed were not running. `seconds` is the wall time that it all took.
+
+    >>> from dsconv_cli import ConvSpec, TimingSettings, time_layer
+    >>> timing = time_layer(ConvSpec(k=16, c=16, h=8, w=8), TimingSettings(budget_s=20))
+    >>> timing.verdict in ("faster", "slower", "no detectable difference"), timing.device, timing.threads
+    (True, 'cpu', 1)
     """
 
     ordinary_s: float

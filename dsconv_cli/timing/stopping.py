@@ -16,8 +16,8 @@ from dsconv_cli.timing.verdict import ENOUGH_PROCESSES, typical_ratios, wander
 from dsconv_cli.timing.worker.answers import Sample
 from dsconv_cli.timing.worker.sampling import Schedule
 
-#: Where what is left of an interval that more processes would narrow is no more than this part of what they would
-#: not, the machine's wander from minute to minute, measuring ends: twice the time would make it 6 % narrower.
+#: Where the machine's wander from minute to minute alone makes the interval wider than was asked for, measuring ends
+#: when what more processes would narrow is no more than this part of it: twice the time would make it 6 % narrower.
 WORTHWHILE: Final = 0.5
 #: More processes than this narrow nothing: what they then disagree about is the machine's drift.
 MOST_PROCESSES: Final = 180
@@ -33,7 +33,7 @@ _FEWEST_CALLS: Final = 2 * MIN_PROCESSES
 
 def schedule(budget_s: float) -> Schedule:
     """How long one process samples: short, since it is processes that differ, but not below a few rounds."""
-    return Schedule(seconds=min(0.25, max(0.04, budget_s / 60)))
+    return Schedule(seconds=min(0.2, max(0.04, budget_s / 60)))
 
 
 def wants_more(
@@ -47,7 +47,9 @@ def wants_more(
     if len(samples) < ENOUGH_PROCESSES:
         return True
     scatter, drift = half_width(typical_ratios(samples)), normal(LEVEL) * wander(samples)
-    return math.expm1(math.hypot(scatter, drift)) > settings.precision and scatter > WORTHWHILE * drift
+    if math.expm1(drift) < settings.precision:
+        return math.expm1(math.hypot(scatter, drift)) > settings.precision
+    return scatter > WORTHWHILE * drift
 
 
 def bytes_needed(spec: ConvSpec, chain: int = 1) -> int:

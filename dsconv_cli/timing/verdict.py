@@ -35,8 +35,8 @@ LEAST_KEPT: Final = 5
 DRIFT: Final = 0.01
 #: Typical ratios drift further where more disturbs: by these shares of what disturbance does to the ratio, and to the
 #: times, in this very measurement. In another minute there is more of it or less.
-OF_THE_RATIO: Final = 1 / 4
-OF_THE_TIMES: Final = 1 / 8
+OF_THE_RATIO: Final = 1 / 5
+OF_THE_TIMES: Final = 1 / 10
 #: A longer budget is not advised beyond this many seconds.
 _LONGEST_BUDGET_S: Final = 600.0
 

@@ -5,6 +5,8 @@ Each stands for a kind that public bug reports and libraries of networks showed.
 
 from __future__ import annotations
 
+import contextlib
+
 import torch
 from torch import nn
 from torch.ao.nn import quantized
@@ -322,6 +324,24 @@ class MakesAModule(nn.Module):
 
     def forward(self, x):
         return nn.Conv2d(8, 4, 3, device=x.device)(self.stem(x))
+
+
+class Attempt(nn.Conv2d):
+    def forward(self, x):
+        super().forward(x)
+        raise ValueError("not today")
+
+
+class CatchesAFailure(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attempt = Attempt(3, 8, 3, padding=1)
+        self.rest = nn.Conv2d(3, 8, 3, padding=1)
+
+    def forward(self, x):
+        with contextlib.suppress(ValueError):
+            self.attempt(x)
+        return self.rest(x)
 
 
 calls = []

@@ -8,9 +8,12 @@ has its list; the others are sympy's own arithmetic, which `srepr` spells out).
 from __future__ import annotations
 
 import ast
+import math
+import operator
 import re
 from collections.abc import Callable, Mapping
-from typing import Final
+from functools import reduce
+from typing import Final, NamedTuple, NoReturn
 
 from dsconv_cli.model.exported.checks import RefusedError, Value, refuse
 
@@ -22,11 +25,12 @@ _FUNCTIONS: Final = frozenset(
         *("FloorDiv", "ModularIndexing", "Where", "PythonMod", "Mod", "CleanDiv", "CeilDiv", "CeilToInt", "FloorToInt"),
         *("FloatTrueDiv", "IntTrueDiv", "IsNonOverlappingAndDenseIndicator", "TruncToFloat", "TruncToInt"),
         *("RoundToInt", "RoundDecimal", "ToFloat", "Identity", "Abs", "floor", "ceiling", "Integer", "Rational"),
-        *("Max", "Min", "Add", "And", "Or", "Not", "Eq", "Ne", "Lt", "Le", "Gt", "Ge", "Equality", "Unequality"),
+        *("Max", "Min", "And", "Or", "Not", "Eq", "Ne", "Lt", "Le", "Gt", "Ge", "Equality", "Unequality"),
         *("StrictLessThan", "LessThan", "StrictGreaterThan", "GreaterThan", "Piecewise", "ExprCondPair"),
         *(f"OpaqueUnaryFn_{name}" for name in ("sqrt", "exp", "log", "log2", "cos", "sin", "tan", "tanh")),
     }
 )
+_SUMS: Final = frozenset({"Add"})
 _PRODUCTS: Final = frozenset({"Mul"})
 _POWERS: Final = frozenset({"Pow", "PowByNatural", "FloatPow", "LShift", "RShift"})
 _CONSTANTS: Final = frozenset({"oo", "zoo", "nan", "int_oo", "inf", "true", "false"})
@@ -48,6 +52,7 @@ _GUARD_FUNCTIONS: Final = frozenset(
 
 #: Twenty factors of 64 bits; no tensor has that many dimensions.
 _MOST_BITS: Final = 20 * 64
+_MOST_TERMS: Final = 1000
 _MOST_POWER: Final = 64
 _DEEPEST: Final = 100
 
@@ -66,17 +71,29 @@ def _checked(value: Value, characters: re.Pattern[str], leaf: Callable[[ast.expr
     if not isinstance(value, str) or not characters.fullmatch(value):
         refuse(value, "size expression")
     try:
-        _Bits(value, leaf).of(ast.parse(value, mode="eval").body)
+        _Walker(value, leaf).of(ast.parse(value, mode="eval").body)
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         refuse(value, "size expression")
     return value
 
 
-class _Bits:
-    """Walks an expression of the grammar and says how many bits its value can have at most.
+class _Extent(NamedTuple):
+    """The most that an expression can become: bits of its value, and terms once its products are multiplied out."""
 
-    So that a power of a power, which is short to write, is not left to sympy. `leaf` knows what is particular to sizes
-    or to guards.
+    bits: int
+    terms: int = 1
+
+    def __mul__(self, other: _Extent) -> _Extent:  # type: ignore[override]
+        return _Extent(self.bits + other.bits, self.terms * other.terms)
+
+
+_LEAF: Final = _Extent(64)
+
+
+class _Walker:
+    """Walks an expression of the grammar and says how large it can become, so that sympy need not find out.
+
+    `leaf` knows what is particular to sizes or to guards.
     """
 
     def __init__(self, text: str, leaf: Callable[[ast.expr], bool]) -> None:
@@ -84,78 +101,83 @@ class _Bits:
         self._leaf = leaf
         self._depth = 0
 
-    def of(self, node: ast.expr) -> int:
-        """The bits of a value of `node`.
+    def of(self, node: ast.expr) -> _Extent:
+        """The extent of `node`.
 
         Raises:
-            RefusedError: it is not of the grammar, too deep, or its value too large.
+            RefusedError: it is not of the grammar, too deep or too large.
         """
         self._depth += 1
-        bits = 64 if self._leaf(node) else _RULES.get(type(node), _Bits._unknown)(self, node)
-        self._depth -= 1
-        if bits > _MOST_BITS or self._depth > _DEEPEST:
+        extent = _LEAF if self._leaf(node) else _RULES.get(type(node), _Walker._unknown)(self, node)
+        if extent.bits > _MOST_BITS or extent.terms > _MOST_TERMS or self._depth > _DEEPEST:
             raise RefusedError(f"the size expression {self._text!r} is larger than any size")
-        return bits
+        self._depth -= 1
+        return extent
 
-    def _unknown(self, node: ast.expr) -> int:
+    def _unknown(self, node: ast.expr) -> NoReturn:
         raise RefusedError(f"{ast.unparse(node)!r} in {self._text!r} is neither integer, symbol nor arithmetic")
 
-    def _constant(self, node: ast.Constant) -> int:
+    def _constant(self, node: ast.Constant) -> _Extent:
         if isinstance(node.value, bool | float) or node.value is None:
-            return 64
-        return node.value.bit_length() if isinstance(node.value, int) else self._unknown(node)
+            return _LEAF
+        return _Extent(node.value.bit_length()) if isinstance(node.value, int) else self._unknown(node)
 
-    def _name(self, node: ast.Name) -> int:
-        return 64 if node.id in _CONSTANTS or re.fullmatch(SYMBOL, node.id) else self._unknown(node)
+    def _name(self, node: ast.Name) -> _Extent:
+        return _LEAF if node.id in _CONSTANTS or re.fullmatch(SYMBOL, node.id) else self._unknown(node)
 
-    def _unary(self, node: ast.UnaryOp) -> int:
+    def _unary(self, node: ast.UnaryOp) -> _Extent:
         return self.of(node.operand)
 
-    def _binary(self, node: ast.BinOp) -> int:
+    def _binary(self, node: ast.BinOp) -> _Extent:
         if isinstance(node.op, ast.Pow | ast.LShift | ast.RShift):
             return self._power([node.left, node.right], node)
-        left, right = self.of(node.left), self.of(node.right)
         if isinstance(node.op, ast.Mult):
-            return left + right
-        return max(left, right) + 1 if isinstance(node.op, _ARITHMETIC) else self._unknown(node)
+            return self.of(node.left) * self.of(node.right)
+        return self._sum([node.left, node.right]) if isinstance(node.op, _ARITHMETIC) else self._unknown(node)
 
-    def _compare(self, node: ast.Compare) -> int:
-        if not all(isinstance(one, _COMPARISONS) for one in node.ops):
-            self._unknown(node)
-        return max(map(self.of, [node.left, *node.comparators]))
+    def _compare(self, node: ast.Compare) -> _Extent:
+        known = all(isinstance(one, _COMPARISONS) for one in node.ops)
+        return self._sum([node.left, *node.comparators]) if known else self._unknown(node)
 
-    def _all(self, node: ast.BoolOp) -> int:
-        return max(map(self.of, node.values))
+    def _all(self, node: ast.BoolOp) -> _Extent:
+        return self._sum(node.values)
 
-    def _call(self, node: ast.Call) -> int:
+    def _call(self, node: ast.Call) -> _Extent:
         name = ast.unparse(node.func) if isinstance(node.func, ast.Name | ast.Attribute) else ""
         if node.keywords or not node.args or any(isinstance(one, ast.Starred) for one in node.args):
-            return self._unknown(node)
+            self._unknown(node)
         if name in _POWERS:
             return self._power(node.args, node)
         if name in _PRODUCTS:
-            return sum(map(self.of, node.args))
+            return reduce(operator.mul, map(self.of, node.args))
+        if name in _SUMS:
+            return self._sum(node.args)
         if name in _FUNCTIONS or (self._leaf is _input_question and name in _GUARD_FUNCTIONS):
-            return max(map(self.of, node.args)) + len(node.args)
+            # One term, whatever is inside.
+            return _Extent(self._sum(node.args).bits)
         return self._unknown(node)
 
-    def _power(self, parts: list[ast.expr], node: ast.expr) -> int:
-        if len(parts) != 2:
-            self._unknown(node)
-        exponent = _literal(parts[1])
+    def _sum(self, parts: list[ast.expr]) -> _Extent:
+        extents = [self.of(part) for part in parts]
+        return _Extent(max(one.bits for one in extents) + len(parts), sum(one.terms for one in extents))
+
+    def _power(self, parts: list[ast.expr], node: ast.expr) -> _Extent:
+        exponent = _literal(parts[1]) if len(parts) == 2 else None
         if exponent is None or abs(exponent) > _MOST_POWER:
-            return self._unknown(node)
-        return self.of(parts[0]) * max(1, int(abs(exponent)) + 1)
+            self._unknown(node)
+        factors = max(1, math.ceil(abs(exponent)))
+        base = self.of(parts[0])
+        return _Extent(base.bits * factors + _MOST_POWER, base.terms**factors)
 
 
-_RULES: Final[Mapping[type[ast.expr], Callable[..., int]]] = {
-    ast.Constant: _Bits._constant,  # noqa: SLF001
-    ast.Name: _Bits._name,  # noqa: SLF001
-    ast.UnaryOp: _Bits._unary,  # noqa: SLF001
-    ast.BinOp: _Bits._binary,  # noqa: SLF001
-    ast.Compare: _Bits._compare,  # noqa: SLF001
-    ast.BoolOp: _Bits._all,  # noqa: SLF001
-    ast.Call: _Bits._call,  # noqa: SLF001
+_RULES: Final[Mapping[type[ast.expr], Callable[..., _Extent]]] = {
+    ast.Constant: _Walker._constant,  # noqa: SLF001
+    ast.Name: _Walker._name,  # noqa: SLF001
+    ast.UnaryOp: _Walker._unary,  # noqa: SLF001
+    ast.BinOp: _Walker._binary,  # noqa: SLF001
+    ast.Compare: _Walker._compare,  # noqa: SLF001
+    ast.BoolOp: _Walker._all,  # noqa: SLF001
+    ast.Call: _Walker._call,  # noqa: SLF001
 }
 
 

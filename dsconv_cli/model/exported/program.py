@@ -9,6 +9,7 @@ import json
 import keyword
 from typing import Final
 
+from dsconv_cli.model.exported.callables import operator, small_power
 from dsconv_cli.model.exported.checks import (
     Check,
     RefusedError,
@@ -28,7 +29,6 @@ from dsconv_cli.model.exported.checks import (
     whole,
 )
 from dsconv_cli.model.exported.expressions import SYMBOL, expression, guard
-from dsconv_cli.model.exported.operators import operator, small_power
 
 _LONGEST: Final = 2000
 #: torch's containers without a class of someone's behind them.

@@ -136,6 +136,8 @@ def _saved(archive: Archive, name: str) -> bytes:
         found = read_saved(archive.read(name))
     except RefusedError as error:
         raise RefusedError(f"{name}: {error}") from None
+    except RecursionError:
+        raise RefusedError(f"{name}: nested deeper than any inputs") from None
     buffer = io.BytesIO()
     torch.save(found, buffer)
     return buffer.getvalue()

@@ -80,14 +80,18 @@ def read_saved(data: bytes) -> object:
         except Exception as error:  # noqa: BLE001  a pickle can be wrong in any way
             raise RefusedError(f"a damaged pickle ({type(error).__name__}: {error})") from None
         check_total(reader.views, sum(archive.sizes.values()))
-    return _plain(found)
+    # A pickle may hold a list many times over, or in itself. What was written down once is seen once for each byte.
+    return _Plain(len(code)).copy(found)
 
 
 def _check_opcodes(code: bytes) -> None:
     try:
-        for opcode, _, _ in pickletools.genops(code):
+        for opcode, argument, _ in pickletools.genops(code):
             if opcode.name not in _OPCODES:
                 raise pickled(opcode.name)
+            if opcode.name == "LONG_BINPUT" and (argument or 0) > len(code):
+                # Room is made for as many as that.
+                raise RefusedError("a pickle that remembers more than it holds")
     except ValueError as error:
         raise RefusedError(f"a damaged pickle ({error})") from None
 
@@ -153,14 +157,27 @@ def _parameter(tensor: torch.Tensor, requires_grad: bool, _hooks: object) -> nn.
     return nn.Parameter(tensor.detach(), bool(requires_grad))
 
 
-def _plain(found: object) -> object:
-    """`found` again, made of plain things only."""
-    if isinstance(found, dict):
-        return type(found)((_plain(key), _plain(value)) for key, value in found.items())
-    if isinstance(found, list):
-        return [_plain(one) for one in found]
-    if type(found) is tuple:
-        return tuple(_plain(one) for one in found)
-    if isinstance(found, _PLAIN):
-        return found
-    raise RefusedError(f"it holds a {type(found).__name__}, not only tensors, numbers and text")
+class _Plain:
+    """Copies what is made of plain things, up to a number of them."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    def copy(self, found: object) -> object:
+        """`found` again.
+
+        Raises:
+            RefusedError: there is something else in it, or more than there may be.
+        """
+        self._left -= 1
+        if self._left < 0:
+            raise RefusedError("a pickle that holds more than it has bytes")
+        if isinstance(found, dict):
+            return type(found)((self.copy(key), self.copy(value)) for key, value in found.items())
+        if isinstance(found, list):
+            return [self.copy(one) for one in found]
+        if type(found) is tuple:
+            return tuple(self.copy(one) for one in found)
+        if isinstance(found, _PLAIN):
+            return found
+        raise RefusedError(f"it holds a {type(found).__name__}, not only tensors, numbers and text")

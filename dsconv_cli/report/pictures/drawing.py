@@ -12,6 +12,7 @@ from dsconv_cli.comparison.keys import KEYS, RATIOS
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.fields import FIELDS, VALUED
+from dsconv_cli.layer.metrics import METRICS
 from dsconv_cli.layer.reading import as_text
 
 #: What an axis can be, with its label and unit.
@@ -19,11 +20,8 @@ AXES: Final[Mapping[str, str]] = MappingProxyType({name: FIELDS[name].label for 
 
 _Y_LABELS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "params.ratio": "parameters",
-        "macs.ratio": "MACs",
-        "traffic.ratio": "memory traffic",
-        "measured.params.ratio": "parameters, counted",
-        "measured.macs.ratio": "MACs, counted",
+        **{f"{one.name}.ratio": one.label for one in METRICS.values()},
+        **{f"measured.{one.name}.ratio": f"{one.label}, counted" for one in METRICS.values()},
         "time.speedup.value": "time",
     }
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ def image(figure: Figure, kind: str, **options: Any) -> bytes:
 
     out = io.BytesIO()
     # Text stays text in an SVG.
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "dsconv"}):
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "dsconv"}), warnings.catch_warnings():
+        # A name in signs that the font lacks is drawn with boxes, which is seen.
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         figure.savefig(out, format=kind, dpi=_DPI, metadata=_UNDATED.get(kind, {}), **options)
     return out.getvalue()

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dsconv_cli.model.result import Layer, ModelResult
-from dsconv_cli.model.tree import ROOT, Line, leaves, tree_lines
+from dsconv_cli.model.tree import ROOT, Branch, branches, leaves
 from dsconv_cli.numbers import scaled, times
 from dsconv_cli.report.network import shapes, title
 from dsconv_cli.report.pictures.image import image
+from dsconv_cli.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,20 +46,21 @@ def figure(result: ModelResult, depth: int | None = None) -> Figure:
     """A horizontal bar for each part of the network, in its order, split by where its MACs go."""
     from matplotlib.figure import Figure
 
-    bars = leaves(tree_lines(result, depth))
-    chart = Figure(figsize=(9, 1.8 + 0.26 * len(bars)), layout="constrained")
+    bars = leaves(branches(result, depth))
+    chart = Figure(figsize=(9, 2.1 + 0.26 * len(bars)), layout="constrained")
     axes = chart.subplots()
     _draw_bars(axes, bars)
     _label(axes, result, bars)
+    chart.legend(fontsize=8, frameon=False, loc="outside lower right", ncols=len(_STYLES))
     return chart
 
 
-def parts(line: Line) -> Parts:
-    """Where the MACs of `line` go."""
-    depthwise = sum(_half(layer, "depthwise") for layer in line.members if layer.replaced)
-    pointwise = sum(_half(layer, "pointwise") for layer in line.members if layer.replaced)
-    unchanged = sum(layer.macs for layer in line.members if not layer.replaced)
-    return Parts(unchanged, depthwise, pointwise, max(0, line.macs - unchanged - depthwise - pointwise))
+def parts(branch: Branch) -> Parts:
+    """Where the MACs of `branch` go."""
+    depthwise = sum(_half(layer, "depthwise") for layer in branch.members if layer.replaced)
+    pointwise = sum(_half(layer, "pointwise") for layer in branch.members if layer.replaced)
+    unchanged = sum(layer.macs for layer in branch.members if not layer.replaced)
+    return Parts(unchanged, depthwise, pointwise, max(0, branch.macs - unchanged - depthwise - pointwise))
 
 
 def _half(layer: Layer, half: str) -> int:
@@ -66,7 +68,7 @@ def _half(layer: Layer, half: str) -> int:
     return 0 if closed is None else int(getattr(closed.macs, half))
 
 
-def _draw_bars(axes: Axes, bars: Sequence[Line]) -> None:
+def _draw_bars(axes: Axes, bars: Sequence[Branch]) -> None:
     factor, _ = _unit(bars)
     split = [parts(line) for line in bars]
     starts = [0.0] * len(bars)
@@ -90,27 +92,30 @@ def _draw_bars(axes: Axes, bars: Sequence[Line]) -> None:
             )
 
 
-def _label(axes: Axes, result: ModelResult, bars: Sequence[Line]) -> None:
+def _label(axes: Axes, result: ModelResult, bars: Sequence[Branch]) -> None:
     axes.set_yticks(range(len(bars)), [_name(line) for line in bars], fontsize=8)
     axes.invert_yaxis()
-    axes.margins(x=0.1, y=0.01)
+    axes.margins(y=0.01)
+    # Room for the ratio beside the longest bar.
+    axes.set_xlim(0, 1.1 * (max(line.macs for line in bars) or 1) / _unit(bars)[0])
     axes.set_xlabel(f"{_unit(bars)[1]}MACs")
     axes.spines[["top", "right"]].set_visible(False)
     before, after = scaled(result.macs.before), scaled(result.macs.after)
-    axes.set_title(
-        f"{title(result)}: {before} → {after} MACs ({times(result.macs.ratio)})\n{shapes(result)}",
-        fontsize=9,
-        loc="left",
-    )
-    axes.legend(fontsize=8, frameon=False, loc="best")
+    gain = f"{before} → {after} MACs ({times(result.macs.ratio)})"
+    axes.set_title(f"{_plain(title(result))}: {gain}\n{_plain(shapes(result))}", fontsize=9, loc="left")
 
 
-def _name(line: Line) -> str:
-    count = "" if line.layer is not None else f" ({len(line.members)} layers)"
-    return f"{line.path or ROOT}{count}"
+def _name(branch: Branch) -> str:
+    count = "" if branch.layer is not None else f" ({len(branch.members)} layers)"
+    return f"{_plain(branch.path or ROOT)}{count}"
 
 
-def _unit(bars: Sequence[Line]) -> tuple[int, str]:
+def _plain(text: str) -> str:
+    """`text` in which matplotlib finds no formula and no line of its own."""
+    return printable(text).replace("$", r"\$")
+
+
+def _unit(bars: Sequence[Branch]) -> tuple[int, str]:
     largest = max(line.macs for line in bars)
     for factor, name in _SI:
         if largest >= factor:
