@@ -134,10 +134,9 @@ def cost_over_calls(specs: Sequence[ConvSpec]) -> Cost:
 
 
 def _figures(metric: Metric, forms: Iterable[tuple[Form, Iterable[ConvLayer]]], spec: ConvSpec) -> dict[str, int]:
-    size = spec.element_bytes if metric.in_bytes else 1
     figures: dict[str, int] = {}
     for form, operators in forms:
-        parts = {one.role: size * metric.of(one) for one in operators}
+        parts = {one.role: metric.of(one, spec.dtype) for one in operators}
         figures.update(parts)
         if form.name not in parts:
             figures[form.name] = metric.combine(parts.values())
