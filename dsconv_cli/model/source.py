@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,9 +14,9 @@ from torch.utils._pytree import tree_structure
 
 from dsconv_cli.errors import CannotMeasureError, DsconvError
 from dsconv_cli.model.copying import copy_module, left_as_it_was
-from dsconv_cli.model.exported.reading import load_program
 from dsconv_cli.model.foreign import blaming, describe, foreign
 from dsconv_cli.model.seeds import seeded
+from dsconv_cli.numbers import many
 
 
 class Source:
@@ -133,18 +132,6 @@ def from_exported(program: ExportedProgram, name: str) -> Source:
     return Source(name, module=module, example=program.example_inputs)
 
 
-def load_exported(path: Path) -> Source:
-    """The source for a `.pt2` file, of which nothing is run.
-
-    Raises:
-        DsconvError: no such file, or one that holds what is not understood; see `exported.reading`.
-        CannotMeasureError: torch cannot read it.
-    """
-    if not path.is_file():
-        raise DsconvError(f"no file {str(path)!r}")
-    return from_exported(load_program(path), str(path))
-
-
 def check_call(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
     """Find out whether `forward` takes that many inputs, before it runs.
 
@@ -161,29 +148,23 @@ def check_call(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, An
     try:
         signature.bind(*args, **kwargs)
     except TypeError as error:
-        given = len(args) + len(kwargs)
-        raise DsconvError(
-            f"the network takes {signature} and was given {given} input{'s' if given != 1 else ''}: {error}"
-        ) from None
+        given = many(len(args) + len(kwargs), "input")
+        raise DsconvError(f"the network takes {signature} and was given {given}: {error}") from None
 
 
 def _check_exported_call(module: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
     """An exported program takes the inputs it was exported with, and torch would print pages if given others."""
     expected = module.module_call_graph[0].signature.in_spec
     if tree_structure((args, dict(kwargs))) != expected:
-        count = expected.num_leaves
         raise DsconvError(
-            f"the program was exported with {count} input{'s' if count != 1 else ''}, not with these "
+            f"the program was exported with {many(expected.num_leaves, 'input')}, not with these "
             f"{len(args) + len(kwargs)}; without `inputs` it is run on inputs like those"
         )
 
 
 def first_dtype(module: nn.Module) -> torch.dtype:
     """The floating type that the network computes in: that of its first parameter."""
-    for tensor in module.parameters():
-        if tensor.dtype.is_floating_point:
-            return tensor.dtype
-    return torch.float32
+    return next((one.dtype for one in module.parameters() if one.dtype.is_floating_point), torch.float32)
 
 
 def a(noun: str) -> str:

@@ -16,11 +16,12 @@ from torch.export import ExportedProgram
 
 from dsconv_cli.counting.modules import torch_dtype
 from dsconv_cli.errors import DsconvError
+from dsconv_cli.model.exported.reading import load_program
 from dsconv_cli.model.foreign import blaming
 from dsconv_cli.model.inputs import Inputs, inputs_from, once
 from dsconv_cli.model.result import Recipe
 from dsconv_cli.model.seeds import seeded
-from dsconv_cli.model.source import Source, load_exported, source_of
+from dsconv_cli.model.source import Source, from_exported, source_of
 
 
 def load_target(
@@ -51,9 +52,7 @@ def load_target(
 def load(recipe: Recipe) -> tuple[Source, Inputs]:
     """The network that `recipe` tells how to make, and what it is called with. A file that holds both is run once.
 
-    Raises:
-        DsconvError: as for `load_target`; or nothing there, or no function, that gives the inputs.
-        CannotMeasureError: as for `load_target`.
+    Raises as `load_target` does, and where nothing, or no function, gives the inputs.
     """
     loaded: dict[str, ModuleType] = {}
     source = load_target(recipe.target, recipe.arguments, dtype=recipe.dtype, loaded=loaded)
@@ -79,7 +78,8 @@ def _inputs_by(text: str, loaded: dict[str, ModuleType]) -> Inputs:
 def _find(text: str, arguments: dict[str, object], loaded: dict[str, ModuleType]) -> Source:
     if text.endswith(".pt2"):
         _refuse_arguments(text, arguments)
-        return load_exported(Path(text))
+        path = _existing(text)
+        return from_exported(load_program(path), str(path))
     _check_colon(text, "TARGET must be package.module:factory, path/to/file.py:factory or a .pt2 file")
     module, place, name = _module(text, loaded)
     # A module may look its names up in a function of its own, and an object be a mock-up that answers to anything.
@@ -106,7 +106,7 @@ def _module(text: str, loaded: dict[str, ModuleType]) -> tuple[ModuleType, str, 
     """The module that `text` names before the colon, loaded unless it is, and both parts of the text."""
     place, _, name = text.rpartition(":")
     if place not in loaded:
-        loaded[place] = _from_file(Path(place)) if place.endswith(".py") else _from_package(place)
+        loaded[place] = _from_file(_existing(place)) if place.endswith(".py") else _from_package(place)
     return loaded[place], place, name
 
 
@@ -123,9 +123,14 @@ def _from_package(name: str) -> ModuleType:
             raise
 
 
-def _from_file(path: Path) -> ModuleType:
+def _existing(text: str) -> Path:
+    path = Path(text)
     if not path.is_file():
         raise DsconvError(f"no file {str(path)!r}")
+    return path
+
+
+def _from_file(path: Path) -> ModuleType:
     # A name of its own, so that a file called torch.py does not stand for torch.
     name = f"dsconv_target_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
