@@ -55,6 +55,13 @@ def test_traffic_can_grow():
     assert round(1 / traffic.ratio, 2) == Fraction(158, 100)
 
 
+def test_traffic_of_int8_has_biases_of_32_bits():
+    """By hand: 4·7·7 input, 6·7·7 output and 6·4·3·3 weights of one byte, 6 biases of four."""
+    traffic = cost(ConvSpec(6, 4, h=7, w=7, bias=True, dtype="int8")).traffic
+    assert traffic.ordinary == 196 + 294 + 216 + 24
+    assert traffic.separable == (196 + 196 + 36 + 16) + (196 + 294 + 24 + 24)
+
+
 @pytest.mark.parametrize(("dtype", "size"), [("float64", 8), ("float32", 4), ("bfloat16", 2), ("float16", 2)])
 def test_traffic_is_in_bytes_of_the_dtype(dtype, size):
     assert cost(ConvSpec(2, 2, 1, 1, 1, 1, dtype=dtype)).traffic.ordinary == size * (2 + 4 + 2)

@@ -136,7 +136,7 @@ class Cost:
 def cost(spec: ConvSpec) -> Cost:
     """The closed forms of `spec`."""
     operators = [one for form in FORMS.values() for one in form.operators(spec)]
-    return Cost({name: Counts(_figures(metric, operators, spec)) for name, metric in METRICS.items()})
+    return Cost({name: Counts(_figures(metric, operators, spec.dtype)) for name, metric in METRICS.items()})
 
 
 def cost_over_calls(specs: Sequence[ConvSpec]) -> Cost:
@@ -150,9 +150,8 @@ def cost_over_calls(specs: Sequence[ConvSpec]) -> Cost:
     return Cost({name: over_calls(name, metric) for name, metric in METRICS.items()})
 
 
-def _figures(metric: Metric, operators: Iterable[ConvLayer], spec: ConvSpec) -> dict[str, int]:
-    size = spec.element_bytes if metric.in_bytes else 1
-    figures = {one.role: size * metric.of(one) for one in operators}
+def _figures(metric: Metric, operators: Iterable[ConvLayer], dtype: str) -> dict[str, int]:
+    figures = {one.role: metric.of(one, dtype) for one in operators}
     for form in _COMBINED:
         figures[form.name] = metric.combine(map(figures.__getitem__, form.roles))
     return figures
