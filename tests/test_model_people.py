@@ -6,7 +6,6 @@ import importlib.util
 import json
 from pathlib import Path
 
-import jsonschema
 import pytest
 import torch
 from conftest import run_dsconv
@@ -256,13 +255,13 @@ def test_a_shared_head_is_replaced_at_once_and_summed_over_its_calls():
     assert result.macs.after == torch_macs(separate(people.SharedHead(), IMAGE), torch.zeros(IMAGE))
 
 
-def test_a_shared_head_in_the_document():
+def test_a_shared_head_in_the_document(valid):
     document = analyse(people.SharedHead(), IMAGE).to_dict()
     head = document["layers"][1]
     assert head["calls"] == 3
     assert head["macs"]["ordinary"] == head["counted"]["macs"] == 16 * 16 * 9 * (1024 + 256 + 64)
     assert head["spec"]["h"] == 32
-    jsonschema.Draft202012Validator(_schema()).validate(document)
+    valid(document)
 
 
 def test_a_shared_head_as_layers_for_sweep(here, tmp_path):
@@ -270,12 +269,6 @@ def test_a_shared_head_as_layers_for_sweep(here, tmp_path):
     assert here(f"{PEOPLE}:SharedHead", "--input", "1,3,32,32", "--layers", path, "--quiet")[0] == 0
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     assert [(row["name"], row["h"]) for row in rows] == [("stem", 32), ("head", 32), ("head", 16), ("head", 8)]
-
-
-def _schema():
-    from importlib.resources import files
-
-    return json.loads(files("dsconv_cli").joinpath("schema/dsconv-1.schema.json").read_text(encoding="utf-8"))
 
 
 # --- modules that torch does not see ---------------------------------------------------------------------------------
