@@ -95,7 +95,7 @@ def test_the_pictures(measured):
     [
         (["--device", "tpu"], 2, "device must be cpu, cuda, cuda:INDEX or mps, not 'tpu'"),
         (["--threads", "0"], 2, "--threads must be a positive integer, not '0'"),
-        (["--budget", "nan"], 2, "--budget must be a number of seconds above 0, not 'nan'"),
+        (["--budget", "nan"], 2, "--budget must be a number of seconds above 0, at most 10,000,000"),
         (["--budget", "-1"], 2, "--budget must be a number of seconds above 0"),
         (["--precision", "5"], 2, "--precision must be a fraction between 0 and 1, such as 0.05, not '5'"),
         (["--batch", "99999999999"], 3, "bytes of memory and"),
