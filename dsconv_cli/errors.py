@@ -43,6 +43,15 @@ class CannotMeasureError(DsconvError, RuntimeError):
         super().__init__(message, exit_code=3)
 
 
+def installed(package: str) -> bool:
+    """Whether a package can be imported. Imports nothing."""
+    from importlib.util import find_spec
+
+    found = find_spec(package)
+    # A folder that happens to have the name can be imported too, but has no file of its own.
+    return found is not None and found.origin is not None
+
+
 def need(*packages: str, instead: str = "") -> None:
     """Make sure that `packages` are installed, without importing them, before any work is done.
 
@@ -53,12 +62,8 @@ def need(*packages: str, instead: str = "") -> None:
     Raises:
         CannotMeasureError: one is not; the message says where it was looked for and how to install it.
     """
-    from importlib.util import find_spec
-
     for package in packages:
-        found = find_spec(package)
-        # A folder that happens to have the name can be imported too, but has no file of its own.
-        if found is None or found.origin is None:
+        if not installed(package):
             raise CannotMeasureError(
                 f"{package} is not installed for {sys.executable or 'this Python'}: pip install {package}"
                 + (f"; {instead}" if instead else "")

@@ -6,15 +6,16 @@ import math
 import random
 from dataclasses import replace
 
-from dsconv_cli.timing.jobs import ListDevices, MeasureItself, MeasurePeaks, Probe
+from dsconv_cli.timing.jobs import ListDevices, MeasureItself, MeasurePeaks, PrepareLayer, Probe
 from dsconv_cli.timing.processes import TimeoutExceededError
 from dsconv_cli.timing.result import Fastest, Interval, Peaks, PerOperator, Regime, Timing
-from dsconv_cli.timing.worker.answers import Found, Machine, Sample
+from dsconv_cli.timing.worker.answers import Found, Machine, Prepared, Sample
 from dsconv_cli.timing.worker.sampling import Rounds
 
 PEAKS = Peaks(matmul_flops=100e9, copy_bytes=20e9, conv_flops=120e9, conv_shape="128×128×3×3 on 1×128×28×28")
 MACHINE = Machine("2.99.0", "", cores=4, default_threads=4, clock="wall clock", free_bytes=8 * 2**30, notes=())
 BACKENDS = PerOperator("Mkldnn", "Mkldnn", "Slow2d")
+PREPARED = Prepared("2.99.0", BACKENDS, "float32", 0.01, PerOperator(3e-6, 2e-6, 1e-6))
 
 
 class FakeLaboratory:
@@ -26,9 +27,21 @@ class FakeLaboratory:
     """
 
     def __init__(
-        self, *, ratio=2.0, spread=0.02, job_s=0.3, seed=7, machine=MACHINE, slow=(), ratios=None, fails=None, **sample
+        self,
+        *,
+        ratio=2.0,
+        spread=0.02,
+        job_s=0.3,
+        seed=7,
+        machine=MACHINE,
+        prepared=PREPARED,
+        slow=(),
+        ratios=None,
+        fails=None,
+        **sample,
     ):
         self.ratio, self.spread, self.job_s, self.machine, self.overrides = ratio, spread, job_s, machine, sample
+        self.prepared = prepared
         self.ratios, self.fails = {MeasureItself: 1.0, **(ratios or {})}, fails or {}
         self.random = random.Random(seed)
         self.slow = list(slow)
@@ -55,6 +68,8 @@ class FakeLaboratory:
             return PEAKS
         if type(job) in self.fails:
             raise self.fails[type(job)]
+        if isinstance(job, PrepareLayer):
+            return self.prepared
         takes = self.slow.pop(0) if self.slow else self.job_s
         if takes > timeout_s:
             self.now += timeout_s
@@ -83,8 +98,6 @@ def sample(per_call, fastest=None, **more):
         Rounds({name: tuple(values) for name, values in per_call.items()}, fastest or least),
         stolen=0.0,
         others=0.0,
-        fixed_s=PerOperator(3e-6, 2e-6, 1e-6),
-        backends=BACKENDS,
         pages=PerOperator(0, 0, 0),
         copy_bytes=50e9,
     )

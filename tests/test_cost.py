@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsconv_cli import Bias, ConvSpec
-from dsconv_cli.layer.cost import approximate, cost
+from dsconv_cli.layer.cost import Approximation, cost
 
 size = st.integers(1, 2**40)
 
@@ -55,6 +55,13 @@ def test_traffic_can_grow():
     assert round(1 / traffic.ratio, 2) == Fraction(158, 100)
 
 
+def test_traffic_of_int8_has_biases_of_32_bits():
+    """By hand: 4·7·7 input, 6·7·7 output and 6·4·3·3 weights of one byte, 6 biases of four."""
+    traffic = cost(ConvSpec(6, 4, h=7, w=7, bias=True, dtype="int8")).traffic
+    assert traffic.ordinary == 196 + 294 + 216 + 24
+    assert traffic.separable == (196 + 196 + 36 + 16) + (196 + 294 + 24 + 24)
+
+
 @pytest.mark.parametrize(("dtype", "size"), [("float64", 8), ("float32", 4), ("bfloat16", 2), ("float16", 2)])
 def test_traffic_is_in_bytes_of_the_dtype(dtype, size):
     assert cost(ConvSpec(2, 2, 1, 1, 1, 1, dtype=dtype)).traffic.ordinary == size * (2 + 4 + 2)
@@ -86,7 +93,7 @@ def test_the_identity(k, c, r, s, h, w, batch, stride):
     spec = ConvSpec(k, c, r, s, h + 99, w + 99, batch, stride=stride)
     closed = cost(spec)
     assert closed.params.ratio == closed.macs.ratio == 1 / (Fraction(1, k) + Fraction(1, r * s))
-    approximation = approximate(spec, closed)
+    approximation = Approximation(spec, closed)
     assert approximation.errors["params"] == approximation.errors["macs"] == Fraction(r * s, k)
     assert not approximation.holds or approximation.errors["macs"] <= Fraction(1, 10)
 
@@ -122,4 +129,4 @@ def test_intensity_is_flops_per_byte(k, c, r, s, m):
 def test_where_the_line_is_drawn(k, c, r, m, holds):
     """≪ means ten times: 10·R·S ≤ min(K, C) and 10 ≤ min(K, C), and M = 1."""
     spec = ConvSpec(k, c, r, r, depth_multiplier=m)
-    assert approximate(spec, cost(spec)).holds is holds
+    assert Approximation(spec, cost(spec)).holds is holds

@@ -57,7 +57,7 @@ def test_shapes_follow_the_depth_multiplier():
         ({"padding": -1}, "padding must be zero or a positive integer"),
         ({"padding": "full"}, "padding must be half, same, valid"),
         ({"padding": "same", "stride": 2}, "needs stride 1"),
-        ({"dtype": "int8"}, "dtype must be one of float32"),
+        ({"dtype": "int4"}, "dtype must be one of float32"),
         ({"h": 2, "padding": "valid"}, "its height is 3, the padded input's only 2"),
         ({"w": 4, "dilation": 2, "padding": "valid"}, "its width is 5 (dilation 2), the padded input's only 4"),
         ({"bias": "no"}, "bias must be True, False or Bias(ordinary, depthwise, pointwise)"),

@@ -6,11 +6,11 @@ import math
 from dataclasses import replace
 
 import pytest
-from fakes import MACHINE, PEAKS, FakeLaboratory, sample
+from fakes import MACHINE, PEAKS, PREPARED, FakeLaboratory, sample
 
 from dsconv_cli import ConvSpec
 from dsconv_cli.errors import CannotMeasureError, DsconvError
-from dsconv_cli.timing.jobs import MeasureItself, MeasureLayer, MeasurePeaks, Probe
+from dsconv_cli.timing.jobs import MeasureItself, MeasureLayer, MeasurePeaks, PrepareLayer, Probe
 from dsconv_cli.timing.result import Interval, PerOperator
 from dsconv_cli.timing.settings import TimingSettings
 from dsconv_cli.timing.stopping import MOST_PROCESSES, bytes_needed, refuse_hopeless, refuse_too_large, schedule
@@ -173,9 +173,9 @@ def test_a_late_process_is_dropped_when_there_are_enough():
 
 def test_too_large_for_memory_names_the_bytes_before_anything_runs():
     spec = ConvSpec(512, 256, h=4096, w=4096)
-    # input, intermediate twice, output; ordinary weights twice, separable once; 4 bytes each
+    # input, intermediate twice, output; ordinary weights three times, separable twice; 4 bytes each
     pixels = 4096 * 4096
-    needed = 4 * (pixels * (256 + 2 * 256 + 512) + 2 * 512 * 256 * 9 + 256 * 9 + 512 * 256)
+    needed = 4 * (pixels * (256 + 2 * 256 + 512) + 3 * 512 * 256 * 9 + 2 * (256 * 9 + 512 * 256))
     assert bytes_needed(spec) == needed
     laboratory = FakeLaboratory()
     with pytest.raises(CannotMeasureError, match=f"needs {needed:,} bytes of memory"):
@@ -225,7 +225,7 @@ def test_a_layer_against_itself_reads_one():
     with Timer(laboratory=laboratory, clock=laboratory.clock) as timer:
         floor = timer.noise_floor(SPEC)
     assert floor.speedup.low < 1 < floor.speedup.high
-    assert {type(job) for job in laboratory.jobs} == {Probe, MeasureItself}
+    assert {type(job) for job in laboratory.jobs} == {Probe, PrepareLayer, MeasureItself}
 
 
 def test_an_exception_closes_the_laboratory():
@@ -264,7 +264,9 @@ def test_short_budgets_get_short_processes():
 
 
 def test_unknown_surroundings_are_no_warning():
-    result = timed(FakeLaboratory(stolen=None, others=None, pages=None, fixed_s=None, copy_bytes=None))
+    result = timed(
+        FakeLaboratory(prepared=replace(PREPARED, fixed_s=None), stolen=None, others=None, pages=None, copy_bytes=None)
+    )
     assert result.reliable
     assert (result.pages, result.fixed_s, result.copy_bytes) == (None, None, None)
     assert timed(FakeLaboratory(pages=PerOperator(10, 0, 0))).pages == PerOperator(10, 0, 0)
@@ -281,5 +283,16 @@ def test_the_regime_is_told():
 
 def test_a_call_that_costs_more_than_all_of_itself_was_not_measured():
     """Depthwise takes 60 µs: a call of 65 is within the noise of the two, one of 70 is not."""
-    assert timed(FakeLaboratory(fixed_s=PerOperator(1e-6, 65e-6, 1e-6))).fixed_s is not None
-    assert timed(FakeLaboratory(fixed_s=PerOperator(1e-6, 70e-6, 1e-6))).fixed_s is None
+    noise, nonsense = (replace(PREPARED, fixed_s=PerOperator(1e-6, cost, 1e-6)) for cost in (65e-6, 70e-6))
+    assert timed(FakeLaboratory(prepared=noise)).fixed_s is not None
+    assert timed(FakeLaboratory(prepared=nonsense)).fixed_s is None
+
+
+def test_building_is_in_no_budget():
+    """Forty processes fit into twelve seconds of 0.3 each; that each is built for 3 s changes nothing."""
+    quick = timed(FakeLaboratory(spread=0.5), budget_s=12.1)
+    laboratory = FakeLaboratory(spread=0.5, job_s=3.3, prepared=replace(PREPARED, built_s=3.0), built_s=3.0)
+    slow = timed(laboratory, budget_s=12.1)
+    assert (quick.processes, slow.processes) == (40, 40)
+    assert laboratory.now == pytest.approx(40 * 3.3)
+    assert slow.runtime.built_s == 3.0

@@ -9,9 +9,10 @@ import torch
 
 from dsconv_cli import Bias, ConvSpec
 from dsconv_cli.errors import CannotMeasureError, DsconvError
-from dsconv_cli.timing.jobs import ListDevices, MeasureItself, MeasureLayer, MeasurePeaks, Probe
+from dsconv_cli.timing.jobs import ListDevices, MeasureItself, MeasureLayer, MeasurePeaks, PrepareLayer, Probe
 from dsconv_cli.timing.result import NO_BACKENDS, Peaks
-from dsconv_cli.timing.worker import layer, probe
+from dsconv_cli.timing.runtimes.torch import module_of
+from dsconv_cli.timing.worker import layer
 from dsconv_cli.timing.worker.answers import Conditions
 from dsconv_cli.timing.worker.sampling import Schedule
 
@@ -36,15 +37,15 @@ def test_a_process_measures_every_kind_of_layer(spec, conditions):
     assert set(one.rounds.per_call) == {"ordinary", "separable", "depthwise", "pointwise"}
     assert one.rounds.number >= 3
     assert all(value > 0 for values in one.rounds.per_call.values() for value in values)
-    assert one.fixed_s is None or all(value > 0 for value in one.fixed_s)
     assert one.copy_bytes > 0
 
 
 def test_the_cost_of_a_call_is_measured_on_the_backend_that_runs():
-    job = MeasureLayer(CPU, ConvSpec(64, 32, h=32, w=32), QUICK)
-    assert job.run().fixed_s is not None
+    job = PrepareLayer(CPU, ConvSpec(64, 32, h=32, w=32))
+    assert all(value > 0 for value in job.run().fixed_s)
     whole, *_ = layer.operators_of(job.spec)
-    assert layer.smallest(whole, CPU, "a backend that nothing small runs on") is None
+    with torch.inference_mode():
+        assert layer.smallest(whole, CPU, "a backend that nothing small runs on") is None
 
 
 def test_a_layer_against_itself_has_two_sides_only():
@@ -55,25 +56,25 @@ def test_a_layer_against_itself_has_two_sides_only():
 def test_the_pair_that_is_timed_is_the_pair_that_is_counted():
     """What runs under the clock has the shapes of the spec."""
     spec = ConvSpec(16, 8, h=16, w=12, stride=2, depth_multiplier=2)
-    works = layer.works_of(spec, CPU)
     with torch.inference_mode():
-        shapes = {name: tuple(work().shape) for name, work in works.items()}
+        shapes = {name: tuple(row.build(CPU).call().shape) for name, row in layer.rows_of(spec, CPU).items()}
     assert shapes["ordinary"] == shapes["separable"] == shapes["pointwise"] == spec.output_shape
     assert shapes["depthwise"] == spec.intermediate_shape
 
 
 def test_the_ordinary_form_is_timed_as_it_stands_in_a_network():
     """Not wrapped: a container costs a short call 2 % of its time."""
-    assert type(layer.module_for(ConvSpec(8, 8, h=8, w=8), "ordinary", CPU)) is torch.nn.Conv2d
-    pair = layer.module_for(ConvSpec(8, 8, h=8, w=8), "separable", CPU)
+    whole, pair = (module_of(row.chain, CPU) for row in list(layer.rows_of(ConvSpec(8, 8, h=8, w=8), CPU).values())[:2])
+    assert type(whole) is torch.nn.Conv2d
     assert [type(one) for one in pair] == [torch.nn.Conv2d, torch.nn.Conv2d]
 
 
 def test_channels_last_is_what_runs():
     spec = ConvSpec(16, 8, h=16, w=12)
-    works = layer.works_of(spec, Conditions("cpu", 1, True, "float32"))
+    last = Conditions("cpu", 1, True, "float32")
     with torch.inference_mode():
-        assert all(work().is_contiguous(memory_format=torch.channels_last) for work in works.values())
+        outputs = [row.build(last).call() for row in layer.rows_of(spec, last).values()]
+    assert all(one.is_contiguous(memory_format=torch.channels_last) for one in outputs)
 
 
 def test_the_process_is_put_back():
@@ -86,7 +87,7 @@ def test_the_process_is_put_back():
 
 def test_backends_are_torch_s_own_names():
     image = torch.randn(1, 32, 32, 32)
-    one = MeasureLayer(CPU, ConvSpec(64, 32, h=32, w=32), QUICK).run()
+    one = PrepareLayer(CPU, ConvSpec(64, 32, h=32, w=32)).run()
     if not hasattr(torch._C, "_select_conv_backend"):
         assert one.backends == NO_BACKENDS
         return
@@ -120,13 +121,13 @@ def test_a_dtype_that_cannot_run_is_told_in_torch_s_words(monkeypatch):
     def refuse(*_, **__):
         raise RuntimeError("\"slow_conv2d_cpu\" not implemented for 'Half'\nand more")
 
-    monkeypatch.setattr(probe, "conv2d", refuse)
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", refuse)
     with pytest.raises(DsconvError, match=r"cpu cannot run convolutions in float16 here .*not implemented for 'Half'"):
         Probe(Conditions("cpu", 1, False, "float16")).run()
 
 
 def test_a_layer_that_torch_cannot_run_is_an_error():
-    with pytest.raises(CannotMeasureError, match="torch could not run this layer on cpu"):
+    with pytest.raises(CannotMeasureError, match="PyTorch could not run this layer on cpu"):
         MeasureLayer(CPU, ConvSpec(2**30, 2**30, h=2**20, w=2**20), QUICK).run()
 
 

@@ -8,7 +8,7 @@ from dsconv_cli.cli import options as opt
 from dsconv_cli.cli.destinations import choose, parse_file
 from dsconv_cli.cli.groups import grouped
 from dsconv_cli.cli.progress import timing_line
-from dsconv_cli.layer.fields import DTYPE_BYTES
+from dsconv_cli.layer.fields import FLOATS
 
 FormatName = Annotated[str, opt.format_option("doctor")]
 OutputPath = Annotated[list[str] | None, opt.output_option("doctor")]
@@ -29,7 +29,7 @@ def doctor(
     Measures the machine's peaks, and its noise: a convolution timed against itself, whose ratio is 1 in truth.
     """
     streams = speech.streams()
-    dtype = opt.choice("--dtype", timing.dtype, DTYPE_BYTES)
+    dtype = opt.choice("--dtype", timing.dtype, FLOATS)
     files = [parse_file("doctor", text) for text in output or ()]
     to = choose("doctor", streams, format_name, files)
     settings = timing.settings(True)

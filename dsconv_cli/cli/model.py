@@ -14,7 +14,7 @@ from dsconv_cli.cli import stdout
 from dsconv_cli.cli.destinations import asked, choose, parse_file, parse_picture
 from dsconv_cli.cli.groups import grouped
 from dsconv_cli.files import replace_file
-from dsconv_cli.layer.fields import DTYPE_BYTES, FIELDS
+from dsconv_cli.layer.fields import FIELDS, FLOATS
 
 NETWORK = "The network"
 WHAT_IF = "What if"
@@ -243,7 +243,7 @@ def model(
         target_params=target_params,
     )
     inputs = model_run.parse_inputs(input_shape or (), input_dtype or (), inputs_by)
-    own = timing.dtype and opt.choice("--dtype", timing.dtype, DTYPE_BYTES)
+    own = timing.dtype and opt.choice("--dtype", timing.dtype, FLOATS)
     recipe = Recipe(target, model_run.parse_arguments(arg or ()), inputs, own, inputs_by or "")
     key, checks = asked(KEYS, [] if time else ["totals.time"], output.get, gates)
     files = [parse_file("model", text) for text in output.output or ()]

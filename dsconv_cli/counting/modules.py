@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from dsconv_cli.layer.fields import FLOATS
 from dsconv_cli.layer.forms import FORMS, ConvLayer, ordinary, separable
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def build_form(spec: ConvSpec, form: str, *, device: str = "cpu", initialise: bo
     layers = FORMS[form].operators(spec)
     if initialise:
         return _sequential(layers, spec.dtype, device)
-    with _uninitialised():
+    with uninitialised():
         return _sequential(layers, spec.dtype, device)
 
 
@@ -80,8 +81,8 @@ def conv2d(layer: ConvLayer, *, dtype: str, device: str = "cpu") -> nn.Conv2d:
 
 
 def torch_dtype(name: str) -> torch.dtype:
-    """`"float32"` → `torch.float32`."""
-    dtype = getattr(torch, name)
+    """`"float32"` → `torch.float32`; for a quantised dtype too, as torch's modules are floating: they count alike."""
+    dtype = getattr(torch, name if name in FLOATS else "float32")
     assert isinstance(dtype, torch.dtype)
     return dtype
 
@@ -108,6 +109,7 @@ class _SkipInit(TorchFunctionMode):
 
 
 @contextmanager
-def _uninitialised() -> Iterator[None]:
+def uninitialised() -> Iterator[None]:
+    """Modules that are made in this block have weights that nobody has touched."""
     with _SkipInit():
         yield

@@ -12,8 +12,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
-#: Bytes per element. The key is torch's name for the dtype.
-DTYPE_BYTES: Final = {"float32": 4, "float64": 8, "bfloat16": 2, "float16": 2}
+#: Bytes of a weight and of an element of an input or output. The key is torch's name for the dtype.
+DTYPE_BYTES: Final = {"float32": 4, "float64": 8, "bfloat16": 2, "float16": 2, "int8": 1}
+#: Bytes of a bias where they are others: quantised convolutions add it to sums of 32 bits.
+BIAS_BYTES: Final = {**DTYPE_BYTES, "int8": 4}
+#: The dtypes that are not quantised.
+FLOATS: Final = ("float32", "float64", "bfloat16", "float16")
 
 #: No tensor library holds a dimension above a signed 64-bit integer.
 MAX_DIMENSION: Final = 2**63 - 1
@@ -112,7 +116,7 @@ _ENTRIES: Final = (
         "word",
         "float32",
         "dtype",
-        "Type of the elements; sets the bytes of the traffic.",
+        "Type of the elements, which sets the bytes of the traffic; int8 is quantised.",
         words=tuple(DTYPE_BYTES),
     ),
 )

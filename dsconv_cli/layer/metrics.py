@@ -10,26 +10,27 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from dsconv_cli.layer.fields import BIAS_BYTES, DTYPE_BYTES
 from dsconv_cli.layer.forms import ConvLayer
 
 
-def params(layer: ConvLayer) -> int:
+def params(layer: ConvLayer, _: str = "") -> int:
     """Weights and biases: K·(C/groups)·R·S, and K with a bias."""
-    return weights(layer) + (layer.out_channels if layer.bias else 0)
+    return weights(layer) + _biases(layer)
 
 
-def macs(layer: ConvLayer) -> int:
+def macs(layer: ConvLayer, _: str = "") -> int:
     """Multiply-accumulates: each weight once for every output position and image. Padding counts as input."""
     out_h, out_w = layer.output_size
     return layer.batch * out_h * out_w * weights(layer)
 
 
-def elements_moved(layer: ConvLayer) -> int:
-    """Input, weights and biases read once, output written once, in elements. Multiply by the dtype's bytes."""
+def bytes_moved(layer: ConvLayer, dtype: str) -> int:
+    """Input, weights and biases read once, output written once."""
     in_h, in_w = layer.input_size
     out_h, out_w = layer.output_size
     pixels = layer.in_channels * in_h * in_w + layer.out_channels * out_h * out_w
-    return layer.batch * pixels + params(layer)
+    return DTYPE_BYTES[dtype] * (layer.batch * pixels + weights(layer)) + BIAS_BYTES[dtype] * _biases(layer)
 
 
 def weights(layer: ConvLayer) -> int:
@@ -38,14 +39,17 @@ def weights(layer: ConvLayer) -> int:
     return layer.out_channels * (layer.in_channels // layer.groups) * kernel_h * kernel_w
 
 
+def _biases(layer: ConvLayer) -> int:
+    return layer.out_channels if layer.bias else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One metric.
 
     Its labels are for a line of its own, for a column, and for one column of many. `of` is the closed form of one
-    operator; `in_bytes` where that counts elements, which are shown as bytes at the layer's dtype. `combine` makes a
-    form's figure of its operators': their sum, or the largest; `over_calls` one figure of those of several calls of the
-    same layer. `approximated` where R×S is about its ratio.
+    operator at a dtype. `combine` makes a form's figure of its operators': their sum, or the largest; `over_calls` one
+    figure of those of several calls of the same layer. `approximated` where R×S is about its ratio.
     """
 
     name: str
@@ -54,8 +58,7 @@ class Metric:
     narrow_label: str
     unit: str
     says: str
-    of: Callable[[ConvLayer], int]
-    in_bytes: bool = False
+    of: Callable[[ConvLayer, str], int]
     combine: Callable[[Iterable[int]], int] = sum
     over_calls: Callable[[Iterable[int]], int] = sum
     approximated: bool = False
@@ -96,8 +99,7 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
                 "bytes",
                 "Bytes that move if every operator reads its input and weights once and writes its output once, "
                 "at the dtype.",
-                elements_moved,
-                in_bytes=True,
+                bytes_moved,
             ),
         )
     }

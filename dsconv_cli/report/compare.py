@@ -58,12 +58,12 @@ class Row:
 
 def _row(metric: Metric, one: Comparison) -> Row:
     """Bytes are always scaled: their last digits help nobody."""
-    counts = one.cost[metric.name]
-    short = tuple(scaled(counts[name], "B" if metric.in_bytes else "") for name in OPERATORS)
+    counts, in_bytes = one.cost[metric.name], metric.unit == "bytes"
+    short = tuple(scaled(counts[name], "B" if in_bytes else "") for name in OPERATORS)
     return Row(
         metric.label,
         metric.short_label,
-        short if metric.in_bytes else tuple(exact(counts[name]) for name in OPERATORS),
+        short if in_bytes else tuple(exact(counts[name]) for name in OPERATORS),
         short,
         tuple(Fraction(counts[REFERENCE], counts[form]) for form in _COMPARED),
         f"{one.approximation.ratio}×" if metric.approximated else "",
@@ -192,7 +192,7 @@ def _assumptions(one: Comparison) -> Iterator[Item]:
     ):
         is_what = "at least" if holds else "less than"
         yield _answer(holds, f"{text}: {exact(least)} is {is_what} {MUCH_LESS}·{small}")
-    if not approximation.multiplier_one:
+    if spec.depth_multiplier != 1:
         yield _answer(False, f"depth multiplier 1: it is {spec.depth_multiplier}")
 
 

@@ -14,6 +14,7 @@ which must then be guarded for it, it imports from the current directory, and it
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import pickle
 import select
@@ -24,6 +25,7 @@ from typing import Any, BinaryIO, Final
 
 from dsconv_cli.errors import CannotMeasureError, DsconvError, loading
 from dsconv_cli.timing.jobs import Job
+from dsconv_cli.timing.runtimes import RUNTIMES
 
 _LENGTH: Final = struct.Struct("<Q")
 #: Ready, once torch is imported; sent before any answer. An answer is what the job returns, or the error to raise.
@@ -75,6 +77,8 @@ def serve(jobs: BinaryIO, answers: BinaryIO, *, fork: bool) -> None:
         send(answers, READY)
         while True:
             job = receive(jobs)
+            if fork:
+                _load_for(job)
             send(answers, _run_forked(job, jobs) if fork else run(job))
 
 
@@ -86,6 +90,16 @@ def _load() -> None:
     assert layer
     assert peaks
     assert probe
+
+
+def _load_for(job: Job[object]) -> None:
+    """Import what takes long and can be imported before a fork. Whatever is wrong with it the job itself will say."""
+    conditions = getattr(job, "conditions", None)
+    if conditions is not None:
+        with contextlib.suppress(Exception):
+            RUNTIMES[conditions.runtime].load()
+    # What is there now is garbage to no child, and its collections need not go through it.
+    gc.freeze()
 
 
 def _run_forked(job: Job[object], jobs: BinaryIO) -> object:

@@ -10,7 +10,7 @@ from typing import ClassVar, Protocol, TypeVar
 
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.timing.result import Peaks
-from dsconv_cli.timing.worker.answers import Conditions, Found, Machine, Sample
+from dsconv_cli.timing.worker.answers import Conditions, Found, Machine, Prepared, Sample
 from dsconv_cli.timing.worker.sampling import Schedule
 
 Answer_co = TypeVar("Answer_co", covariant=True)
@@ -68,6 +68,21 @@ class MeasurePeaks:
         from dsconv_cli.timing.worker.peaks import measure_peaks
 
         return measure_peaks(self.conditions, self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareLayer:
+    """Asks whether a runtime computes `spec` right, what it runs, and what a call of it costs."""
+
+    fresh: ClassVar[bool] = True
+    conditions: Conditions
+    spec: ConvSpec
+
+    def run(self) -> Prepared:
+        """Build, check and tell."""
+        from dsconv_cli.timing.worker.layer import prepare
+
+        return prepare(self.conditions, self.spec)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,24 @@ NO_REGIME: Final = Regime()
 
 
 @dataclass(frozen=True, slots=True)
+class Executed:
+    """What executed the layer, and what it says of that: its name and version, and the precision of its arithmetic.
+
+    `chain` is how many layers there were in a row, `built_s` how long it took until both forms and the halves were
+    ready to be called, which is in none of the times.
+    """
+
+    name: str = "torch"
+    version: str = ""
+    precision: str = ""
+    chain: int = 1
+    built_s: float = 0.0
+
+
+TORCH: Final = Executed()
+
+
+@dataclass(frozen=True, slots=True)
 class Fastest:
     """What the layer does undisturbed: seconds a call of each form, and the speed-up with its interval.
 
@@ -130,3 +148,4 @@ class Timing:
     disturbed: float = 0.0
     stolen: float = 0.0
     seconds: float = 0.0
+    runtime: Executed = TORCH

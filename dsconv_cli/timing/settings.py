@@ -6,7 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from dsconv_cli.errors import DsconvError
+from dsconv_cli.errors import DsconvError, quoted
+from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.numbers import by
+from dsconv_cli.timing.runtimes import DEFAULT, RUNTIMES
+from dsconv_cli.timing.runtimes.protocol import CHANNELS_FIRST, CHANNELS_LAST
 from dsconv_cli.timing.worker.answers import Conditions
 from dsconv_cli.timing.worker.devices import DEVICES, parse_device
 
@@ -26,6 +30,8 @@ class TimingSettings:
         threads: of torch's pool.
         channels_last: the (N, H, W, C) memory layout.
         budget_s: seconds that one layer may take once torch is loaded. Less is used where less will do.
+        runtime: the name of what executes the layer, one of `RUNTIMES`.
+        chain: how many such layers in a row are timed at once; times are for one of them.
         precision: the half-width of the typical speed-up's interval, as a fraction of it, at which measuring ends.
 
     Raises:
@@ -40,6 +46,8 @@ class TimingSettings:
     channels_last: bool = False
     budget_s: float = DEFAULT_BUDGET_S
     precision: float = DEFAULT_PRECISION
+    runtime: str = DEFAULT
+    chain: int = 1
 
     def __post_init__(self) -> None:
         parse_device(self.device)
@@ -47,13 +55,17 @@ class TimingSettings:
             raise DsconvError(f"threads must be a positive integer, not {self.threads}")
         if not (math.isfinite(self.budget_s) and self.budget_s > 0):
             raise DsconvError(f"the budget must be a number of seconds above 0, not {self.budget_s}")
+        if self.runtime not in RUNTIMES:
+            raise DsconvError(f"the runtime must be one of {', '.join(RUNTIMES)}, not {quoted(self.runtime)}")
+        if self.chain < 1:
+            raise DsconvError(f"the chain must be a positive integer, not {self.chain}")
         if not 0 < self.precision < 1:
             raise DsconvError(f"the precision must be a fraction between 0 and 1, such as 0.05, not {self.precision}")
 
     @property
     def layout(self) -> str:
         """In words, as results show it."""
-        return "channels last" if self.channels_last else "channels first"
+        return RUNTIMES[self.runtime].layout or (CHANNELS_LAST if self.channels_last else CHANNELS_FIRST)
 
     @property
     def on_cpu(self) -> bool:
@@ -62,4 +74,19 @@ class TimingSettings:
 
     def conditions(self, dtype: str) -> Conditions:
         """What a measuring process has to know of them."""
-        return Conditions(self.device, self.threads, self.channels_last, dtype)
+        return Conditions(self.device, self.threads, self.channels_last, dtype, self.runtime, self.chain)
+
+    def refuse_impossible(self, spec: ConvSpec) -> None:
+        """Refuse what the runtime cannot do with a layer, before anything is loaded.
+
+        Raises:
+            DsconvError: it is not installed, or has not the dtype, the device or the layout; or layers like this one
+                do not follow each other.
+        """
+        RUNTIMES[self.runtime].refuse(spec.dtype, parse_device(self.device)[0], channels_last=self.channels_last)
+        if self.chain > 1 and spec.input_shape != spec.output_shape:
+            raise DsconvError(
+                f"{self.chain} layers in a row need an output like the input, and this one makes "
+                f"{by(*spec.output_shape)} of {by(*spec.input_shape)}: K must be C, the stride 1 and the padding half "
+                "or same"
+            )

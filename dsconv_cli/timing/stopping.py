@@ -23,6 +23,8 @@ WORTHWHILE: Final = 0.5
 MOST_PROCESSES: Final = 180
 #: Torch keeps this much for itself; a layer may not have it.
 _RESERVE_BYTES: Final = 256 * 2**20
+#: Numbers are made, and outputs checked, in float32, whatever is timed.
+_NUMBER_BYTES: Final = 4
 #: Winograd's F(4x4, 3x3) does a convolution with a quarter of its multiplications (Lavin and Gray,
 #: arXiv 1509.09308), so that "even at the machine's peak" must allow for four times the peak.
 _FASTER_THAN_PEAK: Final = 4
@@ -50,20 +52,21 @@ def wants_more(
     return scatter > WORTHWHILE * drift
 
 
-def bytes_needed(spec: ConvSpec) -> int:
-    """Memory that timing both forms of `spec` takes at once.
+def bytes_needed(spec: ConvSpec, chain: int = 1) -> int:
+    """Memory that timing both forms of `spec` takes at once, `chain` of them in a row.
 
     The input, the intermediate twice (the pair makes one, the pointwise half alone is given one), an output, and
-    all weights, the ordinary ones twice: torch reorders them into a copy.
+    all weights twice, the ordinary ones three times: the numbers, what the runtime makes of them, and the copy in
+    another order that torch makes at each call.
     """
     params = cost(spec).params
     elements = sum(math.prod(shape) for shape in (spec.input_shape, *[spec.intermediate_shape] * 2, spec.output_shape))
-    return spec.element_bytes * (elements + 2 * params.ordinary + params.separable)
+    return max(spec.element_bytes, _NUMBER_BYTES) * (elements + chain * (3 * params.ordinary + 2 * params.separable))
 
 
-def refuse_too_large(spec: ConvSpec, free_bytes: int | None) -> None:
+def refuse_too_large(spec: ConvSpec, free_bytes: int | None, chain: int = 1) -> None:
     """Raise CannotMeasureError if the layer does not fit into `free_bytes`. None, unknown, refuses nothing."""
-    needed = bytes_needed(spec)
+    needed = bytes_needed(spec, chain)
     if free_bytes is not None and needed + _RESERVE_BYTES > free_bytes:
         raise CannotMeasureError(
             f"timing this layer needs {needed:,} bytes of memory and {free_bytes:,} are free; "

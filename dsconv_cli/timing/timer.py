@@ -17,15 +17,17 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
+from dsconv_cli.errors import CannotMeasureError
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.timing.jobs import Job, ListDevices, MeasureItself, MeasureLayer, MeasurePeaks, Probe
+from dsconv_cli.timing.jobs import Job, ListDevices, MeasureItself, MeasureLayer, MeasurePeaks, PrepareLayer, Probe
 from dsconv_cli.timing.processes import Laboratory, ProcessLaboratory, TimeoutExceededError
-from dsconv_cli.timing.result import Interval, Peaks, PerOperator, Regime, Timing
+from dsconv_cli.timing.result import Executed, Interval, Peaks, PerOperator, Regime, Timing
+from dsconv_cli.timing.runtimes import RUNTIMES
 from dsconv_cli.timing.settings import TimingSettings
 from dsconv_cli.timing.statistics import MIN_PROCESSES, median
 from dsconv_cli.timing.stopping import over_budget, refuse_hopeless, refuse_too_large, schedule, wants_more
 from dsconv_cli.timing.verdict import Findings, Surroundings, findings, kept, typical, typical_s
-from dsconv_cli.timing.worker.answers import Conditions, Found, Machine, Sample
+from dsconv_cli.timing.worker.answers import Conditions, Found, Machine, Prepared, Sample
 from dsconv_cli.timing.worker.sampling import Schedule
 from dsconv_cli.timing.worker.system import free_memory
 
@@ -36,6 +38,8 @@ _PEAKS_SECONDS: Final = (0.3, 0.9)
 _PATIENCE_S: Final = 120.0
 #: A process that ends a little late is worth more than one that is killed for it.
 _GRACE_S: Final = 0.5
+#: Building takes up to this many times as long as it once did, where the machine has other things to do.
+_BUILDS_SLOWER: Final = 10
 #: A call that costs more than this much of itself was not measured.
 _IMPOSSIBLE: Final = 1.1
 
@@ -93,9 +97,10 @@ class Timer:
             DsconvError: the device is absent or cannot run the dtype.
             CannotMeasureError: the layer is too large for the memory.
         """
+        self.settings.refuse_impossible(spec)
         if self.settings.on_cpu:
-            refuse_too_large(spec, free_memory())
-        refuse_too_large(spec, self.machine(spec.dtype).free_bytes)
+            refuse_too_large(spec, free_memory(), self.settings.chain)
+        refuse_too_large(spec, self.machine(spec.dtype).free_bytes, self.settings.chain)
 
     def time(self, spec: ConvSpec, progress: Watcher | None = None) -> Timing:
         """Both forms of `spec`, the halves, and what this machine reaches.
@@ -104,18 +109,37 @@ class Timer:
             DsconvError: the device is absent or cannot run the dtype.
             CannotMeasureError: the layer is too large for the memory or the budget, or torch fails.
         """
-        started = self._start()
+        begun = self._start()
         self.check(spec)
-        machine, peaks = self.machine(spec.dtype), self.peaks(spec.dtype)
+        peaks = self.peaks(spec.dtype)
         refuse_hopeless(spec, peaks, self.settings.budget_s)
-        samples = self._samples(lambda *how: MeasureLayer(how[0], spec, how[1]), spec.dtype, started, progress)
-        return self._timing(spec, samples, machine, peaks, self._clock() - started)
+        # Of what went by until now the budget bears what was measured, and not what was built.
+        spent_s = min(self._clock() - begun, _PEAKS_SECONDS[1])
+        prepared = self.prepare(spec)
+        started = self._clock() - spent_s
+        samples = self._samples(
+            lambda *how: MeasureLayer(how[0], spec, how[1]), spec.dtype, started, progress, prepared.built_s
+        )
+        return self._timing(spec, samples, prepared, peaks, self._clock() - begun)
+
+    def prepare(self, spec: ConvSpec) -> Prepared:
+        """What the runtime is found to do with `spec`, outputs checked. It is in no budget. Raises as `time` does."""
+        try:
+            return self._laboratory.run(PrepareLayer(self.settings.conditions(spec.dtype), spec), _PATIENCE_S)
+        except TimeoutExceededError:
+            raise CannotMeasureError(
+                f"{RUNTIMES[self.settings.runtime].title} was not ready to run this layer after {_PATIENCE_S:.0f} s"
+            ) from None
 
     def noise_floor(self, spec: ConvSpec, progress: Watcher | None = None) -> Findings:
         """What the ordinary form of `spec` reads against itself; the truth is 1. Raises as `time` does."""
-        started = self._start()
+        self._start()
         self.check(spec)
-        samples = self._samples(lambda *how: MeasureItself(how[0], spec, how[1]), spec.dtype, started, progress)
+        built_s = self.prepare(spec).built_s
+        started = self._clock()
+        samples = self._samples(
+            lambda *how: MeasureItself(how[0], spec, how[1]), spec.dtype, started, progress, built_s
+        )
         return findings(samples, self.surroundings(spec.dtype))
 
     def time_pair(
@@ -160,19 +184,25 @@ class Timer:
         dtype: str,
         started: float,
         progress: Watcher | None,
+        built_s: float = 0.0,
     ) -> list[Sample]:
-        """Samples, one a process, until `wants_more` is satisfied."""
+        """Samples, one a process, until `wants_more` is satisfied.
+
+        What a process takes to build what it times is not in the budget; `built_s` is how long that took once.
+        """
         budget = self.settings.budget_s
         job = make(self.settings.conditions(dtype), schedule(budget))
         samples: list[Sample] = []
         durations: list[float] = []
+        patience = _GRACE_S + _BUILDS_SLOWER * built_s
         while wants_more(samples, durations, self._clock() - started, self.settings):
             begun = self._clock()
             try:
-                samples.append(self._laboratory.run(job, max(budget - (begun - started), 0.0) + _GRACE_S))
+                samples.append(self._laboratory.run(job, max(budget - (begun - started), 0.0) + patience))
             except TimeoutExceededError:
                 break
-            durations.append(self._clock() - begun)
+            durations.append(self._clock() - begun - samples[-1].built_s)
+            started += samples[-1].built_s
             if progress is not None:
                 progress(self._progress(samples, started))
         if len(samples) < MIN_PROCESSES:
@@ -199,8 +229,9 @@ class Timer:
         )
 
     def _timing(
-        self, spec: ConvSpec, samples: Sequence[Sample], machine: Machine, peaks: Peaks, seconds: float
+        self, spec: ConvSpec, samples: Sequence[Sample], prepared: Prepared, peaks: Peaks, seconds: float
     ) -> Timing:
+        machine = self.machine(spec.dtype)
         found = findings(samples, self.surroundings(spec.dtype))
         return Timing(
             ordinary_s=typical_s(samples, "ordinary"),
@@ -218,7 +249,7 @@ class Timer:
             dtype=spec.dtype,
             processes=found.processes,
             pairs=found.pairs,
-            fixed_s=_fixed(kept(samples)),
+            fixed_s=_fixed(prepared, samples),
             pages=_medians([one.pages for one in samples if one.pages is not None]),
             copy_bytes=_median_known([one.copy_bytes for one in samples]),
             peaks=peaks,
@@ -229,12 +260,15 @@ class Timer:
                 default_threads=machine.default_threads,
                 clock=machine.clock,
                 batch=spec.batch,
-                backends=samples[-1].backends,
+                backends=prepared.backends,
                 notes=machine.notes,
             ),
             disturbed=found.disturbed,
             stolen=found.stolen,
             seconds=seconds,
+            runtime=Executed(
+                self.settings.runtime, prepared.version, prepared.precision, self.settings.chain, prepared.built_s
+            ),
         )
 
 
@@ -271,10 +305,10 @@ def _median_known(values: Sequence[float | None]) -> float | None:
     return median(known) if known else None
 
 
-def _fixed(samples: Sequence[Sample]) -> PerOperator[float] | None:
+def _fixed(prepared: Prepared, samples: Sequence[Sample]) -> PerOperator[float] | None:
     """The fixed costs of calls; None where one reads more than the whole operator takes, for then it is noise."""
-    fixed = _medians([one.fixed_s for one in samples if one.fixed_s is not None])
+    fixed, calm = prepared.fixed_s, kept(samples)
     if fixed is None:
         return None
-    whole = (median([one.rounds.fastest[name] for one in samples]) for name in fixed._fields)
+    whole = (median([one.rounds.fastest[name] for one in calm]) for name in fixed._fields)
     return fixed if all(one <= _IMPOSSIBLE * all_of_it for one, all_of_it in zip(fixed, whole, strict=True)) else None

@@ -5,18 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from dsconv_cli.timing.result import NO_BACKENDS, PerOperator
+from dsconv_cli.layer.fields import FLOATS
+from dsconv_cli.timing.result import PerOperator
 from dsconv_cli.timing.worker.sampling import Rounds
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """Where and how something is timed."""
+    """Where and how something is timed: on which runtime, and how many layers in a row."""
 
     device: str
     threads: int
     channels_last: bool
     dtype: str
+    runtime: str = "torch"
+    chain: int = 1
+
+    @property
+    def quantised(self) -> bool:
+        """Whether it computes with integers."""
+        return self.dtype not in FLOATS
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +49,34 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a runtime is found to do with a layer, before it is timed: its outputs are right.
+
+    `backends` and `precision` are its own words for what runs, `built_s` the seconds until all was ready to be called,
+    and `fixed_s` what a call costs however little it computes (None where that cannot be had).
+    """
+
+    version: str
+    backends: PerOperator[str | None]
+    precision: str
+    built_s: float
+    fixed_s: PerOperator[float] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """The measurement of one process.
 
     `pages` are the pages that one call of each operator maps anew, `copy_bytes` the bytes per second of a copy that
-    moves as many bytes as the depthwise half; `fixed_s`, `pages` and `copy_bytes` are None where it was no layer that
-    was timed. Over the rounds: `stolen` is the fraction of the wall time in which the one timed thread was not running
-    (None for several threads, which wait for each other), `others` how many cores everything else on the machine kept
-    busy. None where the system does not tell.
+    moves as many bytes as the depthwise half; both are None where it was no layer that was timed. `built_s` went by
+    until there was something to call. Over the rounds: `stolen` is the fraction of the wall time in which the one timed
+    thread was not running (None for several threads, which wait for each other), `others` how many cores everything
+    else on the machine kept busy. None where the system does not tell.
     """
 
     rounds: Rounds
     stolen: float | None
     others: float | None
-    fixed_s: PerOperator[float] | None = None
-    backends: PerOperator[str | None] = NO_BACKENDS
     pages: PerOperator[float] | None = None
     copy_bytes: float | None = None
+    built_s: float = 0.0

@@ -1,82 +1,146 @@
-"""One process's measurement of a layer: both forms, the halves, and what explains their times."""
+"""One process's measurement of a layer on one runtime: both forms, the halves, and what explains their times."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final, NamedTuple, TypeVar
 
 import torch
-from torch import nn
 
-from dsconv_cli.counting.modules import build_form, conv2d, torch_dtype
-from dsconv_cli.errors import CannotMeasureError
+from dsconv_cli.errors import CannotMeasureError, DsconvError
 from dsconv_cli.layer.cost import cost
-from dsconv_cli.layer.forms import ConvLayer, ordinary, separable
+from dsconv_cli.layer.forms import FORMS, ConvLayer, ordinary, separable
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.timing.result import PerOperator
-from dsconv_cli.timing.worker.answers import Conditions, Sample
+from dsconv_cli.timing.runtimes import RUNTIMES
+from dsconv_cli.timing.runtimes.chain import Chain, chain_of
+from dsconv_cli.timing.runtimes.protocol import Built, Ran
+from dsconv_cli.timing.worker.answers import Conditions, Prepared, Sample
 from dsconv_cli.timing.worker.devices import Device, Work
 from dsconv_cli.timing.worker.process import first_line, ready, runner, sample_watched, usage
-from dsconv_cli.timing.worker.sampling import Schedule, warm_up
+from dsconv_cli.timing.worker.reference import refuse_wrong
+from dsconv_cli.timing.worker.sampling import Rounds, Schedule, warm_up
 
-#: The channels of the operator whose time is all call and hardly any arithmetic: one vector register.
-_FIXED_CHANNELS: Final = 8
-_FIXED_ROUNDS: Final = 15
+#: The channels of the operator whose time is all call and hardly any arithmetic: one vector register, with AVX-512.
+_FIXED_CHANNELS: Final = 16
+_FIXED_ROUNDS: Final = 25
 _COPY_BLOCK_S: Final = 0.5e-3
+
+Answer = TypeVar("Answer")
 
 
 def measure_layer(conditions: Conditions, spec: ConvSpec, schedule: Schedule) -> Sample:
-    """Both forms of `spec` and the halves of the pair, and what a call of each costs beside its arithmetic.
+    """Both forms of `spec` and the halves of the pair, seconds a layer.
 
     Raises:
-        CannotMeasureError: torch cannot run the layer.
+        CannotMeasureError: the runtime cannot run the layer.
     """
-    try:
-        with ready(conditions) as device:
-            works = works_of(spec, conditions)
-            watched = sample_watched(device, works, conditions, schedule)
-            backends = PerOperator(*(_backend(layer, conditions) for layer in operators_of(spec)))
-            return Sample(
-                *watched,
-                fixed_s=_fixed(spec, conditions, device, backends),
-                backends=backends,
-                pages=_pages(works) if device.on_cpu else None,
-                copy_bytes=_copy_rate(cost(spec).traffic.depthwise, device, conditions),
-            )
-    except (RuntimeError, MemoryError) as error:
-        raise _cannot_run(conditions, error) from error
+    with _running(conditions) as device:
+        started = time.perf_counter()
+        rows = rows_of(spec, conditions)
+        works = {name: row.build(conditions).call for name, row in rows.items()}
+        built_s = time.perf_counter() - started
+        watched = sample_watched(device, works, conditions, schedule)
+        return Sample(
+            _each(watched.rounds, rows),
+            watched.stolen,
+            watched.others,
+            pages=_pages(works, rows) if device.on_cpu else None,
+            copy_bytes=_copy_rate(cost(spec).traffic.depthwise, device, conditions),
+            built_s=built_s,
+        )
 
 
 def measure_itself(conditions: Conditions, spec: ConvSpec, schedule: Schedule) -> Sample:
     """Two ordinary convolutions, whose true ratio is 1, the second in the separable form's place. Raises alike."""
+    with _running(conditions) as device:
+        started = time.perf_counter()
+        row = rows_of(spec, conditions)["ordinary"]
+        works = {name: row.build(conditions).call for name in FORMS}
+        built_s = time.perf_counter() - started
+        return Sample(*sample_watched(device, works, conditions, schedule), built_s=built_s)
+
+
+def prepare(conditions: Conditions, spec: ConvSpec) -> Prepared:
+    """What is to be known before anything is timed: that the outputs are right, what runs, and what a call costs.
+
+    Raises:
+        CannotMeasureError: the runtime cannot run the layer, or computes something else.
+    """
+    runtime = RUNTIMES[conditions.runtime]
+    with _running(conditions) as device:
+        rows, built = rows_of(spec, conditions), {}
+        # Anew for each: importing the runtime is a part of the first.
+        started = time.perf_counter()
+        for name, row in rows.items():
+            built[name] = row.build(conditions)
+        built_s = time.perf_counter() - started
+        for name, one in built.items():
+            one.call()
+            refuse_wrong(runtime.title, name, rows[name].chain, one.output(), conditions.dtype)
+        ran = PerOperator(*(built[name].ran() for name in PerOperator._fields))
+        return Prepared(
+            version=runtime.version(),
+            backends=PerOperator(*(", ".join(one.kernels) or None for one in ran)),
+            precision=" ".join(dict.fromkeys(one.precision for one in ran)),
+            built_s=built_s,
+            fixed_s=_fixed(spec, conditions, device, ran),
+        )
+
+
+@contextmanager
+def _running(conditions: Conditions) -> Iterator[Device]:
+    """A process that is ready; whatever else goes wrong in it is the runtime's."""
+    title = RUNTIMES[conditions.runtime].title
     try:
         with ready(conditions) as device:
-            first, second = (module_for(spec, "ordinary", conditions) for _ in range(2))
-            image = image_for(operators_of(spec)[0], conditions, 0)
-            works = {"ordinary": lambda: first(image), "separable": lambda: second(image)}
-            return Sample(*sample_watched(device, works, conditions, schedule))
-    except (RuntimeError, MemoryError) as error:
-        raise _cannot_run(conditions, error) from error
+            yield device
+    except DsconvError:
+        raise
+    except Exception as error:
+        raise CannotMeasureError(
+            f"{title} could not run this layer on {conditions.device}: {first_line(error)}"
+        ) from error
 
 
-def _cannot_run(conditions: Conditions, error: BaseException) -> CannotMeasureError:
-    return CannotMeasureError(f"torch could not run this layer on {conditions.device}: {first_line(error)}")
+class Row(NamedTuple):
+    """A chain and how many layers it stands for: a call's time is divided by that."""
+
+    chain: Chain
+    layers: int
+    runtime: str
+
+    def build(self, conditions: Conditions) -> Built:
+        """As the runtime has it."""
+        return RUNTIMES[self.runtime].build(self.chain, conditions)
 
 
-def works_of(spec: ConvSpec, conditions: Conditions) -> dict[str, Work]:
-    """The calls to time, by name, each on memory of its own that is in use before the clock starts."""
-    whole = module_for(spec, "ordinary", conditions)
-    image = image_for(ordinary(spec)[0], conditions, 0)
-    pair = module_for(spec, "separable", conditions)
-    depthwise, pointwise = pair.depthwise, pair.pointwise
-    middle = image_for(separable(spec)[1], conditions, 1)
+def rows_of(spec: ConvSpec, conditions: Conditions) -> dict[str, Row]:
+    """What is timed, by name, each on memory of its own that is in use before the clock starts."""
+    depthwise, pointwise = separable(spec)
+    forms = {"ordinary": ordinary(spec), "separable": separable(spec)}
     return {
-        "ordinary": lambda: whole(image),
-        "separable": lambda: pair(image),
-        "depthwise": lambda: depthwise(image),
-        "pointwise": lambda: pointwise(middle),
+        name: row_of(layers, conditions, seed)
+        for seed, (name, layers) in enumerate({**forms, "depthwise": (depthwise,), "pointwise": (pointwise,)}.items())
     }
+
+
+def row_of(layers: tuple[ConvLayer, ...], conditions: Conditions, seed: int = 0) -> Row:
+    """As many in a row as is asked for. A half whose output is no input for it (M > 1) is timed alone."""
+    first, last = layers[0], layers[-1]
+    follows = (first.in_channels, first.input_size) == (last.out_channels, last.output_size)
+    count = conditions.chain if follows else 1
+    return Row(chain_of(layers * count, quantised=conditions.quantised, seed=seed), count, conditions.runtime)
+
+
+def _each(rounds: Rounds, rows: Mapping[str, Row]) -> Rounds:
+    """Seconds a layer from seconds a call."""
+    return Rounds(
+        {name: tuple(value / rows[name].layers for value in values) for name, values in rounds.per_call.items()},
+        {name: value / rows[name].layers for name, value in rounds.fastest.items()},
+    )
 
 
 def operators_of(spec: ConvSpec) -> tuple[ConvLayer, ...]:
@@ -84,32 +148,33 @@ def operators_of(spec: ConvSpec) -> tuple[ConvLayer, ...]:
     return (*ordinary(spec), *separable(spec))
 
 
-def _fixed(
-    spec: ConvSpec, conditions: Conditions, device: Device, backends: PerOperator[str | None]
-) -> PerOperator[float] | None:
-    """What a call of each operator costs when it has next to nothing to compute; None where that cannot be had."""
+def _fixed(spec: ConvSpec, conditions: Conditions, device: Device, ran: Sequence[Ran]) -> PerOperator[float] | None:
+    """What a call of each operator costs when it has next to nothing to compute; None where that cannot be had.
+
+    Of several layers in a row each costs less than a call, and how much less is not known.
+    """
+    if conditions.chain > 1:
+        return None
     found = []
-    for layer, backend in zip(operators_of(spec), backends, strict=True):
-        small = smallest(layer, conditions, backend)
+    for layer, whole in zip(operators_of(spec), ran, strict=True):
+        small = smallest(layer, conditions, whole.family)
         if small is None:
             return None
-        module = _placed(conv2d(small, dtype=conditions.dtype, device=conditions.device), conditions)
-        image = image_for(small, conditions, 2)
-        run = runner(device, lambda module=module, image=image: module(image))  # type: ignore[misc]
+        run = runner(device, small.call)
         warm_up(run, Schedule(warm_s=0.002), time.perf_counter)
         found.append(min(run(5).own / 5 for _ in range(_FIXED_ROUNDS)))
     return PerOperator(*found)
 
 
-def smallest(layer: ConvLayer, conditions: Conditions, backend: str | None) -> ConvLayer | None:
-    """The same kind of operator with one output pixel and few channels, on the same backend; None if there is none.
+def smallest(layer: ConvLayer, conditions: Conditions, family: str) -> Built | None:
+    """The same kind of operator with one output pixel and few channels, of the same family; None if there is none.
 
-    torch picks another backend for very small inputs, but not for more than one image. What a call of another
+    Torch picks another backend for very small inputs, but not for more than one image. What a call of another
     backend costs says nothing about this one.
     """
     channels = min(_FIXED_CHANNELS, layer.in_channels)
     outputs = min(_FIXED_CHANNELS, layer.out_channels)
-    size = tuple(d * (k - 1) + 1 for d, k in zip(layer.dilation, layer.kernel_size, strict=True))
+    height, width = (d * (k - 1) + 1 for d, k in zip(layer.dilation, layer.kernel_size, strict=True))
     small = layer._replace(
         in_channels=channels,
         out_channels=channels if layer.groups > 1 else outputs,
@@ -117,24 +182,14 @@ def smallest(layer: ConvLayer, conditions: Conditions, backend: str | None) -> C
         padding=(0, 0),
         padding_end=(0, 0),
         batch=1,
-        input_size=(size[0], size[1]),
+        input_size=(height, width),
         output_size=(1, 1),
     )
-    candidates = (small, small._replace(batch=2))
-    return next((one for one in candidates if _backend(one, conditions) == backend), None)
-
-
-def _backend(layer: ConvLayer, conditions: Conditions) -> str | None:
-    """What torch calls the implementation it will pick, which a private function tells."""
-    try:
-        image = image_for(layer, conditions, None)
-        weight = conv2d(layer, dtype=conditions.dtype, device=conditions.device).weight
-        chosen = torch._C._select_conv_backend(  # noqa: SLF001
-            image, weight, None, layer.stride, layer.padding, layer.dilation, False, (0, 0), layer.groups
-        )
-    except (AttributeError, RuntimeError, TypeError):
-        return None
-    return str(chosen).rpartition(".")[2]
+    for batch in (1, 2):
+        built = row_of((small._replace(batch=batch),), conditions).build(conditions)
+        if built.ran().family == family:
+            return built
+    return None
 
 
 def _copy_rate(moved: int, device: Device, conditions: Conditions) -> float:
@@ -148,7 +203,7 @@ def _copy_rate(moved: int, device: Device, conditions: Conditions) -> float:
     return 2 * size * calls / min(run(calls).own for _ in range(5))
 
 
-def _pages(works: Mapping[str, Work]) -> PerOperator[float] | None:
+def _pages(works: Mapping[str, Work], rows: Mapping[str, Row]) -> PerOperator[float] | None:
     """Page faults of one call of each operator, once everything is warm."""
     found = []
     for name in PerOperator._fields:
@@ -157,31 +212,5 @@ def _pages(works: Mapping[str, Work]) -> PerOperator[float] | None:
         after = usage()
         if before is None or after is None:
             return None
-        found.append(float(after.faults - before.faults))
+        found.append((after.faults - before.faults) / rows[name].layers)
     return PerOperator(*found)
-
-
-def module_for(spec: ConvSpec, form: str, conditions: Conditions) -> Any:
-    """One form of `spec`, as it is used and not trained: a form of one convolution is that convolution.
-
-    A `Sequential` around it would cost a short one 2 % of its time.
-    """
-    built = build_form(spec, form, device=conditions.device)
-    return _placed(built[0] if len(built) == 1 else built, conditions)
-
-
-def _placed(module: nn.Module, conditions: Conditions) -> Any:
-    ready_to_run: Any = module.eval()
-    return ready_to_run.to(memory_format=torch.channels_last) if conditions.channels_last else ready_to_run
-
-
-def image_for(layer: ConvLayer, conditions: Conditions, seed: int | None) -> torch.Tensor:
-    """A random input of `layer`, N×C×H×W, the same for the same seed; with None uninitialised."""
-    shape = (layer.batch, layer.in_channels, *layer.input_size)
-    where: dict[str, Any] = {"dtype": torch_dtype(conditions.dtype), "device": conditions.device}
-    if seed is None:
-        image = torch.empty(shape, **where)
-    else:
-        torch.manual_seed(seed)
-        image = torch.randn(shape, **where)
-    return image.to(memory_format=torch.channels_last) if conditions.channels_last else image

@@ -3,50 +3,60 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 import torch
 
 from dsconv_cli.counting.modules import torch_dtype
+from dsconv_cli.layer.cost import FLOPS_PER_MAC, cost
 from dsconv_cli.layer.forms import ordinary
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.timing.result import Peaks
 from dsconv_cli.timing.worker.answers import Conditions
 from dsconv_cli.timing.worker.devices import Device, Work
-from dsconv_cli.timing.worker.layer import image_for, module_for
+from dsconv_cli.timing.worker.layer import row_of
 from dsconv_cli.timing.worker.process import ready, runner
 from dsconv_cli.timing.worker.sampling import Runner
 
 _SMALL_SIDE: Final = 256
 _LONGEST_PRODUCT_S: Final = 0.2
+#: A product of matrices where torch has none of the dtype: on a runtime it is a convolution of 1×1.
+_PRODUCT: Final = ConvSpec(1024, 1024, 1, 1, h=32, w=32)
 
 
 def measure_peaks(conditions: Conditions, seconds: float) -> Peaks:
-    """The best rate of each of three large operators, `seconds` shared among them."""
+    """The best rate of each of three large operators, `seconds` shared among them: the convolution is the runtime's."""
+    conditions = replace(conditions, chain=1)
     with ready(conditions) as device:
         _, size, (batch, channels, pixels) = device.sizes
-        left, right = _matrices(conditions, device)
-        side = len(left)
-        conv_spec = ConvSpec(channels, channels, h=pixels, w=pixels, batch=batch, dtype=conditions.dtype)
-        (layer,) = ordinary(conv_spec)
-        conv = module_for(conv_spec, "ordinary", conditions)
-        image = image_for(layer, conditions, 0)
 
         def best(work: Work) -> float:
             return _best(runner(device, work), seconds / 3)
 
-        product_s, conv_s = best(partial(torch.matmul, left, right)), best(partial(conv, image))
-        del left, right, conv, image
+        def of_layer(spec: ConvSpec) -> float:
+            return (
+                FLOPS_PER_MAC
+                * cost(spec).macs.ordinary
+                / best(row_of(ordinary(spec), conditions).build(conditions).call)
+            )
+
+        if conditions.quantised:
+            product = of_layer(_PRODUCT)
+        else:
+            left, right = _matrices(conditions, device)
+            product = FLOPS_PER_MAC * len(left) ** 3 / best(partial(torch.matmul, left, right))
+            del left, right
+        conv = of_layer(ConvSpec(channels, channels, h=pixels, w=pixels, batch=batch))
         # zeros would be one page of memory, mapped many times over
         source = torch.full((size,), 1, dtype=torch.uint8, device=conditions.device)
         target = torch.full_like(source, 2)
         copy_s = best(lambda: target.copy_(source))
-    out_h, out_w = conv_spec.output_size
     return Peaks(
-        matmul_flops=2 * side**3 / product_s,
+        matmul_flops=product,
         copy_bytes=2 * size / copy_s,
-        conv_flops=2 * batch * channels * channels * 9 * out_h * out_w / conv_s,
+        conv_flops=conv,
         conv_shape=f"{channels}×{channels}×3×3 on {batch}×{channels}×{pixels}×{pixels}",
     )
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
-from dsconv_cli.counting.modules import conv2d
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.timing.runtimes import TORCH
 from dsconv_cli.timing.worker.answers import Conditions, Found, Machine
 from dsconv_cli.timing.worker.devices import DEVICES, parse_device
-from dsconv_cli.timing.worker.layer import image_for, operators_of
+from dsconv_cli.timing.worker.layer import operators_of, row_of
 from dsconv_cli.timing.worker.process import first_line
 from dsconv_cli.timing.worker.system import available_cores
 
@@ -26,7 +28,8 @@ def probe(conditions: Conditions) -> Machine:
     reason = device.absent(torch, index)
     if reason is not None:
         raise DsconvError(f"no device {conditions.device} here: {reason}; the device cpu always works")
-    _check_dtype(conditions)
+    if not conditions.quantised:
+        _check_dtype(replace(conditions, runtime=TORCH.name, chain=1))
     return Machine(
         torch=str(torch.__version__),
         device_name=device.name(torch, index),
@@ -54,9 +57,8 @@ def _check_dtype(conditions: Conditions) -> None:
     """Run the smallest convolution of each kind; torch's own words say what is missing."""
     try:
         for layer in operators_of(ConvSpec(k=2, c=2, h=3, w=3)):
-            image = image_for(layer, conditions, None)
             with torch.inference_mode():
-                conv2d(layer, dtype=conditions.dtype, device=conditions.device)(image)
+                row_of((layer,), conditions).build(conditions).call()
     except (RuntimeError, TypeError) as error:
         raise DsconvError(
             f"{conditions.device} cannot run convolutions in {conditions.dtype} here "

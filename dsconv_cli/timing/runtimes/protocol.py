@@ -1,0 +1,108 @@
+"""What a runtime is to whoever times layers: is it there, which dtypes has it, and a chain as something to call."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from dsconv_cli.errors import DsconvError, installed
+from dsconv_cli.timing.worker.answers import Conditions
+from dsconv_cli.timing.worker.devices import Work
+
+if TYPE_CHECKING:
+    from dsconv_cli.timing.runtimes.chain import Array, Chain
+
+
+#: The memory layouts, in words, as results show them.
+CHANNELS_FIRST: Final = "channels first"
+CHANNELS_LAST: Final = "channels last"
+
+
+class Ran(NamedTuple):
+    """What a runtime says of what it runs, in its own words: kernels in their order, and the precision of the work.
+
+    `family` is what the cost of a call depends on: two calls of different families say nothing about each other.
+    """
+
+    kernels: tuple[str, ...] = ()
+    precision: str = ""
+    family: str = ""
+
+
+class Built(NamedTuple):
+    """A chain as one runtime runs it.
+
+    `call` is what is timed: inputs and outputs are where they belong, as in a program that was written for speed.
+    After a call `output` is what it computed, (N, K, H', W') in float32. `ran` may take long and is asked once.
+    """
+
+    call: Work
+    output: Callable[[], Array]
+    ran: Callable[[], Ran] = Ran
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """One program that executes layers. Nothing of it is imported before `build` is called.
+
+    Attributes:
+        name: as `--runtime` takes it.
+        title: as its makers call it.
+        packages: as they are imported, all that `build` needs.
+        distribution: as pip calls what gives it its version.
+        dtypes: what it can compute in.
+        build: makes a chain ready to run, once torch's threads and the allocator are as they should be.
+        extra: the optional extra that installs it; "" where the package's own dependencies do.
+        load: imports what may be imported before a process forks, where that takes long.
+        lacks: what else stands in its way on this machine, or None.
+        devices: kinds of device that it can run on.
+        layout: of the images that go in and come out; "" where it is as one asks for.
+    """
+
+    name: str
+    title: str
+    packages: tuple[str, ...]
+    distribution: str
+    dtypes: tuple[str, ...]
+    build: Callable[[Chain, Conditions], Built]
+    extra: str = ""
+    load: Callable[[], None] = lambda: None
+    lacks: Callable[[], str | None] = lambda: None
+    devices: tuple[str, ...] = ("cpu",)
+    layout: str = CHANNELS_FIRST
+
+    def absent(self) -> str | None:
+        """Why it cannot be used here and what would help, or None. Imports nothing."""
+        missing = [package for package in self.packages if not installed(package)]
+        if not missing:
+            return self.lacks()
+        install = f"'dsconv-cli[{self.extra}]'" if self.extra else self.distribution
+        where = sys.executable or "this Python"
+        return f"{' and '.join(missing)} is not installed for {where}: pip install {install}"
+
+    def refuse(self, dtype: str, device: str, *, channels_last: bool = False) -> None:
+        """Refuse what it cannot do.
+
+        Raises:
+            DsconvError: it has not the dtype, the kind of device, or a choice of layout; or it cannot be used here.
+        """
+        if device not in self.devices:
+            raise DsconvError(f"{self.name} is timed on {' or '.join(self.devices)}, not on {device}")
+        if dtype not in self.dtypes:
+            raise DsconvError(f"{self.name} has no {dtype} convolutions here; it has {', '.join(self.dtypes)}")
+        if channels_last and self.layout:
+            raise DsconvError(f"{self.name} takes {self.layout}; the layout is a choice only with torch")
+        reason = self.absent()
+        if reason is not None:
+            raise DsconvError(reason)
+
+    def version(self) -> str:
+        """As pip has it."""
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return version(self.distribution)
+        except PackageNotFoundError:
+            return "unknown"

@@ -1,0 +1,66 @@
+"""torch.compile: the modules of eager torch as inductor compiles them, their weights frozen into the code."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING, Final
+
+from dsconv_cli.layer.fields import FLOATS
+from dsconv_cli.timing.runtimes.protocol import Built, Ran, Runtime
+from dsconv_cli.timing.runtimes.torch import built, image_of, module_of
+from dsconv_cli.timing.worker.answers import Conditions
+
+if TYPE_CHECKING:
+    from dsconv_cli.timing.runtimes.chain import Chain
+
+#: What inductor looks for where CXX does not say.
+_COMPILERS: Final = ("g++", "clang++", "c++", "cl")
+
+
+def _lacks() -> str | None:
+    wanted = os.environ.get("CXX")
+    if any(shutil.which(one) for one in ([wanted] if wanted else _COMPILERS)):
+        return None
+    looked_for = wanted or " or ".join(_COMPILERS[:2])
+    return f"torch.compile needs a C++ compiler and finds no {looked_for}: apt install g++, or what the system has"
+
+
+def load() -> None:
+    """Import what compiles, which takes seconds; nothing runs yet, so that a process may fork after it."""
+    import torch._inductor.config as inductor
+
+    # By default each process would start a pool of compiling processes, which nothing of this size is worth.
+    inductor.compile_threads = 1
+    import torch._dynamo
+    import torch._inductor.compile_fx  # noqa: F401
+
+
+def _build(chain: Chain, conditions: Conditions) -> Built:
+    load()
+    import torch
+    import torch._inductor.config as inductor
+
+    # Without it the weights are inputs of the code and are put in another order at every call: 1024×1024×3×3 on 7×7
+    # was 37 instead of 8 times faster as a pair. Whoever deploys a compiled network freezes it.
+    inductor.freezing = True
+    # A module is compiled anew at each size, and dynamo gives up after eight of one kind.
+    torch._dynamo.reset()  # noqa: SLF001
+    image = image_of(chain, conditions)
+    compiled = torch.compile(module_of(chain, conditions), dynamic=False)
+    compiled(image)
+    return built(compiled, image, lambda: Ran(precision=conditions.dtype))
+
+
+TORCH_COMPILE: Final = Runtime(
+    name="torch-compile",
+    title="torch.compile",
+    packages=("torch",),
+    distribution="torch",
+    dtypes=FLOATS,
+    build=_build,
+    load=load,
+    lacks=_lacks,
+    devices=("cpu", "cuda", "mps"),
+    layout="",
+)
