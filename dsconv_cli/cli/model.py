@@ -62,8 +62,9 @@ class NetworkOptions(Group):
     inputs: Annotated[
         Text,
         _of_network(
-            text="Instead, a function that gives the arguments as the network takes them, be they tensors, lists, dicts, "
-            "numbers or flags: a tuple of them in the order of forward, a dict of them by name, or the only one.",
+            text="Instead, a function that gives the arguments as the network takes them, be they tensors, lists, "
+            "dicts, numbers or flags: a tuple of them in the order of forward, a dict of them by name, or the only "
+            "one.",
             metavar="MODULE:FUNCTION",
         ),
     ] = None
