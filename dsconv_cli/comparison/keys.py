@@ -70,17 +70,16 @@ def timed(one: Comparison) -> TimedLayer:
 
 #: What a layer of a network has as well.
 LAYER: Final[tuple[Key[Comparison], ...]] = (
-    *lifted(layer.SPEC, lambda one: one.spec, "spec."),
-    *lifted(layer.SHAPES, lambda one: one.spec, "shapes."),
-    *lifted(layer.COUNTS, lambda one: one.cost),
+    *lifted(layer.SPEC, "spec", "spec."),
+    *lifted(layer.SHAPES, "spec", "shapes."),
+    *lifted(layer.COUNTS, "cost"),
 )
 
 TIME: Final[tuple[Key[Comparison], ...]] = lifted(timing.KEYS, timed, "time.")
 
-LAYER_SECTIONS: Final[tuple[Section[Comparison], ...]] = tuple(one.of(lambda one: one.spec) for one in layer.SECTIONS)
 TIME_SECTIONS: Final[tuple[Section[Comparison], ...]] = (
     Section("time", "Measured.", lambda one: one.time is not None, "--time"),
-    *(one.of(timed, "time.") for one in timing.SECTIONS),
+    *(one.of("time.") for one in timing.SECTIONS),
 )
 
 #: Every key of schema version 1, in its order. A new one is one more entry.
@@ -99,10 +98,10 @@ KEYS: Final[Keys[Comparison]] = Keys(
         ),
         *lifted(_COUNTED, _of_counts, "measured."),
         *TIME,
-        *lifted(environment.KEYS, lambda one: one.environment, "environment."),
+        *lifted(environment.KEYS, "environment", "environment."),
     ),
     (
-        *LAYER_SECTIONS,
+        *layer.SECTIONS,
         Section("approximation", "R x S beside the exact ratios."),
         Section(
             "measured",
@@ -112,7 +111,7 @@ KEYS: Final[Keys[Comparison]] = Keys(
         ),
         *TIME_SECTIONS,
         Section("environment", "The machine and the versions in use."),
-        *(one.of(lambda one: one.environment, "environment.") for one in environment.SECTIONS),
+        *(one.of("environment.") for one in environment.SECTIONS),
     ),
     "What dsconv compare prints, and each line of dsconv sweep.",
     recorded=lambda one: one.recorded,
