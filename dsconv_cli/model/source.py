@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import torch
@@ -19,33 +20,28 @@ from dsconv_cli.model.seeds import seeded
 from dsconv_cli.numbers import many
 
 
+@dataclass(slots=True, eq=False)
 class Source:
     """A network that can be had on a device, as a copy that may be run and altered.
 
     `module` is a module that belongs to someone else, `build` a function that makes one; one of the two is given.
-    The floating numbers of copies are converted to `dtype`, unless it is None.
+    `example` are inputs that it brings along. The floating numbers of copies are converted to `dtype`, unless it is
+    None. `not_built_on_meta` says why not, once that was tried.
     """
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        module: nn.Module | None = None,
-        build: Callable[[], object] | None = None,
-        example: tuple[tuple[Any, ...], Mapping[str, Any]] | None = None,
-    ) -> None:
-        self.name = name
-        self.example = example
-        self.dtype: torch.dtype | None = None
-        self.not_built_on_meta: str | None = None
-        self._module = module
-        self._build = build
-        self._built: dict[str, nn.Module | DsconvError] = {}
+    name: str
+    _: KW_ONLY
+    module: nn.Module | None = None
+    build: Callable[[], object] | None = None
+    example: tuple[tuple[Any, ...], Mapping[str, Any]] | None = None
+    dtype: torch.dtype | None = None
+    not_built_on_meta: str | None = None
+    _built: dict[str, nn.Module | DsconvError] = field(default_factory=dict, init=False)
 
     def original(self, device: str) -> nn.Module:
         """What is copied: the module itself, wherever it is, or one built on `device`, once: it may take a while."""
-        if self._module is not None:
-            return self._module
+        if self.module is not None:
+            return self.module
         if device not in self._built:
             try:
                 self._built[device] = self._made_on_meta() if device == "meta" else self._make(device)
@@ -72,10 +68,10 @@ class Source:
     @contextmanager
     def untouched(self) -> Iterator[None]:
         """The module that belongs to someone else is afterwards as it was before."""
-        if self._module is None:
+        if self.module is None:
             yield
             return
-        with left_as_it_was(self._module):
+        with left_as_it_was(self.module):
             yield
 
     def _made_on_meta(self) -> nn.Module:
@@ -88,9 +84,9 @@ class Source:
             return made
 
     def _make(self, device: str) -> nn.Module:
-        assert self._build is not None
+        assert self.build is not None
         with blaming(self.name), torch.device(device):
-            made = seeded(self._build)
+            made = seeded(self.build)
         if isinstance(made, ExportedProgram):
             return from_exported(made, self.name).original(device)
         if not isinstance(made, nn.Module):

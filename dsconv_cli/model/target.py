@@ -24,38 +24,18 @@ from dsconv_cli.model.seeds import seeded
 from dsconv_cli.model.source import Source, from_exported, source_of
 
 
-def load_target(
-    text: str,
-    arguments: Mapping[str, object] | None = None,
-    *,
-    dtype: str = "",
-    loaded: dict[str, ModuleType] | None = None,
-) -> Source:
-    """Find what `text` names. Code in it is run; nothing is unpickled.
+def load(recipe: Recipe) -> tuple[Source, Inputs]:
+    """The network that `recipe` tells how to make, and what it is called with.
 
-    Args:
-        text: `package.module:name`, `path/to/file.py:name` or `path/to/program.pt2`.
-        arguments: for the factory.
-        dtype: what the network's floating numbers are converted to; empty: they stay what they are.
-        loaded: modules by their place in `text`, which are not loaded again; this one is added.
+    Code in its target is run, that of a file which holds both once; nothing is unpickled.
 
     Raises:
-        DsconvError: nothing there, or nothing that is or makes a network.
+        DsconvError: nothing there, or nothing that is or makes a network, or that gives the inputs.
         CannotMeasureError: importing it, or reading the program, failed.
     """
-    modules = {} if loaded is None else loaded
-    source = seeded(lambda: _find(text, dict(arguments or {}), modules))
-    source.dtype = torch_dtype(dtype) if dtype else None
-    return source
-
-
-def load(recipe: Recipe) -> tuple[Source, Inputs]:
-    """The network that `recipe` tells how to make, and what it is called with. A file that holds both is run once.
-
-    Raises as `load_target` does, and where nothing, or no function, gives the inputs.
-    """
     loaded: dict[str, ModuleType] = {}
-    source = load_target(recipe.target, recipe.arguments, dtype=recipe.dtype, loaded=loaded)
+    source = seeded(lambda: _find(recipe.target, recipe.arguments, loaded))
+    source.dtype = torch_dtype(recipe.dtype) if recipe.dtype else None
     if not recipe.inputs_by:
         return source, inputs_from(recipe.inputs)
     return source, seeded(lambda: _inputs_by(recipe.inputs_by, loaded))
@@ -75,7 +55,7 @@ def _inputs_by(text: str, loaded: dict[str, ModuleType]) -> Inputs:
     return Inputs(given=once(function, text))
 
 
-def _find(text: str, arguments: dict[str, object], loaded: dict[str, ModuleType]) -> Source:
+def _find(text: str, arguments: Mapping[str, object], loaded: dict[str, ModuleType]) -> Source:
     if text.endswith(".pt2"):
         _refuse_arguments(text, arguments)
         path = _existing(text)

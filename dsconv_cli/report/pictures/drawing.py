@@ -138,7 +138,7 @@ class Picture:
     def __init__(self, axes: Axes) -> None:
         self.axes = axes
         self._cells: dict[Any, dict[Any, _Cell]] = {}
-        self._taken = [axis for axis in (axes.x, axes.by) if axis]
+        self._taken: list[str] = [axis for axis in (axes.x, axes.by) if axis]
         self._traits = [_Trait(name, self._taken) for name in (*AXES, "bias") if name not in self._taken]
 
     def add(self, one: Comparison) -> None:
@@ -146,16 +146,16 @@ class Picture:
         value = KEYS.read(one, self.axes.y)
         if not isinstance(value, float):
             return
-        by = None if self.axes.by is None else _trait(one, self.axes.by)
-        cell = self._cells.setdefault(by, {}).setdefault(_trait(one, self.axes.x), _Cell())
+        places = {axis: getattr(one.spec, axis) for axis in self._taken}
+        by = None if self.axes.by is None else places[self.axes.by]
+        cell = self._cells.setdefault(by, {}).setdefault(places[self.axes.x], _Cell())
         interval = one.time.speedup if one.time is not None and self._timed else None
         cell.y.append(value)
         cell.low.append(value if interval is None else interval.low)
         cell.high.append(value if interval is None else interval.high)
         cell.taps.append(float(one.approximation.ratio))
-        places = {axis: _trait(one, axis) for axis in self._taken}
         for trait in self._traits:
-            trait.add(_trait(one, trait.name), places)
+            trait.add(getattr(one.spec, trait.name), places)
 
     @property
     def _timed(self) -> bool:
@@ -245,10 +245,6 @@ def choose_axes(varying: Sequence[str], counts: Mapping[str, int], wanted: Mappi
 
 def _grows_by_factors(places: Sequence[float]) -> bool:
     return len(places) > 2 and places[0] > 0 and places[-1] - places[-2] >= _WIDENING * (places[1] - places[0])
-
-
-def _trait(one: Comparison, name: str) -> Any:
-    return getattr(one.spec, name)
 
 
 def _short(name: str) -> str:

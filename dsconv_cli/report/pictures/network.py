@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_SI: Final = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"), (1, ""))
+_UNITS: Final = ((10**12, "T "), (10**9, "G "), (10**6, "M "), (10**3, "k "))
 
 
 #: The parts of a bar: name in the legend, colour (Okabe and Ito's, which the colour-blind can tell apart), hatching.
@@ -95,7 +95,4 @@ def _plain(text: str) -> str:
 
 def _unit(bars: Sequence[Branch]) -> tuple[int, str]:
     largest = max(line.macs for line in bars)
-    for factor, name in _SI:
-        if largest >= factor:
-            return factor, f"{name} " if name else ""
-    return 1, ""
+    return next(((factor, name) for factor, name in _UNITS if largest >= factor), (1, ""))
