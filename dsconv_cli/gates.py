@@ -52,8 +52,8 @@ class Failure:
         return f"{what} is {self.value!r}, {self.gate.kind} {self.gate.text.partition('=')[2]} ({self.gate.option})"
 
 
-def parse_gate(kind: Kind, text: str, resolve: Callable[[str], str]) -> Gate:
-    """`macs.ratio=8` → a gate. `resolve` turns what the user wrote into a known key.
+def parse_gate(kind: Kind, text: str, resolve: Callable[[str, str], str]) -> Gate:
+    """`macs.ratio=8` → a gate. `resolve` turns what the user wrote for an option into a known key.
 
     Raises:
         DsconvError: not KEY=NUMBER, an unknown key, nan or inf.
@@ -65,15 +65,15 @@ def parse_gate(kind: Kind, text: str, resolve: Callable[[str], str]) -> Gate:
     limit = decimal(number)
     if limit is None:
         raise DsconvError(f"{option} {text}: {number!r} is not a finite number such as 7.5 or 1e6")
-    return Gate(kind, resolve(key.strip()), limit, text)
+    return Gate(kind, resolve(key.strip(), option), limit, text)
 
 
-def parse_gates(under: Iterable[str], over: Iterable[str], resolve: Callable[[str], str]) -> tuple[Gate, ...]:
+def parse_gates(
+    under: Iterable[str] | None, over: Iterable[str] | None, resolve: Callable[[str, str], str]
+) -> tuple[Gate, ...]:
     """All of `--fail-under`, then all of `--fail-over`. Raises as `parse_gate` does."""
-    return (
-        *(parse_gate("under", text, resolve) for text in under),
-        *(parse_gate("over", text, resolve) for text in over),
-    )
+    asked: tuple[tuple[Kind, Iterable[str] | None], ...] = (("under", under), ("over", over))
+    return tuple(parse_gate(kind, text, resolve) for kind, texts in asked for text in texts or ())
 
 
 def check_types(keys: Keys[Any], gates: Iterable[Gate]) -> None:

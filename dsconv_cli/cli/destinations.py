@@ -150,7 +150,7 @@ def asked(
     Raises:
         DsconvError: an unknown key, one that is not measured, or a gate that is not KEY=NUMBER.
     """
-    parsed = parse_gates(gates.fail_under or (), gates.fail_over or (), keys.find)
+    parsed = parse_gates(gates.fail_under, gates.fail_over, lambda name, _: keys.find(name))
     check_types(keys, parsed)
     key = None if get is None else keys.find(get)
     for name in (*([key] if key else []), *(gate.key for gate in parsed)):
