@@ -53,11 +53,7 @@ class Failure:
 
 
 def parse_gate(kind: Kind, text: str, resolve: Callable[[str, str], str]) -> Gate:
-    """`macs.ratio=8` → a gate. `resolve` turns what the user wrote for an option into a known key.
-
-    Raises:
-        DsconvError: not KEY=NUMBER, an unknown key, nan or inf.
-    """
+    """`macs.ratio=8` → a gate. `resolve` turns what the user wrote for an option into a known key."""
     key, equals, number = text.partition("=")
     option = f"--fail-{kind}"
     if not equals or not key or not number:
@@ -71,17 +67,13 @@ def parse_gate(kind: Kind, text: str, resolve: Callable[[str, str], str]) -> Gat
 def parse_gates(
     under: Iterable[str] | None, over: Iterable[str] | None, resolve: Callable[[str, str], str]
 ) -> tuple[Gate, ...]:
-    """All of `--fail-under`, then all of `--fail-over`. Raises as `parse_gate` does."""
+    """All of `--fail-under`, then all of `--fail-over`."""
     asked: tuple[tuple[Kind, Iterable[str] | None], ...] = (("under", under), ("over", over))
     return tuple(parse_gate(kind, text, resolve) for kind, texts in asked for text in texts or ())
 
 
 def check_types(keys: Keys[Any], gates: Iterable[Gate]) -> None:
-    """Refuse, before anything is measured, a gate on a key that is no number.
-
-    Raises:
-        DsconvError: such a gate.
-    """
+    """Refuse, before anything is measured, a gate on a key that is no number."""
     for gate in gates:
         if not keys[gate.key].type.is_number:
             raise DsconvError(f"{gate.option}: {gate.key} is not a number that can be compared")
@@ -91,9 +83,6 @@ def check(keys: Keys[Result], result: Result, gates: Iterable[Gate]) -> tuple[Fa
     """The gates that fail.
 
     A key with an interval is judged by the bound that is against the claim: noise alone passes no gate.
-
-    Raises:
-        DsconvError: a key holds no number in this result.
     """
     return tuple(failure for gate in gates if (failure := _judge(keys, result, gate)))
 

@@ -66,11 +66,7 @@ class Wishes:
 
 
 def check(options: SweepOptions) -> Wishes:
-    """Check every wish.
-
-    Raises:
-        DsconvError: one of them cannot be met.
-    """
+    """Check every wish, before anything is measured."""
     streams = options.speech.streams()
     sweep = _sweep(options)
     order = parse_order(options.rows.sort, options.rows.top, default=options.usual)
