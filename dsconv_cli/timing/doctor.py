@@ -114,7 +114,7 @@ def survey() -> Surveyed:
         cpu=cpu_name(),
         cores=os.cpu_count() or 1,
         load=load,
-        governor=_first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        governor=_text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip() or None,
         virtual=" hypervisor" in _text("/proc/cpuinfo"),
         forks=can_fork(),
     )
@@ -155,7 +155,3 @@ def _text(path: str) -> str:
         return Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-
-
-def _first_line(path: str) -> str | None:
-    return _text(path).strip() or None
