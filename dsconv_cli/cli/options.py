@@ -134,7 +134,7 @@ class LayerOptions(Group):
         return cls(texts, Bias(*(_either(values[f"{part}_bias"], values["bias"]) for part in Bias._fields)))
 
     def spec(self, dtype: str) -> ConvSpec:
-        """The layer. Raises as `reading.layer` does."""
+        """The layer."""
         return layer({**self.texts, "dtype": dtype}, bias=self.bias)
 
 

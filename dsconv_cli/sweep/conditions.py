@@ -166,7 +166,7 @@ class _Reader(ast.NodeVisitor):
             self.generic_visit(node)
         term = self.visit(node.operand)
         number = self.need("number", term, f"'-' takes a number, not {_NAMES[term.kind]}")
-        return _Term("number", _calculated(operator.sub, lambda _: 0, number))
+        return _Term("number", _applied(operator.sub, lambda _: 0, number))
 
     def visit_BinOp(self, node: ast.BinOp) -> _Term:
         if type(node.op) not in _ARITHMETIC:
@@ -176,7 +176,7 @@ class _Reader(ast.NodeVisitor):
             self.need("number", term, f"{self.quoted(node)}: it takes numbers, not {_NAMES[term.kind]}")
             for term in terms
         )
-        return _Term("number", _calculated(_ARITHMETIC[type(node.op)], left, right))
+        return _Term("number", _applied(_ARITHMETIC[type(node.op)], left, right))
 
     def visit_Compare(self, node: ast.Compare) -> _Term:
         terms = [self.visit(part) for part in (node.left, *node.comparators)]
@@ -186,7 +186,7 @@ class _Reader(ast.NodeVisitor):
                 self.generic_visit(node)
             if left.kind != right.kind or (left.kind != "number" and not isinstance(sign, _EQUALITY)):
                 self.fail(f"{self.quoted(node)} cannot compare {_NAMES[left.kind]} with {_NAMES[right.kind]}")
-            parts.append(_compared(_COMPARISONS[type(sign)], left.value, right.value))
+            parts.append(_applied(_COMPARISONS[type(sign)], left.value, right.value, False))
         return _Term("truth", _joined(all, parts))
 
     def visit_Constant(self, node: ast.Constant) -> _Term:
@@ -242,22 +242,16 @@ def _joined(every: Callable[..., bool], parts: list[Evaluation]) -> Callable[[Co
     return parts[0] if len(parts) == 1 else lambda one: every(part(one) for part in parts)
 
 
-def _compared(compare: Operation, left: Evaluation, right: Evaluation) -> Callable[[Comparison], bool]:
-    def result(one: Comparison) -> bool:
-        a, b = left(one), right(one)
-        return a is not None and b is not None and bool(compare(a, b))
+def _applied(apply: Operation, left: Evaluation, right: Evaluation, without: bool | None = None) -> Evaluation:
+    """What `apply` gives, and `without` where there is nothing that it could."""
 
-    return result
-
-
-def _calculated(apply: Operation, left: Evaluation, right: Evaluation) -> Evaluation:
     def result(one: Comparison) -> Any:
         a, b = left(one), right(one)
         if a is None or b is None:
-            return None
+            return without
         try:
             return apply(a, b)
         except (ZeroDivisionError, OverflowError):
-            return None
+            return without
 
     return result
