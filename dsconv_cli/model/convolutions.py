@@ -36,12 +36,8 @@ class Conv(NamedTuple):
 
 def conv_of(module: nn.Module) -> Conv | None:
     """The numbers of `module` if it is a two-dimensional convolution, its own or an exported one."""
-    if isinstance(module, nn.Conv2d):
-        return _from_module(module)
-    return _from_graph(module)
-
-
-def _from_module(module: nn.Conv2d) -> Conv:
+    if not isinstance(module, nn.Conv2d):
+        return _from_graph(module)
     return Conv(
         module.in_channels,
         module.out_channels,

@@ -42,8 +42,7 @@ def load(recipe: Recipe) -> tuple[Source, Inputs]:
 
 
 def _inputs_by(text: str, loaded: dict[str, ModuleType]) -> Inputs:
-    _check_colon(text, "--inputs must be package.module:function or path/to/file.py:function")
-    module, place, name = _module(text, loaded)
+    module, place, name = _module(text, loaded, "--inputs must be package.module:function or path/to/file.py:function")
     with blaming(f"looking for {name} in {place}"):
         function = _attribute(module, name, place)
         if not callable(function):
@@ -60,8 +59,8 @@ def _find(text: str, arguments: Mapping[str, object], loaded: dict[str, ModuleTy
         _refuse_arguments(text, arguments)
         path = _existing(text)
         return from_exported(load_program(path), str(path))
-    _check_colon(text, "TARGET must be package.module:factory, path/to/file.py:factory or a .pt2 file")
-    module, place, name = _module(text, loaded)
+    wanted = "TARGET must be package.module:factory, path/to/file.py:factory or a .pt2 file"
+    module, place, name = _module(text, loaded, wanted)
     # A module may look its names up in a function of its own, and an object be a mock-up that answers to anything.
     with blaming(f"looking for {name} in {place}"):
         found = _attribute(module, name, place)
@@ -76,15 +75,11 @@ def _find(text: str, arguments: Mapping[str, object], loaded: dict[str, ModuleTy
     return Source(text, build=lambda: found(**arguments))
 
 
-def _check_colon(text: str, wanted: str) -> None:
+def _module(text: str, loaded: dict[str, ModuleType], wanted: str) -> tuple[ModuleType, str, str]:
+    """The module that `text` names before the colon, loaded unless it is, and both parts of the text."""
     place, _, name = text.rpartition(":")
     if not place or not name:
         raise DsconvError(f"{wanted}, not {text!r}")
-
-
-def _module(text: str, loaded: dict[str, ModuleType]) -> tuple[ModuleType, str, str]:
-    """The module that `text` names before the colon, loaded unless it is, and both parts of the text."""
-    place, _, name = text.rpartition(":")
     if place not in loaded:
         loaded[place] = _from_file(_existing(place)) if place.endswith(".py") else _from_package(place)
     return loaded[place], place, name

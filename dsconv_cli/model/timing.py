@@ -64,9 +64,6 @@ class NetworkTimer:
         """`result` with the times of its eligible layers, the same shape once, and of the whole network.
 
         What cannot be timed in its share of the budget stays without a time, and a note says so.
-
-        Raises:
-            DsconvError: the device is absent or cannot run the dtype.
         """
         specs = list(dict.fromkeys(layer.spec for layer in result.eligible if layer.spec is not None))
         share = self._settings.budget_s / (len(specs) + NETWORK_SHARES)

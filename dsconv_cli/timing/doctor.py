@@ -80,19 +80,8 @@ class Examination:
         return tuple(advice(self))
 
 
-def examine(settings: TimingSettings, dtype: str = "float32", progress: Watcher | None = None) -> Examination:
-    """Survey the machine and measure it.
-
-    Raises:
-        DsconvError: the device is absent or cannot run the dtype.
-        CannotMeasureError: nothing can be measured here.
-    """
-    with Timer(settings) as timer:
-        return examine_with(timer, dtype, progress)
-
-
-def examine_with(timer: Timer, dtype: str = "float32", progress: Watcher | None = None) -> Examination:
-    """`examine` with a timer of the caller's."""
+def examine(timer: Timer, dtype: str = "float32", progress: Watcher | None = None) -> Examination:
+    """Survey the machine and measure it."""
     seen = survey()
     return Examination(
         survey=seen,
