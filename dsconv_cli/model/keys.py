@@ -30,7 +30,7 @@ from dsconv_cli.keys import (
     optional,
 )
 from dsconv_cli.model.result import BeforeAfter, InputShape, Layer, ModelResult, NetworkTime, Selection
-from dsconv_cli.timing.keys import FASTEST, INTERVAL, VERDICT, fastest
+from dsconv_cli.timing.keys import CONDITIONS, FASTEST, INTERVAL, VERDICT, fastest
 
 
 class LayerOf(NamedTuple):
@@ -122,12 +122,7 @@ _TIME: Final[tuple[Key[NetworkTime], ...]] = (
     Key("verdict", VERDICT, lambda one: one.verdict),
     Key("reliable", TRUTH, lambda one: one.reliable),
     Key("warnings", TEXTS, lambda one: one.warnings),
-    Key("device", TEXT, lambda one: one.device),
-    Key("threads", POSITIVE, lambda one: one.threads),
-    Key("layout", TEXT, lambda one: one.layout),
-    Key("dtype", TEXT, lambda one: one.dtype),
-    Key("samples.processes", POSITIVE, lambda one: one.processes),
-    Key("samples.pairs", POSITIVE, lambda one: one.pairs),
+    *CONDITIONS,
 )
 
 

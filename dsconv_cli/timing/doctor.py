@@ -27,7 +27,6 @@ LAYER: Final = {"k": 64, "c": 32, "h": 56, "w": 56}
 BIAS: Final = 0.02
 #: A load that leaves less than this fraction of a core to each timed thread is worth a word.
 _FREE: Final = 0.8
-_THOP: Final = "thop "
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +134,7 @@ def advice(one: Examination) -> Iterator[str]:
         yield "a --budget of 60 or more: each measuring process loads torch anew on this system"
     if seen.virtual and not one.trusted:
         yield "this is a virtual machine, whose neighbours cannot be seen from inside; a machine of its own is steadier"
-    if not seen.thop.startswith(_THOP):
+    if not seen.thop.startswith("thop "):
         yield f"the package thop comes from {seen.thop}; pip install thop for the one that dsconv is tested with"
 
 
