@@ -46,11 +46,6 @@ class Type:
         """Whether it is one number, which can be held against a limit."""
         return self.schema.get("type") in ("integer", "number")
 
-    @property
-    def is_fraction(self) -> bool:
-        """Whether it need not be whole: a double, and null where it is not defined."""
-        return self.schema.get("type") == "number"
-
 
 def one_of(*words: str) -> Type:
     """One of a few words."""

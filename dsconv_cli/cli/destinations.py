@@ -167,13 +167,11 @@ def parse_file(command: Command, text: str) -> File:
 
 def parse_picture(command: Command, text: str) -> File:
     """`--plot PATH`: the picture that the ending means."""
-    pictures = [one for one in formats_of(command).values() if one.kinds]
-    endings = [ending for one in pictures for ending in one.kinds]
-    ending = Path(text).suffix.lower()
-    for one in pictures:
-        if ending in one.kinds:
-            return _file(one, text, f"--plot {text}")
-    raise DsconvError(f"--plot {text}: its ending must be one of {' '.join(endings)}")
+    pictures = {ending: one for one in formats_of(command).values() for ending in one.kinds}
+    meant = pictures.get(Path(text).suffix.lower())
+    if meant is None:
+        raise DsconvError(f"--plot {text}: its ending must be one of {' '.join(pictures)}")
+    return _file(meant, text, f"--plot {text}")
 
 
 def check_installed(package: str, what: str) -> None:

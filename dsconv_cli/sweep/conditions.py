@@ -16,7 +16,6 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple, NoReturn
 
 from dsconv_cli.comparison.keys import NAMED_KEYS as KEYS
@@ -28,24 +27,25 @@ from dsconv_cli.sweep.keys import is_measured, resolve
 Operation = Callable[[Any, Any], Any]
 Evaluation = Callable[[Comparison], Any]
 
-_COMPARISONS: Final[Mapping[type[ast.cmpop], Operation]] = MappingProxyType(
-    {
-        ast.Lt: operator.lt,
-        ast.LtE: operator.le,
-        ast.Gt: operator.gt,
-        ast.GtE: operator.ge,
-        ast.Eq: operator.eq,
-        ast.NotEq: operator.ne,
-    }
-)
+_COMPARISONS: Final[Mapping[type[ast.cmpop], Operation]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+}
 #: What may be asked of values that have no order.
 _EQUALITY: Final = (ast.Eq, ast.NotEq)
-_ARITHMETIC: Final[Mapping[type[ast.operator], Operation]] = MappingProxyType(
-    {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
-)
+_ARITHMETIC: Final[Mapping[type[ast.operator], Operation]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
 #: Decimal, as everywhere else in this program: no 0x10, no 1_000.
 _NUMBER: Final = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_NAMES: Final[Mapping[Kind, str]] = MappingProxyType({"number": "a number", "text": "text", "truth": "a condition"})
+_NAMES: Final[Mapping[Kind, str]] = {"number": "a number", "text": "text", "truth": "a condition"}
 #: Deeper and longer than anyone writes, and far from Python's own limits.
 _MAX_DEPTH: Final = 50
 _MAX_LENGTH: Final = 10_000
