@@ -208,6 +208,9 @@ class _Reader(ast.NodeVisitor):
         while isinstance(inner, ast.Attribute):
             names.append(inner.attr)
             inner = inner.value
+        # How deep Python's own parser goes depends on the recursion limit, which torch's imports may change.
+        if len(names) >= _MAX_DEPTH:
+            self.fail(_TOO_DEEP)
         if not isinstance(inner, ast.Name):
             self.generic_visit(node)
         return self.key(".".join([inner.id, *reversed(names)]))
