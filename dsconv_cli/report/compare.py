@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import partial
 from typing import Final
 
-from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.keys import keys_of
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.layer.cost import MUCH_LESS
 from dsconv_cli.layer.forms import FORMS, REFERENCE, REPLACEMENT, Form
@@ -79,7 +79,7 @@ def _timed_row(row: timing.TimeRow) -> Row:
 
 def report(one: Comparison, *, explain: bool = False) -> Report:
     """The result for every format."""
-    return report_of(KEYS, one, partial(page, one, explain=explain), partial(_picture, one))
+    return report_of(keys_of(tuple(one.runtimes)), one, partial(page, one, explain=explain), partial(_picture, one))
 
 
 def page(one: Comparison, *, explain: bool = False, pending: str = "", progress: str = "") -> Page:

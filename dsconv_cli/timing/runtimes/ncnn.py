@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dsconv_cli.errors import CannotMeasureError
 from dsconv_cli.timing.runtimes.protocol import Built, Ran, Runtime
-from dsconv_cli.timing.worker.answers import Conditions
 
 if TYPE_CHECKING:
     from dsconv_cli.timing.runtimes.chain import Array, Chain, Operator
+    from dsconv_cli.timing.worker.answers import Conditions
 
 _MAGIC: Final = 7767517
 _IMAGE: Final = "image"

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dsconv_cli.timing.runtimes.protocol import Built, Ran, Runtime
-from dsconv_cli.timing.worker.answers import Conditions
 
 if TYPE_CHECKING:
     from dsconv_cli.timing.runtimes.chain import Chain, Operator
+    from dsconv_cli.timing.worker.answers import Conditions
 
 #: Old enough for every runtime that reads ONNX today; ours are its operators `Conv` and `QLinearConv`, unchanged since.
 _OPSET: Final = 17
