@@ -39,9 +39,9 @@ KEYS: Final[tuple[Key[Environment], ...]] = (
         says="The distributions that counted, by name and version.",
         nullable=True,
     ),
-    Key("platform", TEXT, lambda one: one.platform),
-    Key("cpu", TEXT, lambda one: one.cpu),
-    Key("device", TEXT, lambda one: one.device),
+    Key("platform", TEXT, "platform"),
+    Key("cpu", TEXT, "cpu"),
+    Key("device", TEXT, "device"),
 )
 
 SECTIONS: Final[tuple[Section[Environment], ...]] = (Section("versions", "null where it was not used."),)

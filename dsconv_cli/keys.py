@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final, Generic, Literal, TypeVar
 
@@ -32,6 +33,9 @@ _LONGEST: Final = 200
 Result = TypeVar("Result")
 Whole = TypeVar("Whole")
 Part = TypeVar("Part")
+
+#: How a value is had from what it is a value of: the path of an attribute, such as "spec.k", or a function.
+Getter = str | Callable[[Result], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +104,20 @@ class Key(Generic[Result]):
 
     name: str
     type: Type
-    get: Callable[[Result], Value]
+    get: Getter[Result]
     unit: str = ""
     says: str = ""
     nullable: bool = False
 
-    def of(self, part: Callable[[Whole], Result], prefix: str = "") -> Key[Whole]:
+    def of(self, part: Getter[Whole], prefix: str = "") -> Key[Whole]:
         """The same key of something that this result is a part of."""
-        get = self.get
-        return Key(prefix + self.name, self.type, lambda whole: get(part(whole)), self.unit, self.says, self.nullable)
+        get = _after(part, self.get)
+        return Key(prefix + self.name, self.type, get, self.unit, self.says, self.nullable)
+
+    @property
+    def getter(self) -> Callable[[Result], Value]:
+        """What reads its value."""
+        return _function(self.get)
 
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of its value."""
@@ -150,11 +159,10 @@ class Section(Generic[Result]):
     there: Callable[[Result], bool] | None = None
     asked_by: str = ""
 
-    def of(self, part: Callable[[Whole], Result], prefix: str = "") -> Section[Whole]:
-        """The same section of something that this result is a part of."""
-        there = self.there
-        lifted = None if there is None else lambda whole: there(part(whole))
-        return Section(prefix + self.name, self.says, lifted, self.asked_by)
+    def of(self, prefix: str) -> Section[Any]:
+        """The same section, which is always there, of something that this result is a part of."""
+        assert self.there is None
+        return Section(prefix + self.name, self.says)
 
 
 class Keys(Mapping[str, Key[Result]]):
@@ -244,7 +252,7 @@ class Keys(Mapping[str, Key[Result]]):
         if recorded is not None and name in recorded:
             return recorded[name]
         section = self.section_of(name)
-        return None if section is not None and not _is_there(section, result) else self._keys[name].get(result)
+        return None if section is not None and not _is_there(section, result) else self._keys[name].getter(result)
 
     def read_all(self, result: Result, names: Sequence[str]) -> list[Value]:
         """The values at keys. For many results, where `read` would look each key up anew."""
@@ -261,7 +269,7 @@ class Keys(Mapping[str, Key[Result]]):
             section = self.section_of(name)
             return section is None or section.name not in missing
 
-        return tuple(self._keys[name].get if there(name) else None for name in names)
+        return tuple(self._keys[name].getter if there(name) else None for name in names)
 
     def flat(self, result: Result) -> Iterator[tuple[str, Value]]:
         """Every key with its value."""
@@ -287,7 +295,7 @@ class Keys(Mapping[str, Key[Result]]):
             if absent is not None or isinstance(entry, Null):
                 places[absent or entry.name] = lambda _: None
             else:
-                places[entry.name] = _documents(entry) if isinstance(entry, Each) else entry.get
+                places[entry.name] = _documents(entry) if isinstance(entry, Each) else entry.getter
         split = {name: name.split(".") for name in places}
         return tuple((name, split[name][:-1], split[name][-1], get) for name, get in places.items())
 
@@ -312,7 +320,19 @@ class Keys(Mapping[str, Key[Result]]):
         return "" if section is None else section.says
 
 
-def lifted(keys: Iterable[Key[Result]], part: Callable[[Whole], Result], prefix: str = "") -> tuple[Key[Whole], ...]:
+def _function(get: Getter[Result]) -> Callable[[Result], Any]:
+    return attrgetter(get) if isinstance(get, str) else get
+
+
+def _after(part: Getter[Whole], get: Getter[Result]) -> Getter[Whole]:
+    """`get` of `part`. Two paths are one path, which is read without any of Python's own steps."""
+    if isinstance(part, str) and isinstance(get, str):
+        return f"{part}.{get}"
+    first, then = _function(part), _function(get)
+    return lambda whole: then(first(whole))
+
+
+def lifted(keys: Iterable[Key[Result]], part: Getter[Whole], prefix: str = "") -> tuple[Key[Whole], ...]:
     """The keys of something that the result is a part of."""
     return tuple(key.of(part, prefix) for key in keys)
 

@@ -117,9 +117,11 @@ def analyse(
     >>> [(layer.name, layer.eligible, layer.reason) for layer in analyse(model, (1, 3, 16, 16)).layers]
     [('0', True, None), ('1', False, '1×1')]
     """
-    from dsconv_cli.model import analysis
+    from dsconv_cli.model.analysis import analyse_source
+    from dsconv_cli.model.inputs import inputs_of
+    from dsconv_cli.model.source import source_of
 
-    return _printed(ModelResult, analysis.analyse(model, inputs, selection))
+    return _printed(ModelResult, analyse_source(source_of(model), inputs_of(inputs), selection))
 
 
 def _printed(kind: type[Printed], one: object) -> Printed:

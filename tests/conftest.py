@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,6 +50,22 @@ def run_dsconv(*arguments: str, env: dict[str, str] | None = None, cwd: Path | N
 def dsconv() -> Run:
     """`dsconv("compare", "--k", "64", …)` in a process of its own, with a pipe on both streams."""
     return run_dsconv
+
+
+@pytest.fixture(scope="session")
+def valid() -> Callable[[Any], Any]:
+    """`valid(document)`: the document as JSON has it, if the schema that is shipped allows it."""
+    import jsonschema
+
+    text = files("dsconv_cli").joinpath("schema/dsconv-1.schema.json").read_text(encoding="utf-8")
+    validator = jsonschema.Draft202012Validator(json.loads(text))
+
+    def validate(document: Any) -> Any:
+        plain = json.loads(json.dumps(document))
+        validator.validate(plain)
+        return plain
+
+    return validate
 
 
 @pytest.fixture

@@ -472,7 +472,7 @@ def test_gates(dsconv, gate, code):
         ("--k 4 --c 4 --depth-multiplier 0", "--depth-multiplier must be a positive integer"),
         ("--k 4 --c 4 --format xml", "--format must be one of table, json"),
         ("--k 4 --c 4 --profiler foo", "--profiler must be one of thop, torch, both, none"),
-        ("--k 4 --c 4 --dtype int8", "--dtype must be one of float32"),
+        ("--k 4 --c 4 --dtype int4", "--dtype must be one of float32"),
         ("--k 4 --c 4 --color blue", "--color must be one of auto"),
         ("--k 4 --c 4 --get macs.ration", "unknown key 'macs.ration'; keys are macs.ratio, "),
         ("--k 4 --c 4 --get measured.macs.ratio --profiler none", "it needs --profiler thop, torch or both"),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsconv_cli import Bias, ConvSpec
-from dsconv_cli.layer.cost import approximate, cost
+from dsconv_cli.layer.cost import Approximation, cost
 
 size = st.integers(1, 2**40)
 
@@ -93,7 +93,7 @@ def test_the_identity(k, c, r, s, h, w, batch, stride):
     spec = ConvSpec(k, c, r, s, h + 99, w + 99, batch, stride=stride)
     closed = cost(spec)
     assert closed.params.ratio == closed.macs.ratio == 1 / (Fraction(1, k) + Fraction(1, r * s))
-    approximation = approximate(spec, closed)
+    approximation = Approximation(spec, closed)
     assert approximation.errors["params"] == approximation.errors["macs"] == Fraction(r * s, k)
     assert not approximation.holds or approximation.errors["macs"] <= Fraction(1, 10)
 
@@ -129,4 +129,4 @@ def test_intensity_is_flops_per_byte(k, c, r, s, m):
 def test_where_the_line_is_drawn(k, c, r, m, holds):
     """≪ means ten times: 10·R·S ≤ min(K, C) and 10 ≤ min(K, C), and M = 1."""
     spec = ConvSpec(k, c, r, r, depth_multiplier=m)
-    assert approximate(spec, cost(spec)).holds is holds
+    assert Approximation(spec, cost(spec)).holds is holds

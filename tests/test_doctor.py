@@ -6,9 +6,7 @@ import csv
 import io
 import json
 from dataclasses import replace
-from importlib.resources import files
 
-import jsonschema
 import pytest
 from fakes import MACHINE, FakeLaboratory
 
@@ -21,7 +19,6 @@ from dsconv_cli.timing.doctor_keys import KEYS
 from dsconv_cli.timing.settings import TimingSettings
 from dsconv_cli.timing.timer import Timer
 
-SCHEMA = json.loads(files("dsconv_cli").joinpath("schema/dsconv-1.schema.json").read_text(encoding="utf-8"))
 QUIET = Surveyed(
     thop="thop 0.1.1", platform="Linux 6 x86_64", cpu="A CPU", cores=4, load=0.1, governor=None, virtual=False, forks=True
 )  # fmt: skip
@@ -100,10 +97,10 @@ def test_one_screen(monkeypatch):
     render("table", found, View(unicode=False)).encode("ascii")
 
 
-def test_json_is_as_the_schema_says(monkeypatch):
+def test_json_is_as_the_schema_says(monkeypatch, valid):
     found = examined(monkeypatch, machine=replace(MACHINE, notes=("cudnn.benchmark off",)))
     parsed = json.loads(render("json", found, View()))
-    jsonschema.Draft202012Validator(SCHEMA).validate(parsed)
+    valid(parsed)
     assert parsed == json.loads(render("jsonl", found, View())) == KEYS.document(found)
     assert (parsed["command"], parsed["trusted"], parsed["notes"]) == ("doctor", True, ["cudnn.benchmark off"])
 

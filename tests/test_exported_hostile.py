@@ -300,6 +300,8 @@ def expressions(where):
         f"Max(Integer(1), {code})",
         f"Symbol('s0', positive={code})",
         f"Symbol(*[{code}])",
+        f"Pow(Symbol('s0'), Integer(2, x={code}))",
+        f"s0 ** Rational(1, 2, x={code})",
         "Symbol('s0').__class__",
         "(lambda: 1)()",
         "lambdify('x', 'x')",

@@ -5,10 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from importlib.resources import files
 from pathlib import Path
 
-import jsonschema
 import pytest
 import torch
 from conftest import run_dsconv
@@ -17,8 +15,6 @@ from dsconv_cli.cli import run
 
 ODD = str(Path(__file__).parent / "networks" / "odd.py")
 SMALL = (f"{ODD}:small", "--input", "2,3,8,8")
-
-SCHEMA = json.loads(files("dsconv_cli").joinpath("schema/dsconv-1.schema.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture
@@ -72,10 +68,10 @@ def test_installed_command_table():
     assert result.stderr == "a file may print while it is loaded\n"
 
 
-def test_installed_command_json_is_valid_and_alone_on_stdout():
+def test_installed_command_json_is_valid_and_alone_on_stdout(valid):
     result = run_dsconv("model", f"{ODD}:Everything", "--input", "2,3,8,8", "--format", "json")
     assert result.returncode == 0
-    jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(result.stdout))
+    valid(json.loads(result.stdout))
 
 
 def test_installed_command_package_target_in_the_current_folder(tmp_path):
@@ -335,11 +331,11 @@ def test_two_inputs_by_name_and_with_types(here):
         assert (code, out) == (0, "1\n"), err
 
 
-def test_exported_program(here, program):
+def test_exported_program(here, program, valid):
     code, out, err = here(program, "--format", "json")
     assert code == 0, err
     document = json.loads(out)
-    jsonschema.Draft202012Validator(SCHEMA).validate(document)
+    valid(document)
     assert document["input"] == [{"name": None, "shape": [1, 3, 16, 16], "dtype": "float32"}]
     assert {layer["name"]: layer["reason"] for layer in document["layers"] if layer["operator"] == "convolution"} == {
         "stem.0": None,

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 
 import fakes
-import jsonschema
 import pytest
 import torch
 from conftest import run_dsconv
@@ -111,7 +109,7 @@ def test_nothing_replaced_nothing_compared():
     assert _timed(laboratory, keep=("*",)).time is None
 
 
-def test_times_are_shown_and_in_the_document():
+def test_times_are_shown_and_in_the_document(valid):
     result = _timed(FakeLaboratory())
     lines = render(page(result), View()).splitlines()
     first = next(line for line in lines if line.startswith("0 "))
@@ -119,8 +117,7 @@ def test_times_are_shown_and_in_the_document():
     assert "3.00×" in render(page(result, Levels(top=1)), View()).splitlines()[7]
     assert any(line.split()[:1] == ["time"] and "2.00×" in line for line in lines)
     assert result.get("totals.time.speedup") == result.time.speedup.value
-    schema = json.loads(files("dsconv_cli").joinpath("schema/dsconv-1.schema.json").read_text(encoding="utf-8"))
-    jsonschema.Draft202012Validator(schema).validate(json.loads(json.dumps(result.to_dict())))
+    valid(result.to_dict())
 
 
 def test_end_to_end():

@@ -17,7 +17,7 @@ from conftest import ROOT, clean_environment
 METRIC = """
     import dsconv_cli.layer.metrics as home
     entry = home.Metric("outputs", "output values", "outputs", "outputs", "values", "Values written.",
-                        lambda one: one.batch * one.out_channels * one.output_size[0] * one.output_size[1], combine=max)
+                        lambda one, _: one.batch * one.out_channels * one.output_size[0] * one.output_size[1], combine=max)
     home.METRICS = {**home.METRICS, entry.name: entry}
 """
 FORM = """

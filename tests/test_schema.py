@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from importlib.resources import files
 
 import jsonschema
 import pytest
 from conftest import ROOT
+from fakes import timing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +18,6 @@ from dsconv_cli import Bias, ConvSpec, compare
 from dsconv_cli.comparison.keys import KEYS
 from dsconv_cli.comparison.result import closed_forms
 from dsconv_cli.report.schema import NAME, schema
-from dsconv_cli.timing.result import Interval, Timing
 
 SCHEMA = json.loads(files("dsconv_cli").joinpath("schema/dsconv-1.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -68,8 +69,28 @@ def test_the_schema_refuses_what_is_wrong(path, value):
         VALIDATOR.validate(wrong)
 
 
-def test_every_key_is_in_the_document():
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"warnings": ("a", "b"), "reliable": False},
+        {"fixed_s": None, "pages": None, "copy_bytes": None, "peaks": None, "verdict": "slower"},
+    ],
+)
+def test_a_timed_document(more):
+    one = replace(compare(ConvSpec(64, 32)), time=timing(**more))
+    found = json.loads(json.dumps(one.to_dict()))
+    VALIDATOR.validate(found)
+    assert found["time"]["speedup"]["value"] == timing().speedup.value
+    found["time"]["verdict"] = "quick"
+    with pytest.raises(jsonschema.ValidationError):
+        VALIDATOR.validate(found)
+
+
+@pytest.mark.parametrize("timed", [False, True])
+def test_every_key_is_in_the_document(timed):
     one = compare(ConvSpec(64, 32))
+    one = replace(one, time=timing()) if timed else one
     nested = KEYS.document(one)
     for key, value in KEYS.flat(one):
         inner = nested
@@ -81,6 +102,3 @@ def test_every_key_is_in_the_document():
 def test_an_object_with_a_value_stands_for_it():
     assert KEYS.find("time.speedup") == "time.speedup.value"
     assert set(KEYS) >= {"macs.ratio", "measured.macs.ratio", "time.ordinary.median_s"}
-
-
-__all__ = ["Interval", "Timing"]

@@ -9,13 +9,10 @@ import os
 import statistics
 import subprocess
 import sys
-from pathlib import Path
 
-import jsonschema
 import pytest
 from conftest import SCRIPT, clean_environment
 
-import dsconv_cli
 from dsconv_cli.cli import run
 
 GRID = ("--k", "16:64:*2", "--c", "8,24", "--r", "3,5", "--zip", "s=r", "--profiler", "none")
@@ -33,10 +30,6 @@ def sweep(dsconv):
     return sweep
 
 
-def schema():
-    return json.loads((Path(dsconv_cli.__file__).parent / "schema" / "dsconv-1.schema.json").read_text("utf-8"))
-
-
 def rows_of(text):
     return list(csv.DictReader(io.StringIO(text)))
 
@@ -45,11 +38,11 @@ def errors(done):
     return [line for line in done.stderr.splitlines() if line.startswith("error:")]
 
 
-def test_json_lines_are_what_compare_prints(sweep, dsconv):
+def test_json_lines_are_what_compare_prints(sweep, dsconv, valid):
     documents = [json.loads(line) for line in sweep(*GRID, "--format", "json").stdout.splitlines()]
     assert len(documents) == 12
     for one in documents:
-        jsonschema.validate(one, schema())
+        valid(one)
     spec = documents[7]["spec"]
     assert (spec["k"], spec["c"], spec["r"], spec["s"]) == (32, 24, 5, 5)
     alone = dsconv(
@@ -146,12 +139,12 @@ def test_rows_that_no_one_wants_are_no_error(sweep):
     assert sweep(*GRID, "--where", "k > 1000", "--get", "k").stdout == ""
 
 
-def test_the_summary(sweep):
+def test_the_summary(sweep, valid):
     text = sweep(*GRID, "--summary", "--format", "json").stdout
     ratios = [row["traffic.ratio"] for row in rows_of(sweep(*GRID, "--format", "csv").stdout)]
     ratios = [float(ratio) for ratio in ratios]
     found = json.loads(text)
-    jsonschema.validate(found, schema())
+    valid(found)
     assert found["layers"] == 12
     traffic = found["summary"]["traffic.ratio"]
     assert traffic["min"] == min(ratios)

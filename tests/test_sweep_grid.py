@@ -83,7 +83,7 @@ def test_values_and_ranges(name, text, expected):
         ("padding", "halb", "must be half, same, valid, a number P or two numbers PxQ"),
         ("stride", "1x2x3", "one number or two, HEIGHTxWIDTH"),
         ("stride", "0", "must be a positive integer"),
-        ("dtype", "int8", "must be one of float32"),
+        ("dtype", "int4", "must be one of float32"),
         ("dtype", "float16:float32", "is no range"),
     ],
 )

@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from importlib.resources import files
 
-import jsonschema
 import pytest
 
 from dsconv_cli.cli import run
@@ -33,14 +31,13 @@ def sweep(capsys):
     return sweep
 
 
-def test_csv_and_json_begin_with_the_name(sweep, layers):
+def test_csv_and_json_begin_with_the_name(sweep, layers, valid):
     rows = list(csv.reader(io.StringIO(sweep("--from", layers, "--format", "csv").out)))
     assert rows[0][:3] == ["name", "schema_version", "command"]
     assert [row[0] for row in rows[1:]] == ["stem", "head.0", ""]
     documents = [json.loads(line) for line in sweep("--from", layers, "--format", "json").out.splitlines()]
-    schema = json.loads(files("dsconv_cli").joinpath("schema/dsconv-1.schema.json").read_text(encoding="utf-8"))
     for one, ratio in zip(documents, RATIOS, strict=True):
-        jsonschema.validate(one, schema)
+        valid(one)
         assert next(iter(one)) == "name"
         assert one["macs"]["ratio"] == ratio
     assert [one["name"] for one in documents] == ["stem", "head.0", ""]

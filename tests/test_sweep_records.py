@@ -103,7 +103,7 @@ def test_a_model_leaves_out_what_has_no_replacement(tmp_path):
         ("k\n64\n", "line 2 has no c"),
         ("k,c,padding\n64,32,halb\n", "line 2, padding: must be half"),
         ("k,c,bias\n64,32,maybe\n", "line 2, bias: must be true or false"),
-        ("k,c,dtype\n64,32,int8\n", "line 2, dtype: must be one of float32"),
+        ("k,c,dtype\n64,32,int4\n", "line 2, dtype: must be one of float32"),
         ('k,c\n64,"32\n', "is not CSV"),
         ("k,c\n", "holds no layers"),
         ("", "holds no layers"),

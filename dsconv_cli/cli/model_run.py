@@ -16,6 +16,7 @@ from dsconv_cli.cli.progress import timing_line
 from dsconv_cli.cli.streams import Streams
 from dsconv_cli.errors import DsconvError, loading, need, quoted
 from dsconv_cli.layer import reading
+from dsconv_cli.layer.fields import FLOATS
 from dsconv_cli.model.choose import parse_count
 from dsconv_cli.model.foreign import same_directory
 from dsconv_cli.model.result import InputShape, ModelResult, Recipe, Selection
@@ -23,6 +24,7 @@ from dsconv_cli.numbers import decimal
 from dsconv_cli.report.network import Levels
 
 if TYPE_CHECKING:
+    from dsconv_cli.cli.model import NetworkOptions, WhatIfOptions
     from dsconv_cli.timing.settings import TimingSettings
 
 #: An argument, as the library writes it, and the option. One argument stands for two options.
@@ -33,11 +35,10 @@ _OPTIONS: Final = {
     **{f"`{one.name}`": f"--{one.name.replace('_', '-')}" for one in fields(Selection)},
 }
 
-INPUT_DTYPES: Final = (
-    *("float32", "float64", "bfloat16", "float16"),
+_INPUT_DTYPES: Final = (
+    *FLOATS,
     *("int64", "int32", "int16", "int8", "uint8", "bool", "complex64"),
 )
-
 
 _LAYERS: Final = (".csv", ".jsonl")
 
@@ -84,11 +85,7 @@ def _analyse(recipe: Recipe, chosen: Selection) -> ModelResult:
 
 
 def levels(depth: str | None, top: str | None) -> Levels:
-    """`--depth` and `--top`.
-
-    Raises:
-        DsconvError: both, or no positive integer.
-    """
+    """`--depth` or `--top`, whichever is given; a DsconvError for both, or for no positive integer."""
     if depth is not None and top is not None:
         raise DsconvError("--depth is for the tree of modules and --top lists layers instead; give one of them")
     return Levels(
@@ -98,22 +95,14 @@ def levels(depth: str | None, top: str | None) -> Levels:
 
 
 def layers_path(text: str | None) -> Path | None:
-    """`--layers PATH`.
-
-    Raises:
-        DsconvError: an ending that `sweep --from` does not read.
-    """
+    """`--layers PATH`; a DsconvError for an ending that `sweep --from` does not read."""
     if text is not None and Path(text).suffix.lower() not in _LAYERS:
         raise DsconvError(f"--layers {text}: its ending must be one of {' '.join(_LAYERS)}")
     return None if text is None else Path(text)
 
 
-def parse_arguments(texts: Sequence[str]) -> dict[str, Any]:
-    """`["num_classes=10", "name=a"]` → `{"num_classes": 10, "name": "a"}`: Python literals, and else text.
-
-    Raises:
-        DsconvError: no NAME=VALUE, or one name twice.
-    """
+def _arguments(texts: Sequence[str]) -> dict[str, Any]:
+    """`["num_classes=10", "name=a"]` → `{"num_classes": 10, "name": "a"}`: Python literals, and else text."""
     parsed: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -132,17 +121,12 @@ def _literal(text: str) -> Any:
         return text
 
 
-def parse_inputs(shapes: Sequence[str], dtypes: Sequence[str], by: str | None) -> tuple[InputShape, ...]:
-    """`--input` and `--input-dtype` as inputs; an empty dtype stands for the network's own.
-
-    Raises:
-        DsconvError: no shape, an unknown dtype, as many dtypes as fit no input, or a function that gives inputs (`by`)
-            as well.
-    """
+def _inputs(shapes: Sequence[str], dtypes: Sequence[str], by: str | None) -> tuple[InputShape, ...]:
+    """`--input` and `--input-dtype`, an empty dtype for the network's own; neither goes with a function `by`."""
     if by is not None and (shapes or dtypes):
         raise DsconvError(f"--inputs gives all arguments; leave out {'--input' if shapes else '--input-dtype'}")
     for dtype in dtypes:
-        choice("--input-dtype", dtype, INPUT_DTYPES)
+        choice("--input-dtype", dtype, _INPUT_DTYPES)
     if len(dtypes) > 1 and len(dtypes) != len(shapes):
         raise DsconvError(
             f"--input-dtype is given {len(dtypes)} times for {len(shapes)} inputs; once, or once for each"
@@ -171,26 +155,27 @@ def _ratio(text: str | None) -> float | None:
     return float(value)
 
 
-def selection(
-    *,
-    keep: Sequence[str],
-    only: Sequence[str],
-    min_ratio: str | None,
-    depth_multiplier: str,
-    target_macs: str | None,
-    target_params: str | None,
-) -> Selection:
-    """The options that choose layers.
+def selection(what_if: WhatIfOptions) -> Selection:
+    """The options that choose layers; a DsconvError where one of them is not what it should be."""
+    macs, params = what_if.target_macs, what_if.target_params
+    with _options_named():
+        return Selection(
+            keep=tuple(what_if.keep or ()),
+            only=tuple(what_if.only or ()),
+            min_ratio=_ratio(what_if.min_ratio),
+            depth_multiplier=reading.integer(what_if.depth_multiplier, "--depth-multiplier"),
+            target_macs=None if macs is None else parse_count(macs, "--target-macs"),
+            target_params=None if params is None else parse_count(params, "--target-params"),
+        )
+
+
+def recipe(network: NetworkOptions, dtype: str) -> Recipe:
+    """The options that name a network and what it is called with, converted to `dtype` unless that is empty.
 
     Raises:
         DsconvError: one of them is not what it should be.
     """
-    with _options_named():
-        return Selection(
-            keep=tuple(keep),
-            only=tuple(only),
-            min_ratio=_ratio(min_ratio),
-            depth_multiplier=reading.integer(depth_multiplier, "--depth-multiplier"),
-            target_macs=None if target_macs is None else parse_count(target_macs, "--target-macs"),
-            target_params=None if target_params is None else parse_count(target_params, "--target-params"),
-        )
+    inputs = _inputs(network.input or (), network.input_dtype or (), network.inputs)
+    if dtype:
+        choice("--dtype", dtype, FLOATS)
+    return Recipe(network.target, _arguments(network.arg or ()), inputs, dtype, network.inputs or "")

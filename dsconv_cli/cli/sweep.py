@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from inspect import Parameter
 from typing import Annotated, Any, Self
 
@@ -18,116 +19,13 @@ GRID = "The layers of a sweep"
 PICTURE = "The picture"
 RUN = "Long runs"
 
-From = Annotated[
-    list[str] | None,
-    opt.option("--from", text="Layers from CSV or JSON Lines; - is stdin.", panel=GRID, metavar="FILE|-"),
-]
-Zip = Annotated[
-    list[str] | None,
-    opt.option(
-        "--zip",
-        text="Tie one value to another: c=k, w=h, s=r, c=k/2; or k,c to walk two lists in step. Repeatable.",
-        panel=GRID,
-        metavar="TIE",
-    ),
-]
-Strict = Annotated[
-    bool, opt.option("--strict", text="Fail if a kernel does not fit, where it would be skipped.", panel=GRID)
-]
-Budget = Annotated[
-    str,
-    opt.option(
-        "--budget",
-        text=f"Seconds that --time may take, split over the layers; {BUDGET} for each by default.",
-        panel=MEASUREMENT,
-        metavar="SECONDS",
-    ),
-]
-Where = Annotated[
-    list[str] | None,
-    opt.option(
-        "--where",
-        text="Only layers for which this holds, such as 'macs.ratio < 6 and k >= 64'. Repeatable: all must hold.",
-        panel=OUTPUT,
-        metavar="CONDITION",
-    ),
-]
-Sort = Annotated[
-    str | None,
-    opt.option("--sort", text="Rows by this key, the largest first.", panel=OUTPUT, metavar="KEY[:asc|:desc]"),
-]
-Top = Annotated[
-    str | None,
-    opt.option(
-        "--top",
-        text="Only the first N rows; sorted by macs.ratio, or with --time by time.speedup, if by nothing else.",
-        panel=OUTPUT,
-        metavar="N",
-    ),
-]
-Columns = Annotated[
-    str | None,
-    opt.option(
-        "--columns",
-        text="Only these keys; a section such as macs stands for all of its keys.",
-        panel=OUTPUT,
-        metavar="KEY,...",
-    ),
-]
-SummaryFlag = Annotated[
-    bool,
-    opt.option(
-        "--summary",
-        text="In place of the rows: least, median, geometric mean and greatest of each ratio, and where it is below 1.",
-        panel=OUTPUT,
-    ),
-]
-PlotTo = Annotated[
-    list[str] | None,
-    opt.option(
-        "--plot",
-        text="Draw a ratio to PATH.svg or PATH.png, or with - in the terminal. Repeatable.",
-        panel=PICTURE,
-        metavar="PATH|-",
-    ),
-]
-PlotX = Annotated[
-    str | None,
-    opt.option(
-        "--plot-x", text="What goes to the right; by default what has most values.", panel=PICTURE, metavar="NAME"
-    ),
-]
-PlotBy = Annotated[
-    str | None, opt.option("--plot-by", text="What makes one line a value.", panel=PICTURE, metavar="NAME")
-]
-PlotY = Annotated[
-    str | None,
-    opt.option(
-        "--plot-y", text="The ratio; by default macs.ratio, or time.speedup with --time.", panel=PICTURE, metavar="KEY"
-    ),
-]
-Resume = Annotated[
-    bool,
-    opt.option("--resume", text="Go on with the rows that --output FILE.jsonl holds already.", panel=RUN),
-]
-Jobs = Annotated[
-    str,
-    opt.option(
-        "--jobs",
-        text="Processes that count. Timing uses one at a time, for two would disturb each other.",
-        panel=RUN,
-        metavar="N",
-    ),
-]
-ShardOf = Annotated[
-    str | None,
-    opt.option(
-        "--shard",
-        text="Only part I of N, from 1; the outputs of all parts in order are that of the whole.",
-        panel=RUN,
-        metavar="I/N",
-    ),
-]
+Text = str | None
+Texts = list[str] | None
+
+_of_layers = partial(opt.option, panel=GRID)
+_of_output = partial(opt.option, panel=OUTPUT)
+_of_picture = partial(opt.option, panel=PICTURE)
+_of_run = partial(opt.option, panel=RUN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,50 +61,95 @@ def _list_option(field: Field, panel: str = opt.LAYER) -> Any:
 class SweepTimingOptions(opt.TimingOptions):
     """How time is measured: a budget for all layers together."""
 
-    dtype: Annotated[str, _list_option(FIELDS["dtype"], opt.MEASUREMENT)] = ""
-    budget: Budget = ""
-
-
-FormatName = Annotated[str, opt.format_option("sweep")]
-OutputPath = Annotated[list[str] | None, opt.output_option("sweep", " A picture ends in .svg or .png.")]
+    dtype: Annotated[str, _list_option(FIELDS["dtype"], MEASUREMENT)] = ""
+    budget: Annotated[
+        str,
+        opt.option(
+            text=f"Seconds that --time may take, split over the layers; {BUDGET} for each by default.",
+            panel=MEASUREMENT,
+            metavar="SECONDS",
+        ),
+    ] = ""
 
 
 @dataclass(frozen=True)
 class SweepOutputOptions(opt.OutputOptions):
     """What is written, and where to; with files, stdout stays empty unless a format was asked for."""
 
-    format_name: FormatName = ""
-    output: OutputPath = None
+    format_name: Annotated[str, opt.format_option("sweep")] = ""
+    output: Annotated[Texts, opt.output_option("sweep", " A picture ends in .svg or .png.")] = None
 
 
 @dataclass(frozen=True)
 class SourceOptions(Group):
     """Where layers come from, beside the lists of their fields."""
 
-    from_file: From = None
-    zips: Zip = None
-    strict: Strict = False
+    from_file: Annotated[
+        Texts, _of_layers("--from", text="Layers from CSV or JSON Lines; - is stdin.", metavar="FILE|-")
+    ] = None
+    zips: Annotated[
+        Texts,
+        _of_layers(
+            "--zip",
+            text="Tie one value to another: c=k, w=h, s=r, c=k/2; or k,c to walk two lists in step. Repeatable.",
+            metavar="TIE",
+        ),
+    ] = None
+    strict: Annotated[
+        bool, _of_layers("--strict", text="Fail if a kernel does not fit, where it would be skipped.")
+    ] = False
 
 
 @dataclass(frozen=True)
 class RowOptions(Group):
     """Which rows are shown, in which order, and what of them."""
 
-    where: Where = None
-    sort: Sort = None
-    top: Top = None
-    columns: Columns = None
-    summary: SummaryFlag = False
+    where: Annotated[
+        Texts,
+        _of_output(
+            text="Only layers for which this holds, such as 'macs.ratio < 6 and k >= 64'. Repeatable: all must hold.",
+            metavar="CONDITION",
+        ),
+    ] = None
+    sort: Annotated[Text, _of_output(text="Rows by this key, the largest first.", metavar="KEY[:asc|:desc]")] = None
+    top: Annotated[
+        Text,
+        _of_output(
+            text="Only the first N rows; sorted by macs.ratio, or with --time by time.speedup, if by nothing else.",
+            metavar="N",
+        ),
+    ] = None
+    columns: Annotated[
+        Text,
+        _of_output(text="Only these keys; a section such as macs stands for all of its keys.", metavar="KEY,..."),
+    ] = None
+    summary: Annotated[
+        bool,
+        _of_output(
+            "--summary",
+            text="In place of the rows: least, median, geometric mean and greatest of each ratio, and where it is "
+            "below 1.",
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)
 class PlotOptions(Group):
     """Pictures, and what their axes are."""
 
-    plot: PlotTo = None
-    plot_x: PlotX = None
-    plot_by: PlotBy = None
-    plot_y: PlotY = None
+    plot: Annotated[
+        Texts,
+        _of_picture(
+            text="Draw a ratio to PATH.svg or PATH.png, or with - in the terminal. Repeatable.", metavar="PATH|-"
+        ),
+    ] = None
+    plot_x: Annotated[
+        Text, _of_picture(text="What goes to the right; by default what has most values.", metavar="NAME")
+    ] = None
+    plot_by: Annotated[Text, _of_picture(text="What makes one line a value.", metavar="NAME")] = None
+    plot_y: Annotated[
+        Text, _of_picture(text="The ratio; by default macs.ratio, or time.speedup with --time.", metavar="KEY")
+    ] = None
 
     def axes(self) -> dict[str, str | None]:
         """As `choose_axes` takes them."""
@@ -217,9 +160,19 @@ class PlotOptions(Group):
 class RunOptions(Group):
     """How a long run is done."""
 
-    resume: Resume = False
-    jobs: Jobs = "1"
-    shard: ShardOf = None
+    resume: Annotated[bool, _of_run("--resume", text="Go on with the rows that --output FILE.jsonl holds already.")] = (
+        False
+    )
+    jobs: Annotated[
+        str,
+        _of_run(text="Processes that count. Timing uses one at a time, for two would disturb each other.", metavar="N"),
+    ] = "1"
+    shard: Annotated[
+        Text,
+        _of_run(
+            text="Only part I of N, from 1; the outputs of all parts in order are that of the whole.", metavar="I/N"
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -94,17 +94,16 @@ def timed(one: Comparison) -> TimedLayer:
 
 #: What a layer of a network has as well.
 LAYER: Final[tuple[Key[Comparison], ...]] = (
-    *lifted(layer.SPEC, lambda one: one.spec, "spec."),
-    *lifted(layer.SHAPES, lambda one: one.spec, "shapes."),
-    *lifted(layer.COUNTS, lambda one: one.cost),
+    *lifted(layer.SPEC, "spec", "spec."),
+    *lifted(layer.SHAPES, "spec", "shapes."),
+    *lifted(layer.COUNTS, "cost"),
 )
 
 TIME: Final[tuple[Key[Comparison], ...]] = lifted(timing.KEYS, timed, "time.")
 
-LAYER_SECTIONS: Final[tuple[Section[Comparison], ...]] = tuple(one.of(lambda one: one.spec) for one in layer.SECTIONS)
 TIME_SECTIONS: Final[tuple[Section[Comparison], ...]] = (
     Section("time", "Measured.", lambda one: one.time is not None, "--time"),
-    *(one.of(timed, "time.") for one in timing.SECTIONS),
+    *(one.of("time.") for one in timing.SECTIONS),
 )
 
 #: The names and the sections of the times on each runtime, in a run that asks for it.
@@ -126,7 +125,7 @@ def _runtime_sections(names: tuple[str, ...]) -> Iterator[Section[Comparison]]:
             return one.runtimes[name] is not None
 
         yield Section(f"{RUNTIMES}.{name}", "As `time`.", there, f"--runtime {name}")
-        yield from (one.of(_timed_on(name), f"{RUNTIMES}.{name}.") for one in timing.SECTIONS)
+        yield from (one.of(f"{RUNTIMES}.{name}.") for one in timing.SECTIONS)
 
 
 @cache
@@ -153,10 +152,10 @@ def keys_of(runtimes: tuple[str, ...] = (), *, named: bool = False) -> Keys[Comp
             *lifted(_COUNTED, _of_counts, "measured."),
             *TIME,
             *_runtime_entries(runtimes),
-            *lifted(environment.KEYS, lambda one: one.environment, "environment."),
+            *lifted(environment.KEYS, "environment", "environment."),
         ),
         (
-            *LAYER_SECTIONS,
+            *layer.SECTIONS,
             Section("approximation", "R x S beside the exact ratios."),
             Section(
                 "measured",
@@ -167,7 +166,7 @@ def keys_of(runtimes: tuple[str, ...] = (), *, named: bool = False) -> Keys[Comp
             *TIME_SECTIONS,
             *_runtime_sections(runtimes),
             Section("environment", "The machine and the versions in use."),
-            *(one.of(lambda one: one.environment, "environment.") for one in environment.SECTIONS),
+            *(one.of("environment.") for one in environment.SECTIONS),
         ),
         "What dsconv compare prints, and each line of dsconv sweep.",
         recorded=lambda one: one.recorded,

@@ -10,7 +10,7 @@ from dsconv_cli.counting.profilers import count
 from dsconv_cli.counting.result import Counted
 from dsconv_cli.environment import Environment, environment
 from dsconv_cli.keys import NOTHING, Value
-from dsconv_cli.layer.cost import Approximation, Cost, approximate, cost
+from dsconv_cli.layer.cost import Approximation, Cost, cost
 from dsconv_cli.layer.reading import layer_name
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.timing.result import Times, Timing
@@ -53,7 +53,7 @@ class Comparison:
     @property
     def approximation(self) -> Approximation:
         """R×S, how far off it is for this layer, and whether its assumptions hold."""
-        return approximate(self.spec, self.cost)
+        return Approximation(self.spec, self.cost)
 
     @property
     def recorded(self) -> Mapping[str, Value] | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from dsconv_cli.layer.forms import FORMS, ConvLayer, Form
+from dsconv_cli.layer.forms import FORMS, ConvLayer
 from dsconv_cli.layer.metrics import METRICS, Metric
 from dsconv_cli.layer.spec import ConvSpec
 
@@ -19,6 +19,8 @@ FLOPS_PER_MAC: Final = 2
 
 #: What every metric counts, in the order of the document: each form's operators, then the form.
 COUNTED: Final = tuple(name for form in FORMS.values() for name in form.counted)
+#: The forms that have figures of their own beside those of their operators.
+_COMBINED: Final = tuple(form for form in FORMS.values() if form.name not in form.roles)
 
 #: a ≪ b is read as 10·a ≤ b. With M = 1 and no biases R×S overshoots the true ratio by exactly R·S/K, so that
 #: this line keeps the error of the approximation at or below 10 %.
@@ -62,13 +64,18 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Approximation:
-    """R×S beside the exact ratios of `closed`."""
+    """R×S for `spec` beside the exact ratios of `closed`, its closed forms.
 
-    ratio: int
+    The exact ratio without biases and with M = 1 is 1 / (1/K + 1/(R·S)); R×S drops the 1/K.
+    """
+
+    spec: ConvSpec
     closed: Cost
-    kernel_small: bool
-    channels_many: bool
-    multiplier_one: bool
+
+    @property
+    def ratio(self) -> int:
+        """R·S."""
+        return self.spec.r * self.spec.s
 
     @property
     def errors(self) -> Mapping[str, Fraction]:
@@ -76,9 +83,19 @@ class Approximation:
         return {name: self.ratio / self.closed[name].ratio - 1 for name in APPROXIMATED}
 
     @property
+    def kernel_small(self) -> bool:
+        """R·S ≪ min(K, C)."""
+        return MUCH_LESS * self.ratio <= min(self.spec.k, self.spec.c)
+
+    @property
+    def channels_many(self) -> bool:
+        """1 ≪ min(K, C)."""
+        return min(self.spec.k, self.spec.c) >= MUCH_LESS
+
+    @property
     def holds(self) -> bool:
-        """R·S ≪ min(K, C) and 1 ≪ min(K, C), and M = 1, which the approximation takes for granted."""
-        return self.kernel_small and self.channels_many and self.multiplier_one
+        """Both, and M = 1, which the approximation takes for granted."""
+        return self.kernel_small and self.channels_many and self.spec.depth_multiplier == 1
 
 
 #: The metrics that R×S is about.
@@ -118,8 +135,8 @@ class Cost:
 
 def cost(spec: ConvSpec) -> Cost:
     """The closed forms of `spec`."""
-    operators = [(form, form.operators(spec)) for form in FORMS.values()]
-    return Cost({name: Counts(_figures(metric, operators, spec)) for name, metric in METRICS.items()})
+    operators = [one for form in FORMS.values() for one in form.operators(spec)]
+    return Cost({name: Counts(_figures(metric, operators, spec.dtype)) for name, metric in METRICS.items()})
 
 
 def cost_over_calls(specs: Sequence[ConvSpec]) -> Cost:
@@ -133,27 +150,8 @@ def cost_over_calls(specs: Sequence[ConvSpec]) -> Cost:
     return Cost({name: over_calls(name, metric) for name, metric in METRICS.items()})
 
 
-def _figures(metric: Metric, forms: Iterable[tuple[Form, Iterable[ConvLayer]]], spec: ConvSpec) -> dict[str, int]:
-    figures: dict[str, int] = {}
-    for form, operators in forms:
-        parts = {one.role: metric.of(one, spec.dtype) for one in operators}
-        figures.update(parts)
-        if form.name not in parts:
-            figures[form.name] = metric.combine(parts.values())
+def _figures(metric: Metric, operators: Iterable[ConvLayer], dtype: str) -> dict[str, int]:
+    figures = {one.role: metric.of(one, dtype) for one in operators}
+    for form in _COMBINED:
+        figures[form.name] = metric.combine(map(figures.__getitem__, form.roles))
     return figures
-
-
-def approximate(spec: ConvSpec, closed: Cost) -> Approximation:
-    """How far R×S is from the exact ratios of `closed`, and whether its assumptions hold for `spec`.
-
-    The exact ratio without biases and with M = 1 is 1 / (1/K + 1/(R·S)); R×S drops the 1/K.
-    """
-    taps = spec.r * spec.s
-    narrowest = min(spec.k, spec.c)
-    return Approximation(
-        ratio=taps,
-        closed=closed,
-        kernel_small=MUCH_LESS * taps <= narrowest,
-        channels_many=narrowest >= MUCH_LESS,
-        multiplier_one=spec.depth_multiplier == 1,
-    )

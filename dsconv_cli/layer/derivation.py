@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 
-from dsconv_cli.layer.cost import MUCH_LESS, Cost, approximate, cost
+from dsconv_cli.layer.cost import MUCH_LESS, Approximation, Cost, cost
 from dsconv_cli.layer.spec import Bias, ConvSpec
 
 Section = tuple[str, tuple[str, ...]]
@@ -75,12 +75,12 @@ def _simplified(spec: ConvSpec, metric: str) -> Iterator[tuple[str, ConvSpec]]:
 
 
 def _assumptions(spec: ConvSpec, closed: Cost) -> Iterator[str]:
-    approximation = approximate(spec, closed)
+    approximation = Approximation(spec, closed)
     taps, narrowest = spec.r * spec.s, min(spec.k, spec.c)
     yield f"a ≪ b is read as {MUCH_LESS}·a ≤ b, which keeps the error of the last step at or below 10%"
     yield f"R·S ≪ min(K, C): {MUCH_LESS}·{taps} ≤ {narrowest} {_holds(approximation.kernel_small)}"
     yield f"1 ≪ min(K, C): {MUCH_LESS} ≤ {narrowest} {_holds(approximation.channels_many)}"
-    if not approximation.multiplier_one:
+    if spec.depth_multiplier != 1:
         yield f"M = 1: it is {spec.depth_multiplier}, and divides the ratio by about as much"
     if approximation.kernel_small != (MUCH_LESS * taps <= spec.k):
         yield f"only K enters the last step: that C = {spec.c} fails the assumption costs it no accuracy"

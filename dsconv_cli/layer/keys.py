@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
 from dsconv_cli.keys import (
     ABOVE_ZERO,
@@ -31,16 +30,16 @@ def _spec(field: Field) -> Iterator[Key[ConvSpec]]:
     if field.kind == "flag":
         role = name.removesuffix("_bias")
         if role in Bias._fields:
-            yield Key(f"bias.{role}", TRUTH, attrgetter(f"bias.{role}"))
+            yield Key(f"bias.{role}", TRUTH, f"bias.{role}")
     elif field.kind == "word":
-        yield Key(name, one_of(*field.words), attrgetter(name))
+        yield Key(name, one_of(*field.words), name)
     elif field.kind == "number":
-        yield Key(name, POSITIVE, attrgetter(name))
+        yield Key(name, POSITIVE, name)
     elif name == "padding":
-        yield Key(name, PAIR_FROM_ZERO, attrgetter(name), says="Rows above, columns to the left.")
-        yield Key("padding_end", PAIR_FROM_ZERO, attrgetter("padding_end"), says=_END)
+        yield Key(name, PAIR_FROM_ZERO, name, says="Rows above, columns to the left.")
+        yield Key("padding_end", PAIR_FROM_ZERO, "padding_end", says=_END)
     else:
-        yield Key(name, PAIR_FROM_ONE, attrgetter(name))
+        yield Key(name, PAIR_FROM_ONE, name)
 
 
 _END: Final = "Rows below, columns to the right; differs from padding only for 'same' with an even dilated kernel."
@@ -48,7 +47,7 @@ _END: Final = "Rows below, columns to the right; differs from padding only for '
 SPEC: Final[tuple[Key[ConvSpec], ...]] = tuple(key for field in FIELDS.values() for key in _spec(field))
 
 SHAPES: Final[tuple[Key[ConvSpec], ...]] = tuple(
-    Key(name, SHAPE, attrgetter(f"{name}_shape")) for name in ("input", "intermediate", "output")
+    Key(name, SHAPE, f"{name}_shape") for name in ("input", "intermediate", "output")
 )
 
 
@@ -58,17 +57,19 @@ def ratio_key(form: str) -> str:
 
 
 def _counts(metric: Metric) -> tuple[Key[Cost], ...]:
+    name = metric.name
+
     def figure(part: str) -> Callable[[Cost], int]:
-        return lambda one: one[metric.name][part]
+        return lambda one: one.metrics[name].figures[part]
 
     def ratio(form: str) -> Callable[[Cost], float]:
         """The nearest double to the exact quotient: dividing two integers rounds once."""
-        return lambda one: one[metric.name][REFERENCE] / one[metric.name][form]
+        return lambda one: one.metrics[name].figures[REFERENCE] / one.metrics[name].figures[form]
 
     return (
-        *(Key(f"{metric.name}.{part}", POSITIVE, figure(part), metric.unit) for part in COUNTED),
+        *(Key(f"{name}.{part}", POSITIVE, figure(part), metric.unit) for part in COUNTED),
         *(
-            Key(f"{metric.name}.{ratio_key(form)}", RATIO, ratio(form), f"{REFERENCE} / {form}")
+            Key(f"{name}.{ratio_key(form)}", RATIO, ratio(form), f"{REFERENCE} / {form}")
             for form in FORMS
             if form != REFERENCE
         ),
@@ -77,7 +78,7 @@ def _counts(metric: Metric) -> tuple[Key[Cost], ...]:
 
 def _intensity(part: str) -> Key[Cost]:
     def per_byte(one: Cost) -> float:
-        return FLOPS_PER_MAC * one.macs[part] / one.traffic[part]
+        return FLOPS_PER_MAC * one.metrics["macs"].figures[part] / one.metrics["traffic"].figures[part]
 
     return Key(f"intensity.{part}", ABOVE_ZERO, per_byte, "FLOPs per byte of traffic")
 
@@ -87,7 +88,7 @@ COUNTS: Final[tuple[Key[Cost], ...]] = (
     *(_intensity(part) for part in COUNTED),
 )
 
-SECTIONS: Final[tuple[Section[ConvSpec], ...]] = (
+SECTIONS: Final[tuple[Section[Any], ...]] = (
     Section(
         "spec",
         "The layer: K output channels, C input channels, an R x S kernel, on an N x C x H x W input. Pairs are height, "

@@ -105,10 +105,10 @@ class ConvSpec:
         """
         put = object.__setattr__
         for name, value in (("k", k), ("c", c), ("r", r), ("s", s), ("h", h), ("w", w), ("batch", batch)):
-            put(self, name, _positive(name, value))
-        put(self, "stride", _pair("stride", stride, least=1))
-        put(self, "dilation", _pair("dilation", dilation, least=1))
-        put(self, "depth_multiplier", _positive("depth_multiplier", depth_multiplier))
+            put(self, name, _integer(name, value))
+        put(self, "stride", _pair("stride", stride))
+        put(self, "dilation", _pair("dilation", dilation))
+        put(self, "depth_multiplier", _integer("depth_multiplier", depth_multiplier))
         put(self, "bias", _bias(bias))
         if dtype not in DTYPE_BYTES:
             raise SpecError(f"dtype must be one of {', '.join(DTYPE_BYTES)}, not {quoted(dtype)}")
@@ -163,13 +163,9 @@ class ConvSpec:
         return (size - kernel) // self.stride[axis] + 1
 
 
-def _positive(name: str, value: int) -> int:
-    if type(value) is int and 0 < value <= MAX_DIMENSION:
+def _integer(name: str, value: object, least: int = 1) -> int:
+    if type(value) is int and least <= value <= MAX_DIMENSION:
         return value
-    return _integer(name, value, least=1)
-
-
-def _integer(name: str, value: object, *, least: int) -> int:
     want = "a positive integer" if least == 1 else "zero or a positive integer"
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise SpecError(f"{name} must be {want}, not {quoted(value)}")
@@ -180,18 +176,16 @@ def _integer(name: str, value: object, *, least: int) -> int:
 
 def _bias(bias: bool | Bias) -> Bias:
     parts = (bias,) * 3 if isinstance(bias, bool) else bias
-    if not (isinstance(parts, tuple) and len(parts) == 3 and all(isinstance(part, bool) for part in parts)):
+    if not (isinstance(parts, tuple) and len(parts) == 3 and set(map(type, parts)) == {bool}):
         raise SpecError(f"bias must be True, False or Bias(ordinary, depthwise, pointwise), not {quoted(bias)}")
     return Bias(*parts)
 
 
-def _pair(name: str, value: int | Pair, *, least: int) -> Pair:
-    if value == 1 and type(value) is int:
-        return (1, 1)
+def _pair(name: str, value: int | Pair, least: int = 1) -> Pair:
     pair = value if isinstance(value, tuple | list) else (value, value)
     if len(pair) != 2:
         raise SpecError(f"{name} must be one number or two (height, width), not {quoted(value)}")
-    return (_integer(name, pair[0], least=least), _integer(name, pair[1], least=least))
+    return (_integer(name, pair[0], least), _integer(name, pair[1], least))
 
 
 def _resolve_padding(padding: int | Pair | str, spec: ConvSpec) -> tuple[Pair, Pair]:

@@ -12,7 +12,7 @@ from torch.export import ExportedProgram
 from dsconv_cli.environment import distribution_of
 from dsconv_cli.errors import CannotMeasureError, DsconvError
 from dsconv_cli.model import notes
-from dsconv_cli.model.choose import check_globs, decide, why_kept
+from dsconv_cli.model.choose import decide
 from dsconv_cli.model.convolutions import conv_of, spec_of
 from dsconv_cli.model.foreign import foreign
 from dsconv_cli.model.inputs import CPU, Inputs, inputs_of
@@ -23,41 +23,6 @@ from dsconv_cli.model.replacing import build_separated
 from dsconv_cli.model.result import BeforeAfter, Layer, ModelResult, Selection
 from dsconv_cli.model.source import Source, source_of
 from dsconv_cli.model.trial import Failure, Ran, Totals, Trials, run_somewhere
-
-
-def analyse(
-    model: nn.Module | ExportedProgram,
-    inputs: Any,
-    selection: Selection = Selection(),  # noqa: B008  it is frozen
-) -> ModelResult:
-    """What `dsconv model` prints: every layer, what can be replaced, and the totals before and after.
-
-    Counts are those of one forward pass in evaluation mode.
-
-    Args:
-        model: a module, which is left exactly as it is, or an exported program.
-        inputs: a shape such as (1, 3, 224, 224) or a tensor; several of them, or whatever else the network takes, in a
-            list or tuple; a dict of them by name; or a function without parameters that gives the arguments as the
-            network takes them. It returns a tuple of them in their order, or a dict of them by name; a dict whose names
-            the network does not take is its one argument, and so is anything else. None for an exported program that
-            brings its own.
-        selection: which layers to replace, and with what.
-
-    Raises:
-        DsconvError: no module, no convolution in it, inputs it does not take, a glob that matches nothing.
-        CannotMeasureError: the network cannot be run, or a target cannot be reached.
-
-    Example:
-        >>> from torch import nn
-        >>> from dsconv_cli import analyse
-        >>> network = nn.Sequential(nn.Conv2d(32, 64, 3, padding=1, bias=False), nn.ReLU())
-        >>> result = analyse(network, (1, 32, 56, 56))
-        >>> result.macs
-        BeforeAfter(before=57802752, after=7325696)
-        >>> [(layer.name, layer.eligible) for layer in result.layers]
-        [('0', True)]
-    """
-    return analyse_source(source_of(model), inputs_of(inputs), selection)
 
 
 def separate(
@@ -106,10 +71,10 @@ def separate(
 
 
 def analyse_source(source: Source, inputs: Inputs, selection: Selection) -> ModelResult:
-    """`analyse` for a network that may still have to be built."""
+    """`dsconv_cli.analyse` for a network that may still have to be built."""
     with source.untouched(), foreign(source.name):
         ran = run_somewhere(source, inputs)
-        layers = layers_of(ran.network, ran.walk, selection.depth_multiplier)
+        layers = tuple(layers_of(ran.network, ran.walk, selection.depth_multiplier))
         _check_has_convolution(layers, source)
         _check_sum(layers, ran)
         after = _replaced(ran, layers, selection, Trials(source, inputs, ran))
@@ -151,17 +116,14 @@ def _replaced(ran: Ran, layers: Sequence[Layer], selection: Selection, trials: T
     """Choose, and really build and run the network with the chosen layers replaced; leave those that do not go."""
     guilty: dict[str, Failure] = {}
     while True:
-        decided = _decided([_condemned(layer, guilty) for layer in layers], selection, ran.totals)
+        spared = [replace(one, eligible=False, reason=FAILS) if one.name in guilty else one for one in layers]
+        decided = _decided(spared, selection, ran.totals)
         chosen = [layer for layer in decided if layer.replaced]
         failure = trials.failure(chosen)
         found = trials.guilty(chosen) if failure is not None and trials.blames_layers(failure) else {}
         if not found:
             return _After(decided, ran.totals_without(chosen), guilty, failure)
         guilty |= found
-
-
-def _condemned(layer: Layer, guilty: dict[str, Failure]) -> Layer:
-    return replace(layer, eligible=False, reason=FAILS) if layer.name in guilty else layer
 
 
 def _decided(layers: Sequence[Layer], selection: Selection, totals: Totals) -> tuple[Layer, ...]:
@@ -185,9 +147,7 @@ def _chosen_unseen(source: Source, selection: Selection) -> list[Layer]:
         spec = spec_of(conv, (1, conv.in_channels, height, width), selection.depth_multiplier)
         if spec is not None:
             layers.append(Layer(name, type(module).__name__, "convolution", 0, 0, 0, eligible=True, spec=spec))
-    check_globs([layer.name for layer in layers], selection)
-    kept = why_kept(layers, selection)
-    return [layer for layer in layers if kept[layer.name] is None]
+    return [layer for layer in _decided(layers, selection, Totals(0, 0)) if layer.replaced]
 
 
 def _check_has_convolution(layers: Sequence[Layer], source: Source) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import accumulate
 from typing import Final, NamedTuple
@@ -37,22 +37,13 @@ def parse_count(text: str, option: str) -> int:
     return int(count)
 
 
-def check_globs(names: Sequence[str], selection: Selection) -> None:
-    """Every glob must match a layer, for one that matches none is a slip of the pen.
-
-    Raises:
-        DsconvError: a glob that matches nothing.
-    """
+def _check_globs(names: Sequence[str], selection: Selection) -> None:
+    """Every glob must match a layer, for one that matches none is a slip of the pen."""
     for argument, globs in (("keep", selection.keep), ("only", selection.only)):
         for glob in globs:
             if not any(fnmatchcase(name, glob) for name in names):
                 some = ", ".join(name or "''" for name in names[:5]) + (", ..." if len(names) > 5 else "")
                 raise DsconvError(f"`{argument}` {glob!r} matches no convolution; they are {some}")
-
-
-def why_kept(layers: Iterable[Layer], selection: Selection) -> dict[str, str | None]:
-    """For each eligible layer why the globs and the least ratio keep it, or None where they do not."""
-    return {layer.name: _why_kept(layer, selection) for layer in layers if layer.eligible}
 
 
 def _why_kept(layer: Layer, selection: Selection) -> str | None:
@@ -78,12 +69,6 @@ class Target(NamedTuple):
     def need(self) -> int:
         """What must be saved."""
         return self.before - self.aim
-
-
-def targets(selection: Selection, *, params: int, macs: int) -> tuple[Target, ...]:
-    """The targets of `selection`, for a network of these totals."""
-    asked = (("macs", selection.target_macs, macs), ("params", selection.target_params, params))
-    return tuple(Target(metric, aim, before) for metric, aim, before in asked if aim is not None)
 
 
 def fewest(candidates: Mapping[str, Saving], aims: Sequence[Target]) -> set[str]:
@@ -126,34 +111,22 @@ def _fewest_for_one(candidates: Mapping[str, Saving], aim: Target) -> set[str]:
         saving = candidates[name]
         return (-getattr(saving, aim.metric), -(saving.macs + saving.params))
 
-    chosen: set[str] = set()
-    saved = 0
-    for name in sorted(candidates, key=by_saving):
-        if saved >= aim.need:
-            break
-        chosen.add(name)
-        saved += getattr(candidates[name], aim.metric)
-    return chosen
+    ranked = sorted(candidates, key=by_saving)
+    saved = accumulate((getattr(candidates[name], aim.metric) for name in ranked), initial=0)
+    return set(ranked[: next(size for size, total in enumerate(saved) if total >= aim.need)])
 
 
 class _Weighing(NamedTuple):
-    """Both savings as one number, by which the layers are ranked.
+    """Both savings as one number, by which the layers are ranked: weighed with `by`.
 
-    Whatever the weights, a set that saves what is needed of both saves `need` by weight; so no set is smaller than the
+    Whatever the weights, a set that saves what is needed of both saves its weight too; so no set is smaller than the
     number of best layers that do (`least`). `most` best layers really reach both targets (None: no number does).
     """
 
-    by_params: int
-    by_macs: int
+    by: Saving
     ranked: tuple[str, ...]
-    weights: tuple[int, ...]
-    need: int
     least: int | None
     most: int | None
-
-    def of(self, saving: Saving) -> int:
-        """The weight of `saving`."""
-        return self.by_params * saving.params + self.by_macs * saving.macs
 
 
 class _Partial(NamedTuple):
@@ -189,27 +162,30 @@ def _fewest_for_both(candidates: Mapping[str, Saving], needs: Saving) -> set[str
 
 def _weigh(candidates: Mapping[str, Saving], needs: Saving, share: int) -> _Weighing:
     """Rank by `share` parts of the MACs and the rest of the parameters, each in units of what is needed."""
-    by_macs = share * max(1, abs(needs.params))
-    by_params = (_WEIGHINGS - share) * max(1, abs(needs.macs))
-
-    def weight(saving: Saving) -> int:
-        return by_macs * saving.macs + by_params * saving.params
-
-    ranked = tuple(sorted(candidates, key=lambda name: -weight(candidates[name])))
-    weights = tuple(weight(candidates[name]) for name in ranked)
-    need = weight(needs)
+    by = Saving(params=(_WEIGHINGS - share) * max(1, abs(needs.macs)), macs=share * max(1, abs(needs.params)))
+    ranked = tuple(sorted(candidates, key=lambda name: -_weight(candidates[name], by)))
     sums = list(accumulate(ranked, lambda sum_, name: _plus(sum_, candidates[name]), initial=Saving(0, 0)))
-    positive = accumulate((max(0, one) for one in weights), initial=0)
-    least = next((size for size, total in enumerate(positive) if total >= need), None)
+    most_weight = _heaviest(candidates, ranked, by)
+    least = next((size for size, total in enumerate(most_weight) if total >= _weight(needs, by)), None)
     most = next((size for size, total in enumerate(sums) if _reaches(total, needs)), None)
-    return _Weighing(by_params, by_macs, ranked, weights, need, least, most)
+    return _Weighing(by, ranked, least, most)
 
 
-def _of_size(candidates: Mapping[str, Saving], needs: Saving, by: _Weighing, size: int) -> set[str] | None:
+def _weight(saving: Saving, by: Saving) -> int:
+    return by.params * saving.params + by.macs * saving.macs
+
+
+def _heaviest(candidates: Mapping[str, Saving], ranked: Sequence[str], by: Saving) -> list[int]:
+    """The most that 0, 1, 2, ... of the `ranked` layers can weigh together."""
+    return list(accumulate((max(0, _weight(candidates[name], by)) for name in ranked), initial=0))
+
+
+def _of_size(candidates: Mapping[str, Saving], needs: Saving, way: _Weighing, size: int) -> set[str] | None:
     """A set of at most `size` layers that saves what is needed of both, if there is one and it is found in time."""
-    best = [0, *accumulate(max(0, one) for one in by.weights)]
+    best = _heaviest(candidates, way.ranked, way.by)
+    need = _weight(needs, way.by)
     states = [_Partial(0, Saving(0, 0), "", None)]
-    for index, name in enumerate(by.ranked):
+    for index, name in enumerate(way.ranked):
         grown = [
             _Partial(one.size + 1, _plus(one.saving, candidates[name]), name, one) for one in states if one.size < size
         ]
@@ -218,8 +194,8 @@ def _of_size(candidates: Mapping[str, Saving], needs: Saving, by: _Weighing, siz
                 return _members(one)
         kept = []
         for one in (*states, *grown):
-            last = min(index + 1 + size - one.size, len(by.ranked))
-            if by.of(one.saving) + best[last] - best[index + 1] >= by.need:
+            last = min(index + 1 + size - one.size, len(way.ranked))
+            if _weight(one.saving, way.by) + best[last] - best[index + 1] >= need:
                 kept.append(one)
         states = _undominated(kept)
         if len(states) > _MOST_STATES:
@@ -255,21 +231,18 @@ def _reaches(saved: Saving, needs: Saving) -> bool:
 
 
 def decide(layers: Sequence[Layer], selection: Selection, *, params: int, macs: int) -> dict[str, str | None]:
-    """For each eligible layer why it is kept, or None where it is replaced.
+    """For each eligible one of all `layers` why it is kept, or None where it is replaced.
 
-    Args:
-        layers: all layers of the network.
-        selection: what was asked for.
-        params: parameters of the network as it is.
-        macs: its MACs.
+    `params` and `macs` are the totals of the network as it is.
 
     Raises:
         DsconvError: a glob that matches no convolution.
         CannotMeasureError: a target that cannot be reached.
     """
-    check_globs([layer.name for layer in layers if layer.operator == "convolution"], selection)
-    decided = why_kept(layers, selection)
-    aims = targets(selection, params=params, macs=macs)
+    _check_globs([layer.name for layer in layers if layer.operator == "convolution"], selection)
+    decided = {layer.name: _why_kept(layer, selection) for layer in layers if layer.eligible}
+    asked = (("macs", selection.target_macs, macs), ("params", selection.target_params, params))
+    aims = [Target(metric, aim, before) for metric, aim, before in asked if aim is not None]
     if not aims:
         return decided
     free = {layer.name: layer.saving for layer in layers if decided.get(layer.name, "") is None}

@@ -5,14 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from torch.overrides import TorchFunctionMode
-
-_SHAPE_ONLY: Final = "meta"
 
 
 def copy_module(module: nn.Module, device: str | None, swap: Mapping[nn.Module, nn.Module] | None = None) -> nn.Module:
@@ -23,7 +21,7 @@ def copy_module(module: nn.Module, device: str | None, swap: Mapping[nn.Module, 
     attribute cannot (a lock, an open file) share that attribute with their copy.
     """
     memo: dict[int, Any] = {id(old): new for old, new in (swap or {}).items()}
-    for tensor in _tensors(module):
+    for tensor in (*module.parameters(), *module.buffers()):
         memo[id(tensor)] = _moved(tensor, device)
     with _MoveCopiedTensors(device):
         try:
@@ -60,26 +58,18 @@ def _copied_or_shared(value: Any, memo: dict[int, Any]) -> Any:
     return copied
 
 
-def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:
-    """Parameters and buffers, each once."""
-    yield from module.parameters()
-    yield from module.buffers()
-
-
 def _moved(tensor: torch.Tensor, device: str | None) -> torch.Tensor:
     """A copy of a parameter or buffer."""
-    place = tensor.device if device is None else torch.device(device)
-    if isinstance(tensor, UninitializedParameter):
-        return UninitializedParameter(requires_grad=tensor.requires_grad, device=place, dtype=tensor.dtype)  # type: ignore[call-arg]
-    if isinstance(tensor, UninitializedBuffer):
-        return UninitializedBuffer(requires_grad=tensor.requires_grad, device=place, dtype=tensor.dtype)  # type: ignore[call-arg]
-    values = _values(tensor, place)
+    if isinstance(tensor, UninitializedParameter | UninitializedBuffer):
+        unmade: Any = type(tensor)
+        return unmade(tensor.requires_grad, device or tensor.device, tensor.dtype)  # type: ignore[no-any-return]
+    values = _values(tensor, device)
     return nn.Parameter(values, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else values
 
 
-def _values(tensor: torch.Tensor, place: torch.device) -> torch.Tensor:
-    source = tensor.detach()
-    if place.type == _SHAPE_ONLY:
+def _values(tensor: torch.Tensor, device: str | None) -> torch.Tensor:
+    source, place = tensor.detach(), torch.device(device or tensor.device)
+    if place.type == "meta":
         return torch.empty_like(source, device=place)
     if source.is_meta:
         return torch.zeros_like(source, device=place)
@@ -110,8 +100,7 @@ class _MoveCopiedTensors(TorchFunctionMode):
         if func is torch.Tensor.__deepcopy__:
             tensor, memo = args
             if id(tensor) not in memo:
-                place = tensor.device if self._device is None else torch.device(self._device)
-                memo[id(tensor)] = _values(tensor, place)
+                memo[id(tensor)] = _values(tensor, self._device)
             return memo[id(tensor)]
         return func(*args, **(kwargs or {}))
 

@@ -197,13 +197,13 @@ KEYS: Final[Keys[ModelResult]] = Keys(
         Key("totals.layers.eligible", WHOLE, lambda one: len(one.eligible)),
         Key("totals.layers.replaced", WHOLE, lambda one: len(one.replaced)),
         *lifted(_TIME, _network_time, "totals.time."),
-        *lifted(environment.KEYS, lambda one: one.environment, "environment."),
+        *lifted(environment.KEYS, "environment", "environment."),
     ),
     (
         Section("totals", "The whole network as it is and with the layers replaced that are marked so."),
         Section("totals.time", "One forward pass of the whole network.", lambda one: one.time is not None, "--time"),
         Section("totals.time.fastest", FASTEST),
-        *(one.of(lambda one: one.environment, "environment.") for one in environment.SECTIONS),
+        *(one.of("environment.") for one in environment.SECTIONS),
     ),
     "What dsconv model prints.",
 )

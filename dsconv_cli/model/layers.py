@@ -21,12 +21,8 @@ from dsconv_cli.model.walk import Seen, Walk
 _NEVER: Final = Seen()
 
 
-def layers_of(network: Network, walk: Walk, depth_multiplier: int) -> tuple[Layer, ...]:
+def layers_of(network: Network, walk: Walk, depth_multiplier: int) -> Iterator[Layer]:
     """Every layer that convolves or multiplies, or could have, in the order of the module's own names."""
-    return tuple(_rows(network, walk, depth_multiplier))
-
-
-def _rows(network: Network, walk: Walk, depth_multiplier: int) -> Iterator[Layer]:
     seen_params: set[int] = set()
     named = {name: walk.seen.get(id(module), _NEVER) for name, module in network.names.items()}
     hidden = _hidden(network, walk)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from torch import nn
+
 from dsconv_cli.errors import CannotMeasureError, DsconvError
 from dsconv_cli.model.foreign import describe, foreign
 from dsconv_cli.model.inputs import CPU, META, Inputs, call_of, shapes_of
@@ -14,7 +16,7 @@ from dsconv_cli.model.replacing import pairs_for
 from dsconv_cli.model.result import InputShape, Layer
 from dsconv_cli.model.seeds import seeded
 from dsconv_cli.model.source import Source, check_call
-from dsconv_cli.model.walk import Shape, Walk, walk
+from dsconv_cli.model.walk import Call, Shape, Walk, walk
 from dsconv_cli.numbers import by
 
 #: How often the network is run at most to find the layers that it does not run without.
@@ -78,11 +80,15 @@ def run_somewhere(source: Source, inputs: Inputs) -> Ran:
 
 def _run(source: Source, inputs: Inputs, device: str, not_on_meta: str | None) -> Ran:
     module = source.copy(device)
+    call, walked = _walked(source, inputs, module, device)
+    return Ran(Network.of(module), walked, device, not_on_meta, shapes_of(call))
+
+
+def _walked(source: Source, inputs: Inputs, module: nn.Module, device: str) -> tuple[Call, Walk]:
     call = call_of(source, inputs, module, device)
     check_call(module, *call)
     with foreign(source.name):
-        walked = seeded(lambda: walk(module, call, shapes_only=device == META))
-    return Ran(Network.of(module), walked, device, not_on_meta, shapes_of(call))
+        return call, seeded(lambda: walk(module, call, shapes_only=device == META))
 
 
 def _forward_raised(source: Source, inputs: Inputs, error: Exception) -> str:
@@ -116,9 +122,7 @@ class Trials:
         ran, source = self._ran, self._source
         try:
             module = source.copy(ran.device, seeded(lambda: pairs_for(ran.network.module, specs, ran.device)))
-            call = call_of(source, self._inputs, module, ran.device)
-            with foreign(source.name):
-                walked = seeded(lambda: walk(module, call, shapes_only=ran.device == META))
+            _, walked = _walked(source, self._inputs, module, ran.device)
         except Exception as error:  # noqa: BLE001  # whatever the network says to it
             return Failure(f"raises {describe(error)}", error)
         if walked.outputs != ran.walk.outputs:

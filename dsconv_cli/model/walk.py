@@ -89,7 +89,9 @@ def walk(module: nn.Module, call: Call, *, shapes_only: bool) -> Walk:
         stack.enter_context(_no_fast_path())
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         stack.enter_context(torch.device("meta") if shapes_only else nullcontext())
-        stack.enter_context(_calls_reported_to(watcher))
+        # Global hooks, which are taken away again: none is left on any module, whatever happens.
+        stack.enter_context(register_module_forward_pre_hook(watcher.enter_module))
+        stack.enter_context(register_module_forward_hook(watcher.leave_module, with_kwargs=True, always_call=True))
         stack.enter_context(counter)
         stack.enter_context(watcher)
         output = module(*args, **kwargs)
@@ -115,16 +117,10 @@ def tensors_in(value: Any) -> list[torch.Tensor]:
     return leaves
 
 
-class _Nowhere:
+class _Nowhere(nullcontext[None]):
     """Stands for torch's record of modules, in none of which anything happens."""
 
     parents: Final = frozenset({"Global"})
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
 
 @contextmanager
@@ -139,18 +135,6 @@ def _no_fast_path() -> Iterator[None]:
         yield
     finally:
         torch.backends.mha.set_fastpath_enabled(enabled)
-
-
-@contextmanager
-def _calls_reported_to(watcher: _Watcher) -> Iterator[None]:
-    """Global hooks: none is left on any module, whatever happens."""
-    before = register_module_forward_pre_hook(watcher.enter_module)
-    after = register_module_forward_hook(watcher.leave_module, with_kwargs=True, always_call=True)
-    try:
-        yield
-    finally:
-        before.remove()
-        after.remove()
 
 
 class _Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -183,10 +167,7 @@ class _Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]
         while len(self._stack) > 1 and self._stack.pop() is not module:
             pass
         one = self._of(module)
-        for shapes, tensors in (
-            (one.input_shapes, tensors_in(given)),
-            (one.output_shapes, tensors_in(output)),
-        ):
+        for shapes, tensors in ((one.input_shapes, tensors_in(given)), (one.output_shapes, tensors_in(output))):
             if tensors:
                 shapes.append(tuple(tensors[0].shape))
         # Lazy modules have weights only now.

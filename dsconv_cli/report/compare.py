@@ -192,7 +192,7 @@ def _assumptions(one: Comparison) -> Iterator[Item]:
     ):
         is_what = "at least" if holds else "less than"
         yield _answer(holds, f"{text}: {exact(least)} is {is_what} {MUCH_LESS}·{small}")
-    if not approximation.multiplier_one:
+    if spec.depth_multiplier != 1:
         yield _answer(False, f"depth multiplier 1: it is {spec.depth_multiplier}")
 
 

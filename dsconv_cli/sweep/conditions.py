@@ -227,7 +227,7 @@ def _reader(key: str) -> Evaluation:
     if KEYS[key].type.kind == "truth":
         return lambda one: bool(KEYS.read(one, key))
     if KEYS[key].type.is_number and not is_measured(key):
-        return KEYS[key].get
+        return KEYS[key].getter
     return lambda one: _plain(KEYS.read(one, key))
 
 

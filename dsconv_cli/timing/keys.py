@@ -116,7 +116,7 @@ CONDITIONS: Final = ("device", "threads", "layout", "dtype")
 
 def _peak(key: Key[Peaks]) -> Key[TimedLayer]:
     def get(one: TimedLayer) -> Value:
-        return None if one.timing.peaks is None else key.get(one.timing.peaks)
+        return None if one.timing.peaks is None else key.getter(one.timing.peaks)
 
     return Key(f"peaks.{key.name}", key.type, get, key.unit, key.says, nullable=True)
 

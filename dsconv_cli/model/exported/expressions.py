@@ -11,7 +11,7 @@ import ast
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import reduce
 from typing import Final, NamedTuple, NoReturn
 
@@ -67,11 +67,11 @@ def guard(value: Value) -> Value:
     return _checked(value, _GUARD_CHARACTERS, _input_question)
 
 
-def _checked(value: Value, characters: re.Pattern[str], leaf: Callable[[ast.expr], bool]) -> str:
+def _checked(value: Value, characters: re.Pattern[str], leaf: Callable[[ast.AST], bool]) -> str:
     if not isinstance(value, str) or not characters.fullmatch(value):
         refuse(value, "size expression")
     try:
-        _Walker(value, leaf).of(ast.parse(value, mode="eval").body)
+        _Walker(value, leaf).visit(ast.parse(value, mode="eval").body)
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         refuse(value, "size expression")
     return value
@@ -90,117 +90,102 @@ class _Extent(NamedTuple):
 _LEAF: Final = _Extent(64)
 
 
-class _Walker:
+class _Walker(ast.NodeVisitor):
     """Walks an expression of the grammar and says how large it can become, so that sympy need not find out.
+
+    Every part of it is visited, and a part without a method here is refused.
 
     `leaf` knows what is particular to sizes or to guards.
     """
 
-    def __init__(self, text: str, leaf: Callable[[ast.expr], bool]) -> None:
+    def __init__(self, text: str, leaf: Callable[[ast.AST], bool]) -> None:
         self._text = text
         self._leaf = leaf
         self._depth = 0
 
-    def of(self, node: ast.expr) -> _Extent:
-        """The extent of `node`.
-
-        Raises:
-            RefusedError: it is not of the grammar, too deep or too large.
-        """
+    def visit(self, node: ast.AST) -> _Extent:
         self._depth += 1
-        extent = _LEAF if self._leaf(node) else _RULES.get(type(node), _Walker._unknown)(self, node)
+        extent: _Extent = _LEAF if self._leaf(node) else super().visit(node)
         if extent.bits > _MOST_BITS or extent.terms > _MOST_TERMS or self._depth > _DEEPEST:
             raise RefusedError(f"the size expression {self._text!r} is larger than any size")
         self._depth -= 1
         return extent
 
-    def _unknown(self, node: ast.expr) -> NoReturn:
+    def generic_visit(self, node: ast.AST) -> NoReturn:
         raise RefusedError(f"{ast.unparse(node)!r} in {self._text!r} is neither integer, symbol nor arithmetic")
 
-    def _constant(self, node: ast.Constant) -> _Extent:
+    def visit_Constant(self, node: ast.Constant) -> _Extent:
         if isinstance(node.value, bool | float) or node.value is None:
             return _LEAF
-        return _Extent(node.value.bit_length()) if isinstance(node.value, int) else self._unknown(node)
+        return _Extent(node.value.bit_length()) if isinstance(node.value, int) else self.generic_visit(node)
 
-    def _name(self, node: ast.Name) -> _Extent:
-        return _LEAF if node.id in _CONSTANTS or re.fullmatch(SYMBOL, node.id) else self._unknown(node)
+    def visit_Name(self, node: ast.Name) -> _Extent:
+        return _LEAF if node.id in _CONSTANTS or re.fullmatch(SYMBOL, node.id) else self.generic_visit(node)
 
-    def _unary(self, node: ast.UnaryOp) -> _Extent:
-        return self.of(node.operand)
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> _Extent:
+        return self.visit(node.operand)
 
-    def _binary(self, node: ast.BinOp) -> _Extent:
+    def visit_BinOp(self, node: ast.BinOp) -> _Extent:
         if isinstance(node.op, ast.Pow | ast.LShift | ast.RShift):
             return self._power([node.left, node.right], node)
         if isinstance(node.op, ast.Mult):
-            return self.of(node.left) * self.of(node.right)
-        return self._sum([node.left, node.right]) if isinstance(node.op, _ARITHMETIC) else self._unknown(node)
+            return self.visit(node.left) * self.visit(node.right)
+        return self._sum([node.left, node.right]) if isinstance(node.op, _ARITHMETIC) else self.generic_visit(node)
 
-    def _compare(self, node: ast.Compare) -> _Extent:
+    def visit_Compare(self, node: ast.Compare) -> _Extent:
         known = all(isinstance(one, _COMPARISONS) for one in node.ops)
-        return self._sum([node.left, *node.comparators]) if known else self._unknown(node)
+        return self._sum([node.left, *node.comparators]) if known else self.generic_visit(node)
 
-    def _all(self, node: ast.BoolOp) -> _Extent:
+    def visit_BoolOp(self, node: ast.BoolOp) -> _Extent:
         return self._sum(node.values)
 
-    def _call(self, node: ast.Call) -> _Extent:
+    def visit_Call(self, node: ast.Call) -> _Extent:
         name = ast.unparse(node.func) if isinstance(node.func, ast.Name | ast.Attribute) else ""
         if node.keywords or not node.args or any(isinstance(one, ast.Starred) for one in node.args):
-            self._unknown(node)
+            self.generic_visit(node)
         if name in _POWERS:
             return self._power(node.args, node)
         if name in _PRODUCTS:
-            return reduce(operator.mul, map(self.of, node.args))
+            return reduce(operator.mul, map(self.visit, node.args))
         if name in _SUMS:
             return self._sum(node.args)
         if name in _FUNCTIONS or (self._leaf is _input_question and name in _GUARD_FUNCTIONS):
             # One term, whatever is inside.
             return _Extent(self._sum(node.args).bits)
-        return self._unknown(node)
+        return self.generic_visit(node)
 
     def _sum(self, parts: list[ast.expr]) -> _Extent:
-        extents = [self.of(part) for part in parts]
+        extents = [self.visit(part) for part in parts]
         return _Extent(max(one.bits for one in extents) + len(parts), sum(one.terms for one in extents))
 
     def _power(self, parts: list[ast.expr], node: ast.expr) -> _Extent:
         exponent = _literal(parts[1]) if len(parts) == 2 else None
         if exponent is None or abs(exponent) > _MOST_POWER:
-            self._unknown(node)
+            self.generic_visit(node)
         factors = max(1, math.ceil(abs(exponent)))
-        base = self.of(parts[0])
+        base, _ = map(self.visit, parts)
         return _Extent(base.bits * factors + _MOST_POWER, base.terms**factors)
-
-
-_RULES: Final[Mapping[type[ast.expr], Callable[..., _Extent]]] = {
-    ast.Constant: _Walker._constant,  # noqa: SLF001
-    ast.Name: _Walker._name,  # noqa: SLF001
-    ast.UnaryOp: _Walker._unary,  # noqa: SLF001
-    ast.BinOp: _Walker._binary,  # noqa: SLF001
-    ast.Compare: _Walker._compare,  # noqa: SLF001
-    ast.BoolOp: _Walker._all,  # noqa: SLF001
-    ast.Call: _Walker._call,  # noqa: SLF001
-}
 
 
 def _literal(node: ast.expr) -> float | None:
     """The number that `node` is: 2, -1, Integer(2), Rational(1, 2), Float('0.5', precision=53)."""
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        inner = _literal(node.operand)
-        return None if inner is None else -inner
-    if isinstance(node, ast.Constant):
-        plain = isinstance(node.value, int | float) and not isinstance(node.value, bool)
-        return node.value if plain else None  # type: ignore[return-value]
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        if _is_float(node):
-            return float(node.args[0].value)  # type: ignore[attr-defined]
-        parts = [_literal(one) for one in node.args]
-        if node.func.id == "Integer" and len(parts) == 1:
-            return parts[0]
-        if node.func.id == "Rational" and len(parts) == 2 and parts[0] is not None and parts[1]:
-            return parts[0] / parts[1]
+    match node:
+        case ast.UnaryOp(op=ast.USub()):
+            inner = _literal(node.operand)
+            return None if inner is None else -inner
+        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+            return value
+        case ast.Call(args=[ast.Constant(value=str() as text)]) if _is_float(node):
+            return float(text)
+        case ast.Call(func=ast.Name(id="Integer"), args=[one]):
+            return _literal(one)
+        case ast.Call(func=ast.Name(id="Rational"), args=[one, other]):
+            above, below = _literal(one), _literal(other)
+            return above / below if above is not None and below else None
     return None
 
 
-def _symbol_call(node: ast.expr) -> bool:
+def _symbol_call(node: ast.AST) -> bool:
     """`Symbol('s0', positive=True, integer=True)` or `Float('0.5', precision=53)`."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
         return False
@@ -231,7 +216,7 @@ def _is_text(node: ast.expr, pattern: str) -> bool:
     return found and re.fullmatch(pattern, node.value, re.ASCII) is not None  # type: ignore[attr-defined]
 
 
-def _input_question(node: ast.expr) -> bool:
+def _input_question(node: ast.AST) -> bool:
     """`L['x'][0].size()[2]`, or `L['x']` alone."""
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
         return type(node.slice.value) in {int, str} and (_is_inputs(node.value) or _input_question(node.value))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from typing import TYPE_CHECKING, Final
 
 from dsconv_cli.layer.fields import FLOATS
@@ -19,6 +17,9 @@ _COMPILERS: Final = ("g++", "clang++", "c++", "cl")
 
 
 def _lacks() -> str | None:
+    import os
+    import shutil
+
     wanted = os.environ.get("CXX")
     if any(shutil.which(one) for one in ([wanted] if wanted else _COMPILERS)):
         return None
