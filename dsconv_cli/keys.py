@@ -139,6 +139,10 @@ class Each(Generic[Result, Part]):
     get: Callable[[Result], Iterable[Part]]
 
 
+#: Keys that an error lists, at most: all, but for those of runtimes side by side.
+_LISTED: Final = 125
+
+
 @dataclass(frozen=True, slots=True)
 class Null:
     """A part of the document that other runs fill: null in this one's, and no column."""
@@ -225,7 +229,9 @@ class Keys(Mapping[str, Key[Result]]):
         needed = self._others.get(name) or self._others.get(f"{name}.value")
         if needed is not None:
             raise DsconvError(f"{name} is not measured in this run; it needs {needed}")
-        raise DsconvError(f"unknown key {name!r}; keys are {', '.join(self.nearest(name))}")
+        known = self.nearest(name)
+        more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
+        raise DsconvError(f"unknown key {name!r}; keys are {', '.join(known[:_LISTED])}{more}")
 
     def nearest(self, name: str) -> list[str]:
         """All keys, the most similar to `name` first."""
