@@ -56,6 +56,15 @@ def installed(package: str) -> bool:
     return found is not None and found.origin is not None
 
 
+@contextmanager
+def about(what: str) -> Iterator[None]:
+    """Errors begin with `what` they are about, if anything."""
+    try:
+        yield
+    except DsconvError as error:
+        raise DsconvError(f"{what}: {error}" if what else str(error)) from None
+
+
 def need(*packages: str, instead: str = "") -> None:
     """Make sure that `packages` are installed, without importing them, before any work is done.
 

@@ -30,11 +30,7 @@ class Replacement:
         self._path, self._stream = path, stream
 
     def write(self, data: bytes) -> None:
-        """Add `data`.
-
-        Raises:
-            DsconvError: the disk is full.
-        """
+        """Add `data`."""
         with _naming(self._path):
             self._stream.write(data)
 
@@ -61,12 +57,7 @@ def check_targets(paths: Sequence[Path]) -> None:
 
 
 def _check_target(path: Path) -> None:
-    """Refuse what must not be replaced by a new file.
-
-    Raises:
-        DsconvError: what stands there is no file, or not ours to change.
-        OSError: nothing can stand there: the name is too long, a directory may not be searched.
-    """
+    """Refuse what must not be replaced by a new file."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -84,11 +75,7 @@ def _check_target(path: Path) -> None:
 
 
 def replace_file(path: Path, content: str | bytes) -> None:
-    """Write `content` to a neighbour of `path` and rename it, so that `path` is never half written.
-
-    Raises:
-        DsconvError: the disk is full, or the directory has gone.
-    """
+    """Write `content` to a neighbour of `path` and rename it, so that `path` is never half written."""
     with replacing(path) as file:
         file.write(content if isinstance(content, bytes) else content.encode())
 
@@ -192,11 +179,7 @@ class GrowingFile:
         return place
 
     def check_there(self) -> None:
-        """Make sure that what was written stands at the path.
-
-        Raises:
-            DsconvError: it does not; the message says where it is now.
-        """
+        """Make sure that what was written stands at the path; an error says where it is now."""
         if _same(self._stream.fileno(), self._path):
             return
         said = f"{self._path} was deleted or replaced while this run wrote to it"
@@ -220,11 +203,7 @@ class GrowingFile:
 
 
 def _guard(path: Path, exit_code: int = 3) -> ExitStack:
-    """Keep those off `path` who would write to what stands there, until the guard is closed.
-
-    Raises:
-        DsconvError: somebody does already.
-    """
+    """Keep those off `path` who would write to what stands there, until the guard is closed."""
     guard = ExitStack()
     with suppress(FileNotFoundError, PermissionError):
         there = guard.enter_context(path.open("rb"))

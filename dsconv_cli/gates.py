@@ -52,12 +52,8 @@ class Failure:
         return f"{what} is {self.value!r}, {self.gate.kind} {self.gate.text.partition('=')[2]} ({self.gate.option})"
 
 
-def parse_gate(kind: Kind, text: str, resolve: Callable[[str], str]) -> Gate:
-    """`macs.ratio=8` → a gate. `resolve` turns what the user wrote into a known key.
-
-    Raises:
-        DsconvError: not KEY=NUMBER, an unknown key, nan or inf.
-    """
+def parse_gate(kind: Kind, text: str, resolve: Callable[[str, str], str]) -> Gate:
+    """`macs.ratio=8` → a gate. `resolve` turns what the user wrote for an option into a known key."""
     key, equals, number = text.partition("=")
     option = f"--fail-{kind}"
     if not equals or not key or not number:
@@ -65,23 +61,19 @@ def parse_gate(kind: Kind, text: str, resolve: Callable[[str], str]) -> Gate:
     limit = decimal(number)
     if limit is None:
         raise DsconvError(f"{option} {text}: {number!r} is not a finite number such as 7.5 or 1e6")
-    return Gate(kind, resolve(key.strip()), limit, text)
+    return Gate(kind, resolve(key.strip(), option), limit, text)
 
 
-def parse_gates(under: Iterable[str], over: Iterable[str], resolve: Callable[[str], str]) -> tuple[Gate, ...]:
-    """All of `--fail-under`, then all of `--fail-over`. Raises as `parse_gate` does."""
-    return (
-        *(parse_gate("under", text, resolve) for text in under),
-        *(parse_gate("over", text, resolve) for text in over),
-    )
+def parse_gates(
+    under: Iterable[str] | None, over: Iterable[str] | None, resolve: Callable[[str, str], str]
+) -> tuple[Gate, ...]:
+    """All of `--fail-under`, then all of `--fail-over`."""
+    asked: tuple[tuple[Kind, Iterable[str] | None], ...] = (("under", under), ("over", over))
+    return tuple(parse_gate(kind, text, resolve) for kind, texts in asked for text in texts or ())
 
 
 def check_types(keys: Keys[Any], gates: Iterable[Gate]) -> None:
-    """Refuse, before anything is measured, a gate on a key that is no number.
-
-    Raises:
-        DsconvError: such a gate.
-    """
+    """Refuse, before anything is measured, a gate on a key that is no number."""
     for gate in gates:
         if not keys[gate.key].type.is_number:
             raise DsconvError(f"{gate.option}: {gate.key} is not a number that can be compared")
@@ -91,9 +83,6 @@ def check(keys: Keys[Result], result: Result, gates: Iterable[Gate]) -> tuple[Fa
     """The gates that fail.
 
     A key with an interval is judged by the bound that is against the claim: noise alone passes no gate.
-
-    Raises:
-        DsconvError: a key holds no number in this result.
     """
     return tuple(failure for gate in gates if (failure := _judge(keys, result, gate)))
 

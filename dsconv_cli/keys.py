@@ -50,11 +50,6 @@ class Type:
         """Whether it is one number, which can be held against a limit."""
         return self.schema.get("type") in ("integer", "number")
 
-    @property
-    def is_fraction(self) -> bool:
-        """Whether it need not be whole: a double, and null where it is not defined."""
-        return self.schema.get("type") == "number"
-
 
 def one_of(*words: str) -> Type:
     """One of a few words."""
@@ -218,9 +213,7 @@ class Keys(Mapping[str, Key[Result]]):
     def find(self, name: str, within: str = "") -> str:
         """The key that a user's `name` means: itself, its `.value`, or the one of that name in the section `within`.
 
-        Raises:
-            DsconvError: there is none; the message lists them all, the nearest first. Or only other runs have it; the
-                message says which.
+        Where there is none, the error lists them, the nearest first; or says what must be asked for to have it.
         """
         inner = (f"{within}.{name}",) if within else ()
         for candidate in (*inner, name, f"{name}.value"):
@@ -229,25 +222,18 @@ class Keys(Mapping[str, Key[Result]]):
         needed = self._others.get(name) or self._others.get(f"{name}.value")
         if needed is not None:
             raise DsconvError(f"{name} is not measured in this run; it needs {needed}")
-        known = self.nearest(name)
+        known = self._nearest(name)
         more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
         raise DsconvError(f"unknown key {name!r}; keys are {', '.join(known[:_LISTED])}{more}")
 
-    def nearest(self, name: str) -> list[str]:
-        """All keys, the most similar to `name` first."""
+    def _nearest(self, name: str) -> list[str]:
         from difflib import SequenceMatcher
 
         # Comparing takes as long as the two texts times each other; what is so long is similar to nothing.
-        name = name[:_LONGEST]
-
-        return sorted(self, key=lambda known: -SequenceMatcher(None, name, known).ratio())
+        return sorted(self, key=lambda known: -SequenceMatcher(None, name[:_LONGEST], known).ratio())
 
     def check_asked(self, name: str, absent: Iterable[str]) -> None:
-        """Refuse a key in one of the sections that this run does not have.
-
-        Raises:
-            DsconvError: it is in one; the message says what to ask for.
-        """
+        """Refuse a key in one of the sections that this run does not have, and say what must be asked for."""
         section = self.section_of(name)
         if section is not None and section.name in absent:
             raise DsconvError(f"{name} is not measured in this run; it needs {section.asked_by}")
@@ -264,29 +250,23 @@ class Keys(Mapping[str, Key[Result]]):
         """The values at keys. For many results, where `read` would look each key up anew."""
         if self._recorded(result) is not None:
             return [self.read(result, name) for name in names]
-        missing = tuple(section.name for section in self.optional if not _is_there(section, result))
-        getters = self._getters(tuple(names), missing)
+        getters = self._getters(tuple(names), self._missing(result))
         return [None if getter is None else getter(result) for getter in getters]
+
+    def _missing(self, result: Result) -> tuple[str, ...]:
+        return tuple(section.name for section in self.optional if not _is_there(section, result))
 
     def _find_getters(
         self, names: tuple[str, ...], missing: tuple[str, ...]
     ) -> tuple[Callable[..., Value] | None, ...]:
-        def there(name: str) -> bool:
-            section = self.section_of(name)
-            return section is None or section.name not in missing
-
-        return tuple(self._keys[name].getter if there(name) else None for name in names)
-
-    def flat(self, result: Result) -> Iterator[tuple[str, Value]]:
-        """Every key with its value."""
-        return zip(self, self.read_all(result, tuple(self)), strict=True)
+        lost = tuple(f"{name}." for name in missing)
+        return tuple(None if name.startswith(lost) else self._keys[name].getter for name in names)
 
     def document(self, result: Result) -> dict[str, Any]:
         """The keys nested at their dots, ready for JSON."""
         recorded = self._recorded(result) or {}
-        missing = tuple(section.name for section in self.optional if not _is_there(section, result))
         nested: dict[str, Any] = {}
-        for name, outer, last, get in self._layout(missing):
+        for name, outer, last, get in self._layout(self._missing(result)):
             inner = nested
             for part in outer:
                 inner = inner.setdefault(part, {})
@@ -316,14 +296,11 @@ class Keys(Mapping[str, Key[Result]]):
             inner, path = root, ""
             for part in outer:
                 path = f"{path}.{part}" if path else part
-                inner = inner["properties"].setdefault(part, _object(self._says(path)))
+                says = self.sections[path].says if path in self.sections else ""
+                inner = inner["properties"].setdefault(part, _object(says))
             items = {"type": "array", "items": entry.keys.schema()} if isinstance(entry, Each) else entry.schema()
             inner["properties"][last] = items
         return _sealed(root, {section.name for section in self.optional})
-
-    def _says(self, path: str) -> str:
-        section = self.sections.get(path)
-        return "" if section is None else section.says
 
 
 def _function(get: Getter[Result]) -> Callable[[Result], Any]:

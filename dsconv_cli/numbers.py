@@ -93,6 +93,11 @@ def seconds(value: float) -> str:
     return f"{significant(value / 1e-9)} ns"
 
 
+def many(count: int, noun: str) -> str:
+    """1 layer, 2 layers."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def by(*sizes: int) -> str:
     """(1, 64, 56, 56) → `1×64×56×56`."""
     return "×".join(str(size) for size in sizes)

@@ -14,7 +14,7 @@ from dsconv_cli.report.doctor import report
 from dsconv_cli.report.formats import formats_of
 from dsconv_cli.report.page import View
 from dsconv_cli.timing import doctor
-from dsconv_cli.timing.doctor import Surveyed, examine_with, trust
+from dsconv_cli.timing.doctor import Surveyed, examine, trust
 from dsconv_cli.timing.doctor_keys import KEYS
 from dsconv_cli.timing.settings import TimingSettings
 from dsconv_cli.timing.timer import Timer
@@ -29,7 +29,7 @@ def examined(monkeypatch, survey=QUIET, settings=None, **laboratory):
     monkeypatch.setattr("os.cpu_count", lambda: survey.cores)
     one = FakeLaboratory(**laboratory)
     with Timer(settings, laboratory=one, clock=one.clock) as timer:
-        return examine_with(timer)
+        return examine(timer)
 
 
 def render(name, found, view):

@@ -305,9 +305,10 @@ def test_modules_that_are_not_registered(name, reason):
 def test_a_factory_is_called_once_on_each_device(name, devices):
     from dsconv_cli.model.analysis import analyse_source
     from dsconv_cli.model.inputs import inputs_of
-    from dsconv_cli.model.target import load_target
+    from dsconv_cli.model.result import Recipe
+    from dsconv_cli.model.target import load
 
-    source = load_target(f"{PEOPLE}:{name}")
+    source, _ = load(Recipe(f"{PEOPLE}:{name}", {}))
     import sys
 
     calls = sys.modules["dsconv_target_people"].calls

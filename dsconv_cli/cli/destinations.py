@@ -112,11 +112,7 @@ def choose(
     absent: Collection[str] = (),
     beside: Sequence[Path] = (),
 ) -> Destinations:
-    """Check every wish. `absent` are the sections that this run does not measure, `beside` files that others write.
-
-    Raises:
-        DsconvError: a format that the command does not have, a path that cannot be written, a missing library.
-    """
+    """Check every wish. `absent` are the sections that this run does not measure, `beside` files that others write."""
     form = stdout_format(command, format_name)
     for file in files:
         if file.format.section in absent:
@@ -128,11 +124,7 @@ def choose(
 
 
 def stdout_format(command: Command, name: str) -> Format | None:
-    """`--format NAME`; None for no name.
-
-    Raises:
-        DsconvError: no format of this command's stdout.
-    """
+    """`--format NAME` of a command's stdout; None for no name."""
     known = {one.name: one for one in formats_of(command).values() if one.on_stdout}
     if name in known or not name:
         return known.get(name)
@@ -145,12 +137,8 @@ def stdout_format(command: Command, name: str) -> Format | None:
 def asked(
     keys: Keys[Any], absent: Collection[str], get: str | None, gates: GateOptions
 ) -> tuple[str | None, tuple[Gate, ...]]:
-    """`--get` and the gates. `absent` are the sections that this run does not measure.
-
-    Raises:
-        DsconvError: an unknown key, one that is not measured, or a gate that is not KEY=NUMBER.
-    """
-    parsed = parse_gates(gates.fail_under or (), gates.fail_over or (), keys.find)
+    """`--get` and the gates. `absent` are the sections that this run does not measure."""
+    parsed = parse_gates(gates.fail_under, gates.fail_over, lambda name, _: keys.find(name))
     check_types(keys, parsed)
     key = None if get is None else keys.find(get)
     for name in (*([key] if key else []), *(gate.key for gate in parsed)):
@@ -159,11 +147,7 @@ def asked(
 
 
 def parse_file(command: Command, text: str) -> File:
-    """`--output [FORMAT:]PATH`.
-
-    Raises:
-        DsconvError: no path, or a format that the command does not have or that cannot be told.
-    """
+    """`--output [FORMAT:]PATH`."""
     known = {one.name: one for one in formats_of(command).values() if one.in_files}
     prefix, colon, rest = text.partition(":")
     if colon and prefix in known:
@@ -182,26 +166,16 @@ def parse_file(command: Command, text: str) -> File:
 
 
 def parse_picture(command: Command, text: str) -> File:
-    """`--plot PATH`: the picture that the ending means.
-
-    Raises:
-        DsconvError: no picture of this command has that ending.
-    """
-    pictures = [one for one in formats_of(command).values() if one.kinds]
-    endings = [ending for one in pictures for ending in one.kinds]
-    ending = Path(text).suffix.lower()
-    for one in pictures:
-        if ending in one.kinds:
-            return _file(one, text, f"--plot {text}")
-    raise DsconvError(f"--plot {text}: its ending must be one of {' '.join(endings)}")
+    """`--plot PATH`: the picture that the ending means."""
+    pictures = {ending: one for one in formats_of(command).values() for ending in one.kinds}
+    meant = pictures.get(Path(text).suffix.lower())
+    if meant is None:
+        raise DsconvError(f"--plot {text}: its ending must be one of {' '.join(pictures)}")
+    return _file(meant, text, f"--plot {text}")
 
 
 def check_installed(package: str, what: str) -> None:
-    """Find out before anything is measured.
-
-    Raises:
-        DsconvError: the package is missing; the message says how to get it.
-    """
+    """Refuse `what`, before anything is measured, where the package that it needs is missing."""
     if util.find_spec(package) is None:
         raise DsconvError(f"{what} needs {package}; {INSTALL}")
 

@@ -37,8 +37,9 @@ def doctor(
     from dsconv_cli.report.doctor import report
     from dsconv_cli.timing.doctor import examine
     from dsconv_cli.timing.doctor_keys import KEYS
+    from dsconv_cli.timing.timer import Timer
 
     to = to._replace(key=None if get is None else KEYS.find(get))
-    with timing_line(quiet=streams.quiet) as watch:
-        found = examine(settings, dtype, watch)
+    with timing_line(quiet=streams.quiet) as watch, Timer(settings) as timer:
+        found = examine(timer, dtype, watch)
     to.deliver(report, KEYS, found)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from importlib import import_module
 from itertools import pairwise
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
 import typer
 
@@ -20,42 +21,12 @@ from dsconv_cli.errors import DsconvError
 READER_LEFT: Final = 141
 
 
-class _Command(NamedTuple):
-    """A command: what the list of commands says of it, and how its code is loaded."""
-
-    summary: str
-    load: Callable[[], Callable[..., None]]
-
-
-def _compare() -> Callable[..., None]:
-    from dsconv_cli.cli.compare import compare
-
-    return compare
-
-
-def _sweep() -> Callable[..., None]:
-    from dsconv_cli.cli.sweep import sweep
-
-    return sweep
-
-
-def _model() -> Callable[..., None]:
-    from dsconv_cli.cli.model import model
-
-    return model
-
-
-def _doctor() -> Callable[..., None]:
-    from dsconv_cli.cli.doctor import doctor
-
-    return doctor
-
-
-COMMANDS: Final[Mapping[str, _Command]] = {
-    "compare": _Command("One layer: both forms, profiled, side by side.", _compare),
-    "sweep": _Command("Many layers: a grid, or a file of them; tables, pictures, long runs.", _sweep),
-    "model": _Command("A whole network, layer by layer, before and after.", _model),
-    "doctor": _Command("What this machine can measure, and how far to trust it.", _doctor),
+#: What the list of commands says of each. A module of this folder and a function in it are called as the command is.
+COMMANDS: Final[Mapping[str, str]] = {
+    "compare": "One layer: both forms, profiled, side by side.",
+    "sweep": "Many layers: a grid, or a file of them; tables, pictures, long runs.",
+    "model": "A whole network, layer by layer, before and after.",
+    "doctor": "What this machine can measure, and how far to trust it.",
 }
 
 
@@ -69,9 +40,9 @@ def make_app(wanted: Collection[str]) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(invoke_without_command=True)(dsconv)
-    for name, command in COMMANDS.items():
-        function = command.load() if name in wanted else _unloaded
-        app.command(name, cls=PlainCommand, short_help=command.summary)(function)
+    for name, summary in COMMANDS.items():
+        function = getattr(import_module(f"dsconv_cli.cli.{name}"), name) if name in wanted else _unloaded
+        app.command(name, cls=PlainCommand, short_help=summary)(function)
     return app
 
 

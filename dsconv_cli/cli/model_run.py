@@ -170,11 +170,7 @@ def selection(what_if: WhatIfOptions) -> Selection:
 
 
 def recipe(network: NetworkOptions, dtype: str) -> Recipe:
-    """The options that name a network and what it is called with, converted to `dtype` unless that is empty.
-
-    Raises:
-        DsconvError: one of them is not what it should be.
-    """
+    """The options that name a network and what it is called with, converted to `dtype` unless that is empty."""
     inputs = _inputs(network.input or (), network.input_dtype or (), network.inputs)
     if dtype:
         choice("--dtype", dtype, FLOATS)

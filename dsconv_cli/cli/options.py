@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from inspect import Parameter
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self, cast
 
@@ -138,7 +139,7 @@ class LayerOptions(Group):
         return cls(texts, Bias(*(_either(values[f"{part}_bias"], values["bias"]) for part in Bias._fields)))
 
     def spec(self, dtype: str) -> ConvSpec:
-        """The layer. Raises as `reading.layer` does."""
+        """The layer."""
         return layer({**self.texts, "dtype": dtype}, bias=self.bias)
 
 
@@ -374,58 +375,45 @@ def get_option(example: str) -> Any:
     )
 
 
-FormatName = Annotated[str, format_option("compare")]
-OutputPath = Annotated[
-    list[str] | None,
-    output_option(
-        "compare", " With --time, roofline:PATH or a file called roofline.svg or .png is a roofline picture."
-    ),
-]
-GetKey = Annotated[str | None, get_option("macs.ratio")]
-FailUnder = Annotated[
-    list[str] | None,
-    option("--fail-under", text="Exit with 1 if the value is lower. Repeatable.", panel=OUTPUT, metavar="KEY=NUMBER"),
-]
-FailOver = Annotated[
-    list[str] | None,
-    option("--fail-over", text="Exit with 1 if the value is higher. Repeatable.", panel=OUTPUT, metavar="KEY=NUMBER"),
-]
-Quiet = Annotated[bool, option("--quiet", text="Nothing on stderr but errors and failed gates.", panel=OUTPUT)]
-Verbose = Annotated[bool, option("--verbose", text="Also a traceback where the work could not be done.", panel=OUTPUT)]
-Color = Annotated[str, option("--color", text="Colours, on both streams.", panel=OUTPUT, metavar="auto|always|never")]
+_of_output = partial(option, panel=OUTPUT)
 
 
 @dataclass(frozen=True)
 class OutputOptions(Group):
     """What is written, and where to."""
 
-    format_name: FormatName = "table"
-    output: OutputPath = None
-    get: GetKey = None
+    format_name: Annotated[str, format_option("compare")] = "table"
+    output: Annotated[
+        list[str] | None,
+        output_option(
+            "compare", " With --time, roofline:PATH or a file called roofline.svg or .png is a roofline picture."
+        ),
+    ] = None
+    get: Annotated[str | None, get_option("macs.ratio")] = None
 
 
 @dataclass(frozen=True)
 class GateOptions(Group):
     """What a CI job fails on."""
 
-    fail_under: FailUnder = None
-    fail_over: FailOver = None
+    fail_under: Annotated[
+        list[str] | None, _of_output(text="Exit with 1 if the value is lower. Repeatable.", metavar="KEY=NUMBER")
+    ] = None
+    fail_over: Annotated[
+        list[str] | None, _of_output(text="Exit with 1 if the value is higher. Repeatable.", metavar="KEY=NUMBER")
+    ] = None
 
 
 @dataclass(frozen=True)
 class StreamOptions(Group):
     """How a run speaks."""
 
-    quiet: Quiet = False
-    verbose: Verbose = False
-    color: Color = "auto"
+    quiet: Annotated[bool, _of_output("--quiet", text="Nothing on stderr but errors and failed gates.")] = False
+    verbose: Annotated[bool, _of_output("--verbose", text="Also a traceback where the work could not be done.")] = False
+    color: Annotated[str, _of_output(text="Colours, on both streams.", metavar="auto|always|never")] = "auto"
 
     def streams(self) -> Streams:
-        """The streams as the options want them.
-
-        Raises:
-            DsconvError: the options contradict each other, or --color is no choice of it.
-        """
+        """The streams as the options want them, unless these contradict each other."""
         if self.quiet and self.verbose:
             raise DsconvError("--quiet and --verbose contradict each other")
         choice("--color", self.color, ("auto", "always", "never"))

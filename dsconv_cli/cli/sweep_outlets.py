@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple
 
 from dsconv_cli.cli.destinations import File
 from dsconv_cli.cli.streams import Streams, say, write_out
@@ -19,7 +19,7 @@ from dsconv_cli.report import summary, sweep
 from dsconv_cli.report.compare import counted_by
 from dsconv_cli.report.github import annotation
 from dsconv_cli.report.page import Cell, Page, Report, View
-from dsconv_cli.report.pictures.drawing import Drawing, Picture
+from dsconv_cli.report.pictures.drawing import Axes, Drawing, Picture
 from dsconv_cli.report.rows import STREAMED
 from dsconv_cli.sweep.summary import Summary
 
@@ -27,8 +27,6 @@ from dsconv_cli.sweep.summary import Summary
 _NAMED: Final = 10
 #: Seconds after which rows that trickle are passed on.
 _FLUSH_AFTER: Final = 0.2
-
-
 #: A table is made of all its rows, for its columns are as wide as the widest cell.
 MOST_IN_TABLE: Final = 1_000_000
 TOO_LONG: Final = (
@@ -37,106 +35,64 @@ TOO_LONG: Final = (
 )
 
 
-class Outlet(Protocol):
+class Outlet(NamedTuple):
     """Takes every row, and is told when there are no more."""
 
-    def add(self, one: Comparison) -> None:
-        """One more row."""
-
-    def finish(self) -> None:
-        """All rows were there."""
+    add: Callable[[Comparison], None]
+    finish: Callable[[], None]
 
 
-class StdoutLines:
+def lines_on_stdout(format_name: str, keys: tuple[str, ...]) -> Outlet:
     """Rows in a format that streams."""
+    header_of, line_of = STREAMED[format_name]
+    header, line, flushed = header_of(keys), line_of(keys), time.monotonic()
 
-    def __init__(self, format_name: str, keys: tuple[str, ...]) -> None:
-        header, line = STREAMED[format_name]
-        self._line = line(keys)
-        self._header = header(keys)
-        self._flushed = time.monotonic()
-
-    def add(self, one: Comparison) -> None:
-        """As `Outlet`."""
+    def add(one: Comparison) -> None:
+        nonlocal header, flushed
         now = time.monotonic()
-        late = now - self._flushed > _FLUSH_AFTER
+        late = now - flushed > _FLUSH_AFTER
         if late:
-            self._flushed = now
+            flushed = now
         # Nothing comes before the first row: until then the run may turn out to be impossible.
-        write_out(self._header + self._line(one), flush=late)
-        self._header = ""
+        write_out(header + line(one), flush=late)
+        header = ""
 
-    def finish(self) -> None:
-        """As `Outlet`."""
-        write_out(self._header)
+    return Outlet(add, lambda: write_out(header))
 
 
-class FileLines:
-    """The same in a file, which is there when the run is over, whole or not at all."""
-
-    def __init__(self, file: File, keys: tuple[str, ...], stack: ExitStack) -> None:
-        header, line = STREAMED[file.format.name]
-        self._line = line(keys)
-        self._file = stack.enter_context(replacing(file.path))
-        self._file.write(header(keys).encode())
-
-    def add(self, one: Comparison) -> None:
-        """As `Outlet`."""
-        self._file.write(self._line(one).encode())
-
-    def finish(self) -> None:
-        """As `Outlet`; the stack closes the file."""
+def lines_in_file(file: File, keys: tuple[str, ...], stack: ExitStack) -> Outlet:
+    """The same in a file, which is there when `stack` ends, whole or not at all."""
+    header_of, line_of = STREAMED[file.format.name]
+    line, growing = line_of(keys), stack.enter_context(replacing(file.path))
+    growing.write(header_of(keys).encode())
+    return Outlet(lambda one: growing.write(line(one).encode()), lambda: None)
 
 
-class Table:
+def table(columns: tuple[sweep.Column, ...], title: str, show: Callable[[Page], None]) -> Outlet:
     """Rows for people. Columns are as wide as their widest cell, and so all rows are kept, as text."""
+    rows: list[tuple[Cell, ...]] = []
 
-    def __init__(self, columns: tuple[sweep.Column, ...], title: str, show: Callable[[Page], None]) -> None:
-        self._columns, self._title, self._show = columns, title, show
-        self._rows: list[tuple[Cell, ...]] = []
-
-    def add(self, one: Comparison) -> None:
-        """As `Outlet`."""
-        if not self._rows:
-            self._title = f"{self._title}; {counted_by(one)}"
-        if len(self._rows) == MOST_IN_TABLE:
+    def add(one: Comparison) -> None:
+        nonlocal title
+        if not rows:
+            title = f"{title}; {counted_by(one)}"
+        if len(rows) == MOST_IN_TABLE:
             raise DsconvError(TOO_LONG)
-        self._rows.append(sweep.cells(self._columns, one))
+        rows.append(sweep.cells(columns, one))
 
-    def finish(self) -> None:
-        """As `Outlet`."""
-        self._show(sweep.table(self._columns, self._rows, self._title))
+    return Outlet(add, lambda: show(sweep.table(columns, rows, title)))
 
 
-class SummaryOf:
-    """The summary, on stdout."""
-
-    def __init__(self, write: Callable[[Report], None]) -> None:
-        self._write = write
-        self.summary = Summary()
-
-    def add(self, one: Comparison) -> None:
-        """As `Outlet`."""
-        self.summary.add(one)
-
-    def finish(self) -> None:
-        """As `Outlet`."""
-        self._write(summary.report(self.summary))
+def summary_of(write: Callable[[Report], None]) -> Outlet:
+    """What the rows are as a whole."""
+    whole = Summary()
+    return Outlet(whole.add, lambda: write(summary.report(whole)))
 
 
-class Plot:
-    """A picture, in a file or on stdout."""
-
-    def __init__(self, picture: Picture, write: Callable[[Drawing], None]) -> None:
-        self._picture, self._write = picture, write
-
-    def add(self, one: Comparison) -> None:
-        """As `Outlet`."""
-        self._picture.add(one)
-
-    def finish(self) -> None:
-        """As `Outlet`."""
-        self._write(self._picture.draw())
+def plot(axes: Axes, write: Callable[[Drawing], None]) -> Outlet:
+    """A picture."""
+    picture = Picture(axes)
+    return Outlet(picture.add, lambda: write(picture.draw()))
 
 
 def draw_here(view: View, drawing: Drawing) -> None:

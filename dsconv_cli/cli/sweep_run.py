@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -13,24 +13,24 @@ from dsconv_cli.cli.stdout import results
 from dsconv_cli.cli.streams import is_terminal
 from dsconv_cli.cli.sweep_outlets import (
     Doubts,
-    FileLines,
     Gates,
     Outlet,
-    Plot,
-    StdoutLines,
-    SummaryOf,
-    Table,
     draw_here,
     draw_to,
+    lines_in_file,
+    lines_on_stdout,
+    plot,
+    summary_of,
+    table,
 )
 from dsconv_cli.cli.sweep_wishes import Wishes, check
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.report.page import Page
-from dsconv_cli.report.pictures.drawing import Picture
 from dsconv_cli.report.rows import STREAMED
 from dsconv_cli.report.sweep import default_columns, key_columns
 from dsconv_cli.sweep.results import ResultsFile
+from dsconv_cli.sweep.run import Observer
 from dsconv_cli.sweep.sources import Misfit, layers
 
 if TYPE_CHECKING:
@@ -45,20 +45,20 @@ def run(options: SweepOptions) -> int:
     """Do what was asked, and return the exit code."""
     wishes = check(options)
     _announce(wishes)
-    if wishes.strict:
+    if options.source.strict:
         _refuse_misfits(wishes)
     gates = Gates(wishes.to.gates, github=options.output.format_name == "github", color=wishes.streams.color)
     with ExitStack() as stack:
         told = stack.enter_context(_Told(wishes))
-        first, shown, last = list(_on_all(wishes)), list(_on_shown(wishes, stack)), _judges(wishes, gates)
-        rows = _counted_by(told, _rows(wishes, told, stack, wanted=bool(first or shown or last)))
-        rows = _shown_to((*first, *last), rows)
+        first, shown, last = list(_on_all(wishes)), list(_on_shown(wishes, stack)), list(_judges(wishes, gates))
+        rows = _rows(wishes, told, stack, wanted=bool(first or shown or last))
+        counted = Outlet(told.add, told.end)
+        rows = _passed((counted, *first, *last), rows)
         for row in rows if wishes.order is None else wishes.order.apply(rows):
             for outlet in shown:
                 outlet.add(row)
-        told.end()
         # Pictures may turn out to have nothing to show, and verdicts are what is read last.
-        for outlet in (*first, *shown, *last):
+        for outlet in (counted, *first, *shown, *last):
             outlet.finish()
     return GATE_FAILED if gates.failed else 0
 
@@ -86,7 +86,7 @@ def _refuse_misfits(wishes: Wishes) -> None:
             raise DsconvError(f"{one.layer}: {one.reason} (--strict)")
 
 
-class _Told(LayersDone):
+class _Told(LayersDone, Observer):
     """What is said while the rows go by: how far it is, and which layers cannot exist. An `Observer` of the sweep."""
 
     def __init__(self, wishes: Wishes) -> None:
@@ -118,6 +118,10 @@ class _Told(LayersDone):
         note = f"timing {layer.label}"
         self.doing(note, seconds_left)
         return lambda one: self.doing(note, seconds_left - one.elapsed_s)
+
+    def add(self, _: Comparison) -> None:
+        """One more row is there."""
+        self.rows += 1
 
     def end(self) -> None:
         """How many layers were skipped, and whether any was left.
@@ -157,13 +161,8 @@ def _rows(wishes: Wishes, told: _Told, stack: ExitStack, *, wanted: bool) -> Ite
     return iter(())
 
 
-def _counted_by(told: _Told, rows: Iterable[Comparison]) -> Iterator[Comparison]:
-    for row in rows:
-        told.rows += 1
-        yield row
-
-
-def _shown_to(outlets: tuple[Outlet, ...], rows: Iterator[Comparison]) -> Iterator[Comparison]:
+def _passed(outlets: Sequence[Outlet], rows: Iterable[Comparison]) -> Iterator[Comparison]:
+    """The rows, once `outlets` have taken them."""
     for row in rows:
         for outlet in outlets:
             outlet.add(row)
@@ -172,43 +171,46 @@ def _shown_to(outlets: tuple[Outlet, ...], rows: Iterator[Comparison]) -> Iterat
 
 def _on_all(wishes: Wishes) -> Iterator[Outlet]:
     """What shows all rows at once."""
-    if wishes.summary:
-        yield SummaryOf(wishes.to.write_out)
+    if wishes.options.rows.summary:
+        yield summary_of(wishes.to.write_out)
     if wishes.axes is None:
         return
-    if wishes.drawn_here:
-        yield Plot(Picture(wishes.axes), partial(draw_here, wishes.to.view))
+    if wishes.options.drawn_here:
+        yield plot(wishes.axes, partial(draw_here, wishes.to.view))
     for file in wishes.to.files:
         if file.kind:
-            yield Plot(Picture(wishes.axes), partial(draw_to, file))
+            yield plot(wishes.axes, partial(draw_to, file))
 
 
 def _on_shown(wishes: Wishes, stack: ExitStack) -> Iterator[Outlet]:
     """What gets the rows that are left after --sort and --top."""
     form = wishes.rows_on
     if wishes.to.key is not None:
-        yield StdoutLines("bare", (wishes.to.key,))
+        yield lines_on_stdout("bare", (wishes.to.key,))
     elif form is not None and form.name in STREAMED:
-        yield StdoutLines(form.name, wishes.shown_keys)
+        yield lines_on_stdout(form.name, wishes.shown_keys)
     elif form is not None and form.part == "page":
         yield _table(wishes, wishes.to.show)
     for file in wishes.to.files:
         if file.format.name in STREAMED:
-            yield FileLines(file, wishes.shown_keys, stack)
+            yield lines_in_file(file, wishes.shown_keys, stack)
         elif not file.kind:
             yield _table(wishes, file.show)
 
 
-def _table(wishes: Wishes, show: Callable[[Page], None]) -> Table:
+def _table(wishes: Wishes, show: Callable[[Page], None]) -> Outlet:
     source = wishes.sweep.source
     if wishes.columns is not None:
         columns = key_columns(wishes.columns)
     else:
         columns = default_columns(source.varying, named=source.named, timed=wishes.sweep.timing is not None)
-    return Table(columns, source.title, show)
+    return table(columns, source.title, show)
 
 
-def _judges(wishes: Wishes, gates: Gates) -> tuple[Outlet, ...]:
+def _judges(wishes: Wishes, gates: Gates) -> Iterator[Outlet]:
     """What says at the end how the rows are to be taken."""
-    doubts = [] if wishes.sweep.timing is None else [Doubts(wishes.streams)]
-    return (*doubts, *([gates] if wishes.to.gates else []))
+    if wishes.sweep.timing is not None:
+        doubts = Doubts(wishes.streams)
+        yield Outlet(doubts.add, doubts.finish)
+    if wishes.to.gates:
+        yield Outlet(gates.add, gates.finish)

@@ -15,7 +15,7 @@ from dsconv_cli.comparison.keys import KEYS, NAMED_KEYS
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.counting.profilers import choices
 from dsconv_cli.errors import DsconvError
-from dsconv_cli.gates import Gate, check_types, parse_gates
+from dsconv_cli.gates import check_types, parse_gates
 from dsconv_cli.keys import Keys
 from dsconv_cli.layer.reading import integer
 from dsconv_cli.report.formats import Format
@@ -39,6 +39,7 @@ class Wishes:
     `results` is the file that rows are appended to, and `to` are all other places that they go to.
     """
 
+    options: SweepOptions
     sweep: Sweep
     keys: Keys[Comparison]
     order: Order | None
@@ -46,9 +47,6 @@ class Wishes:
     axes: Axes | None
     results: Path | None
     to: Destinations
-    strict: bool
-    summary: bool
-    drawn_here: bool
 
     @property
     def streams(self) -> Streams:
@@ -58,7 +56,8 @@ class Wishes:
     @property
     def rows_on(self) -> Format | None:
         """The format in which stdout gets rows, if any."""
-        return None if self.drawn_here or self.summary or self.to.key else self.to.format
+        elsewhere = self.options.drawn_here or self.options.rows.summary or self.to.key
+        return None if elsewhere else self.to.format
 
     @property
     def shown_keys(self) -> tuple[str, ...]:
@@ -67,17 +66,13 @@ class Wishes:
 
 
 def check(options: SweepOptions) -> Wishes:
-    """Check every wish.
-
-    Raises:
-        DsconvError: one of them cannot be met.
-    """
+    """Check every wish, before anything is measured."""
     streams = options.speech.streams()
     sweep = _sweep(options)
     order = parse_order(options.rows.sort, options.rows.top, default=options.usual)
     columns = None if options.rows.columns is None else resolve_many(options.rows.columns, "--columns")
     key = resolve(options.output.get, "--get") if options.output.get else None
-    gates = _gates(options)
+    gates = parse_gates(options.gates.fail_under, options.gates.fail_over, resolve)
     absent = (*options.absent, *([] if sweep.source.named else ["name"]))
     for option, wanted in (
         ("--where", sweep.condition.keys if sweep.condition else ()),
@@ -92,27 +87,11 @@ def check(options: SweepOptions) -> Wishes:
     files = list(_files(options))
     results, rest = _results_file(options, files)
     axes = _axes(options, sweep.source) if options.drawn_here or any(file.kind for file in files) else None
-    to = choose(
-        "sweep",
-        streams,
-        _stdout(options, bool(files)),
-        rest,
-        key=key,
-        gates=gates,
-        beside=[] if results is None else [results],
-    )
-    wishes = Wishes(
-        sweep,
-        NAMED_KEYS if sweep.source.named else KEYS,
-        order,
-        columns,
-        axes,
-        results,
-        to,
-        options.source.strict,
-        options.rows.summary,
-        options.drawn_here,
-    )
+    beside = [] if results is None else [results]
+    form = _stdout(options, bool(files))
+    to = choose("sweep", streams, form, rest, key=key, gates=gates, beside=beside)
+    keys = NAMED_KEYS if sweep.source.named else KEYS
+    wishes = Wishes(options, sweep, keys, order, columns, axes, results, to)
     _refuse_endless_table(wishes)
     return wishes
 
@@ -153,14 +132,6 @@ def _one_file(files: Sequence[str]) -> str | None:
     if len(files) > 1:
         raise DsconvError("--from takes one file; put several together with cat, or run once for each")
     return files[0] if files else None
-
-
-def _gates(options: SweepOptions) -> tuple[Gate, ...]:
-    under, over = options.gates.fail_under or (), options.gates.fail_over or ()
-    return (
-        *parse_gates(under, (), lambda name: resolve(name, "--fail-under")),
-        *parse_gates((), over, lambda name: resolve(name, "--fail-over")),
-    )
 
 
 def _files(options: SweepOptions) -> Iterator[File]:

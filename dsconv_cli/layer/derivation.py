@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from math import prod
 
 from dsconv_cli.layer.cost import MUCH_LESS, Approximation, Cost, cost
 from dsconv_cli.layer.spec import Bias, ConvSpec
@@ -92,9 +93,7 @@ def _assumptions(spec: ConvSpec, closed: Cost) -> Iterator[str]:
 
 
 def _traffic(spec: ConvSpec, closed: Cost) -> Iterator[str]:
-    elements = 1
-    for size in spec.intermediate_shape:
-        elements *= size
+    elements = prod(spec.intermediate_shape)
     extra = 2 * elements * spec.element_bytes
     yield f"the pair also writes and reads the intermediate: 2 · {elements:,} elements = {extra:,} bytes"
     yield f"so it moves {closed.traffic.separable:,} bytes, the ordinary convolution {closed.traffic.ordinary:,}"

@@ -129,5 +129,3 @@ FIELDS: Final[Mapping[str, Field]] = MappingProxyType({field.name: field for fie
 VALUED: Final = tuple(name for name, field in FIELDS.items() if field.kind != "flag")
 #: One integer each.
 NUMBERS: Final = tuple(name for name in VALUED if FIELDS[name].kind == "number")
-#: One integer, or two (height, width).
-PAIRS: Final = tuple(name for name in VALUED if FIELDS[name].kind == "pair")

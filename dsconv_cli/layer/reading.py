@@ -17,11 +17,7 @@ SIZES: Final = ("k", "c", "r", "s", "h", "w")
 
 
 def integer(text: str, label: str, *, least: int = 1, most: int = MAX_DIMENSION) -> int:
-    """A whole number from `least` to `most`.
-
-    Raises:
-        DsconvError: the text is anything else.
-    """
+    """A whole number from `least` to `most`; any other text is refused."""
     digits = text.strip()
     want = "a positive integer" if least == 1 else f"an integer of at least {least}"
     if not (digits.isascii() and digits.isdigit()):
@@ -37,11 +33,7 @@ def integer(text: str, label: str, *, least: int = 1, most: int = MAX_DIMENSION)
 
 
 def field_value(field: Field, text: str, label: str, *, between: str = ",") -> int | str | Pair:
-    """A value of `field`: one of its words, a number, or two with `between` in the middle, height first.
-
-    Raises:
-        DsconvError: the text is anything else.
-    """
+    """A value of `field`: one of its words, a number, or two with `between` in the middle, height first."""
     word = text.strip()
     if word in field.words:
         return word
@@ -80,11 +72,7 @@ USUAL: Final[Mapping[str, Any]] = {
 
 
 def layer(texts: Mapping[str, str], *, bias: Bias = _NO_BIAS) -> ConvSpec:
-    """A layer from the texts of its options; what is not in `texts` has its default.
-
-    Raises:
-        DsconvError: a text is not what its option takes, or the kernel does not fit.
-    """
+    """A layer from the texts of its options; what is not in `texts` has its default."""
     known: dict[str, Any] = {name: field_value(FIELDS[name], text, FIELDS[name].option) for name, text in texts.items()}
     return ConvSpec(**known, bias=bias)
 

@@ -23,6 +23,7 @@ from dsconv_cli.model.replacing import build_separated
 from dsconv_cli.model.result import BeforeAfter, Layer, ModelResult, Selection
 from dsconv_cli.model.source import Source, source_of
 from dsconv_cli.model.trial import Failure, Ran, Totals, Trials, run_somewhere
+from dsconv_cli.numbers import many
 
 
 def separate(
@@ -152,7 +153,7 @@ def _chosen_unseen(source: Source, selection: Selection) -> list[Layer]:
 
 def _check_has_convolution(layers: Sequence[Layer], source: Source) -> None:
     if not any(layer.operator == "convolution" for layer in layers):
-        others = f" (it has {notes.many(len(layers), 'other layer')} with MACs)" if layers else ""
+        others = f" (it has {many(len(layers), 'other layer')} with MACs)" if layers else ""
         raise DsconvError(f"{source.name} has no convolution{others}: there is nothing to replace")
 
 

@@ -234,10 +234,6 @@ def decide(layers: Sequence[Layer], selection: Selection, *, params: int, macs: 
     """For each eligible one of all `layers` why it is kept, or None where it is replaced.
 
     `params` and `macs` are the totals of the network as it is.
-
-    Raises:
-        DsconvError: a glob that matches no convolution.
-        CannotMeasureError: a target that cannot be reached.
     """
     _check_globs([layer.name for layer in layers if layer.operator == "convolution"], selection)
     decided = {layer.name: _why_kept(layer, selection) for layer in layers if layer.eligible}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import nn
@@ -10,9 +10,6 @@ from torch import nn
 from dsconv_cli.errors import SpecError
 from dsconv_cli.layer.fields import DTYPE_BYTES
 from dsconv_cli.layer.spec import Bias, ConvSpec, Pair
-
-#: What `torch.export` calls the module that a convolution was.
-EXPORTED_CONV2D: Final = "torch.nn.modules.conv.Conv2d"
 
 
 class Conv(NamedTuple):
@@ -39,12 +36,8 @@ class Conv(NamedTuple):
 
 def conv_of(module: nn.Module) -> Conv | None:
     """The numbers of `module` if it is a two-dimensional convolution, its own or an exported one."""
-    if isinstance(module, nn.Conv2d):
-        return _from_module(module)
-    return _from_graph(module)
-
-
-def _from_module(module: nn.Conv2d) -> Conv:
+    if not isinstance(module, nn.Conv2d):
+        return _from_graph(module)
     return Conv(
         module.in_channels,
         module.out_channels,
@@ -64,17 +57,15 @@ def _from_module(module: nn.Conv2d) -> Conv:
 def _from_graph(module: nn.Module) -> Conv | None:
     """The one convolution of an exported `Conv2d`; None where the module is anything else."""
     graph, name = getattr(module, "graph", None), getattr(module, "type_name", None)
-    if graph is None or not callable(name) or name() != EXPORTED_CONV2D:
+    if graph is None or not callable(name) or name() != "torch.nn.modules.conv.Conv2d":
         return None
     calls = [node for node in graph.nodes if node.op == "call_function"]
     weight = getattr(module, "weight", None)
     aten = torch.ops.aten
     if len(calls) != 1 or calls[0].target not in {aten.conv2d.default, aten.conv2d.padding} or weight is None:
         return None
-    given = dict(
-        zip(("input", "weight", "bias", "stride", "padding", "dilation", "groups"), calls[0].args, strict=False)
-    )
-    given.update(calls[0].kwargs)
+    names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+    given = {**dict(zip(names, calls[0].args, strict=False)), **calls[0].kwargs}
     padding = given.get("padding", 0)
     return Conv(
         weight.shape[1] * given.get("groups", 1),

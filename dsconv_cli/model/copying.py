@@ -123,18 +123,13 @@ def left_as_it_was(module: nn.Module) -> Iterator[None]:
         yield
     finally:
         for table, content in [*((one.__dict__, saved) for one, saved in attributes), *tables]:
-            _restore(table, content)
+            if len(table) != len(content) or any(table.get(name, table) is not one for name, one in content.items()):
+                table.clear()
+                table.update(content)
         for (buffer, values), version in zip(buffers, versions, strict=True):
             if version is None or _version(buffer) != version:
                 with torch.no_grad():
                     buffer.copy_(values)
-
-
-def _restore(table: dict[Any, Any], content: dict[Any, Any]) -> None:
-    if len(table) == len(content) and all(table.get(name, table) is value for name, value in content.items()):
-        return
-    table.clear()
-    table.update(content)
 
 
 def _version(tensor: torch.Tensor) -> int | None:

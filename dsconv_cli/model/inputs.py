@@ -35,11 +35,6 @@ class Inputs:
     kwargs: Mapping[str, Any] | None = None
     given: Callable[[], Any] | None = None
 
-    @property
-    def any(self) -> bool:
-        """Whether there are any."""
-        return bool(self.args or self.kwargs or self.given)
-
     def arranged_for(self, module: nn.Module) -> Inputs:
         """With what was `given` in its places: a tuple by position, a dict by name where `module` takes those names.
 
@@ -67,7 +62,9 @@ class Inputs:
             floating = isinstance(copied, torch.Tensor) and copied.is_floating_point()
             return copied.to(convert) if floating and convert is not None else copied
 
-        args, kwargs = tree_map(place, (self.args, dict(self.kwargs or {})), is_leaf=_is_input_shape)
+        args, kwargs = tree_map(
+            place, (self.args, dict(self.kwargs or {})), is_leaf=lambda value: isinstance(value, InputShape)
+        )
         return args, kwargs
 
 
@@ -96,7 +93,7 @@ def call_of(source: Source, inputs: Inputs, module: nn.Module, device: str) -> C
         DsconvError: there are none.
         CannotMeasureError: the function that gives them failed.
     """
-    if inputs.any:
+    if inputs.args or inputs.kwargs or inputs.given:
         inputs = inputs.arranged_for(module)
     elif source.example is None:
         raise DsconvError(f"{source.name} needs `inputs`, such as (1, 3, 224, 224)")
@@ -106,15 +103,10 @@ def call_of(source: Source, inputs: Inputs, module: nn.Module, device: str) -> C
 
 
 def inputs_of(given: Any) -> Inputs:
-    """Whatever a caller of the library gives, as `Inputs`.
-
-    Args:
-        given: a tensor or a shape; several arguments, each a tensor, a shape or anything else that the network takes,
-            in a list or tuple; a dict of them by name; or a function that gives the arguments as the network takes
-            them.
+    """Whatever a caller of the library gives, as `Inputs`; see `dsconv_cli.analyse`.
 
     Raises:
-        DsconvError: something else.
+        DsconvError: it is nothing of the kind.
     """
     if given is None or isinstance(given, Inputs):
         return given or Inputs()
@@ -170,14 +162,5 @@ def _input(value: Any) -> Any:
     return InputShape(None, tuple(value), "") if _is_shape(value) else value
 
 
-def _is_input_shape(value: object) -> bool:
-    return isinstance(value, InputShape)
-
-
 def _is_shape(value: Any) -> bool:
-    return (
-        isinstance(value, list | tuple)
-        and not _is_input_shape(value)
-        and len(value) > 0
-        and all(type(size) is int for size in value)
-    )
+    return isinstance(value, list | tuple) and len(value) > 0 and all(type(size) is int for size in value)

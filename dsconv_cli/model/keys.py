@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from dsconv_cli import environment
@@ -31,7 +30,7 @@ from dsconv_cli.keys import (
     optional,
 )
 from dsconv_cli.model.result import BeforeAfter, InputShape, Layer, ModelResult, NetworkTime, Selection
-from dsconv_cli.timing.keys import FASTEST, INTERVAL, VERDICT, fastest
+from dsconv_cli.timing.keys import CONDITIONS, FASTEST, INTERVAL, VERDICT, fastest
 
 
 class LayerOf(NamedTuple):
@@ -108,15 +107,11 @@ def _share(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
 
 
-def _total(metric: str) -> tuple[Key[ModelResult], ...]:
-    def of(read: Callable[[BeforeAfter], int | float]) -> Callable[[ModelResult], int | float]:
-        return lambda one: read(getattr(one, metric))
-
-    return (
-        Key(f"totals.{metric}.before", WHOLE, of(lambda one: one.before)),
-        Key(f"totals.{metric}.after", WHOLE, of(lambda one: one.after)),
-        Key(f"totals.{metric}.ratio", RATIO, of(lambda one: float(one.ratio)), "before / after"),
-    )
+_TOTAL: Final[tuple[Key[BeforeAfter], ...]] = (
+    Key("before", WHOLE, lambda one: one.before),
+    Key("after", WHOLE, lambda one: one.after),
+    Key("ratio", RATIO, lambda one: float(one.ratio), "before / after"),
+)
 
 
 _TIME: Final[tuple[Key[NetworkTime], ...]] = (
@@ -127,12 +122,7 @@ _TIME: Final[tuple[Key[NetworkTime], ...]] = (
     Key("verdict", VERDICT, lambda one: one.verdict),
     Key("reliable", TRUTH, lambda one: one.reliable),
     Key("warnings", TEXTS, lambda one: one.warnings),
-    Key("device", TEXT, lambda one: one.device),
-    Key("threads", POSITIVE, lambda one: one.threads),
-    Key("layout", TEXT, lambda one: one.layout),
-    Key("dtype", TEXT, lambda one: one.dtype),
-    Key("samples.processes", POSITIVE, lambda one: one.processes),
-    Key("samples.pairs", POSITIVE, lambda one: one.pairs),
+    *CONDITIONS,
 )
 
 
@@ -176,9 +166,9 @@ KEYS: Final[Keys[ModelResult]] = Keys(
         Key("model.notes", TEXTS, lambda one: one.notes),
         Each("input", _INPUT, lambda one: one.inputs),
         Each("layers", LAYER_KEYS, layers_of),
-        *_total("params"),
+        *lifted(_TOTAL, lambda one: one.params, "totals.params."),
         Key("totals.params.other", WHOLE, lambda one: one.other_params, says="Parameters in no counted layer."),
-        *_total("macs"),
+        *lifted(_TOTAL, lambda one: one.macs, "totals.macs."),
         Key(
             "totals.after_counted",
             TRUTH,

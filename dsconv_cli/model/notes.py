@@ -11,6 +11,7 @@ import torch
 from dsconv_cli.model.result import Layer
 from dsconv_cli.model.source import a
 from dsconv_cli.model.trial import Failure, Ran
+from dsconv_cli.numbers import many
 
 #: Characters of somebody else's message that a note repeats.
 _LONGEST: Final = 100
@@ -118,8 +119,3 @@ def _some(names: Iterable[str]) -> str:
 def _short(said: str) -> str:
     """The first sentence of a message that may be a page of advice."""
     return shorten(said.split(". ", 1)[0], _LONGEST, placeholder="…").rstrip(".")
-
-
-def many(count: int, noun: str) -> str:
-    """1 layer, 2 layers."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -63,19 +63,13 @@ _RULES: Final[tuple[Rule, ...]] = (_not_two_dimensional, _not_dense, _own_forwar
 def why_not_by_itself(network: Network, name: str) -> str | None:
     """Why the convolution `name` cannot be replaced, as far as that can be told without running the network."""
     module = network.names[name]
-    for rule in _RULES:
-        reason = rule(module)
-        if reason is not None:
-            return reason
-    return _shared_with(network, name)
+    return next(filter(None, (rule(module) for rule in _RULES)), None) or _shared_with(network, name)
 
 
 def _shared_with(network: Network, name: str) -> str | None:
-    for parameter in own_parameters(network.names[name]):
-        others = [other for other in network.owners[id(parameter)] if other != name]
-        if others:
-            return f"shares its weights with {others[0] or 'the network itself'}"
-    return None
+    owners = (owner for one in own_parameters(network.names[name]) for owner in network.owners[id(one)])
+    other = next((owner for owner in owners if owner != name), None)
+    return None if other is None else f"shares its weights with {other or 'the network itself'}"
 
 
 def why_not(network: Network, walk: Walk, layer: Layer, one: Seen) -> str | None:

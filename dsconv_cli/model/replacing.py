@@ -60,18 +60,17 @@ class SeparablePair(nn.Sequential):
         return cast("nn.Conv2d", self[1]).bias
 
 
-def pair_for(conv: Conv, spec: ConvSpec, device: str) -> SeparablePair:
-    """The pair that stands for `conv`, in its mode and with its way of padding, freshly initialised."""
-    return SeparablePair(separable_conv2d(spec, device=device), conv).train(conv.training)
-
-
 def pairs_for(network: nn.Module, chosen: Mapping[str, ConvSpec], device: str | None) -> dict[str, nn.Module]:
-    """The pairs for the layers `chosen` of `network`, on `device` or, without one, each where its convolution is."""
+    """The pairs for the layers `chosen` of `network`, freshly initialised, each in the mode of its convolution.
+
+    They are on `device` or, without one, each where its convolution is.
+    """
     pairs: dict[str, nn.Module] = {}
     for name, spec in chosen.items():
         conv = conv_of(network.get_submodule(name))
         assert conv is not None
-        pairs[name] = pair_for(conv, spec, device or str(conv.device))
+        halves = separable_conv2d(spec, device=device or str(conv.device))
+        pairs[name] = SeparablePair(halves, conv).train(conv.training)
     return pairs
 
 

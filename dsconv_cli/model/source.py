@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import torch
@@ -15,38 +15,33 @@ from torch.utils._pytree import tree_structure
 
 from dsconv_cli.errors import CannotMeasureError, DsconvError
 from dsconv_cli.model.copying import copy_module, left_as_it_was
-from dsconv_cli.model.exported.reading import load_program
 from dsconv_cli.model.foreign import blaming, describe, foreign
 from dsconv_cli.model.seeds import seeded
+from dsconv_cli.numbers import many
 
 
+@dataclass(slots=True, eq=False)
 class Source:
     """A network that can be had on a device, as a copy that may be run and altered.
 
     `module` is a module that belongs to someone else, `build` a function that makes one; one of the two is given.
-    The floating numbers of copies are converted to `dtype`, unless it is None.
+    `example` are inputs that it brings along. The floating numbers of copies are converted to `dtype`, unless it is
+    None. `not_built_on_meta` says why not, once that was tried.
     """
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        module: nn.Module | None = None,
-        build: Callable[[], object] | None = None,
-        example: tuple[tuple[Any, ...], Mapping[str, Any]] | None = None,
-    ) -> None:
-        self.name = name
-        self.example = example
-        self.dtype: torch.dtype | None = None
-        self.not_built_on_meta: str | None = None
-        self._module = module
-        self._build = build
-        self._built: dict[str, nn.Module | DsconvError] = {}
+    name: str
+    _: KW_ONLY
+    module: nn.Module | None = None
+    build: Callable[[], object] | None = None
+    example: tuple[tuple[Any, ...], Mapping[str, Any]] | None = None
+    dtype: torch.dtype | None = None
+    not_built_on_meta: str | None = None
+    _built: dict[str, nn.Module | DsconvError] = field(default_factory=dict, init=False)
 
     def original(self, device: str) -> nn.Module:
         """What is copied: the module itself, wherever it is, or one built on `device`, once: it may take a while."""
-        if self._module is not None:
-            return self._module
+        if self.module is not None:
+            return self.module
         if device not in self._built:
             try:
                 self._built[device] = self._made_on_meta() if device == "meta" else self._make(device)
@@ -73,10 +68,10 @@ class Source:
     @contextmanager
     def untouched(self) -> Iterator[None]:
         """The module that belongs to someone else is afterwards as it was before."""
-        if self._module is None:
+        if self.module is None:
             yield
             return
-        with left_as_it_was(self._module):
+        with left_as_it_was(self.module):
             yield
 
     def _made_on_meta(self) -> nn.Module:
@@ -89,9 +84,9 @@ class Source:
             return made
 
     def _make(self, device: str) -> nn.Module:
-        assert self._build is not None
+        assert self.build is not None
         with blaming(self.name), torch.device(device):
-            made = seeded(self._build)
+            made = seeded(self.build)
         if isinstance(made, ExportedProgram):
             return from_exported(made, self.name).original(device)
         if not isinstance(made, nn.Module):
@@ -133,18 +128,6 @@ def from_exported(program: ExportedProgram, name: str) -> Source:
     return Source(name, module=module, example=program.example_inputs)
 
 
-def load_exported(path: Path) -> Source:
-    """The source for a `.pt2` file, of which nothing is run.
-
-    Raises:
-        DsconvError: no such file, or one that holds what is not understood; see `exported.reading`.
-        CannotMeasureError: torch cannot read it.
-    """
-    if not path.is_file():
-        raise DsconvError(f"no file {str(path)!r}")
-    return from_exported(load_program(path), str(path))
-
-
 def check_call(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
     """Find out whether `forward` takes that many inputs, before it runs.
 
@@ -161,29 +144,23 @@ def check_call(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, An
     try:
         signature.bind(*args, **kwargs)
     except TypeError as error:
-        given = len(args) + len(kwargs)
-        raise DsconvError(
-            f"the network takes {signature} and was given {given} input{'s' if given != 1 else ''}: {error}"
-        ) from None
+        given = many(len(args) + len(kwargs), "input")
+        raise DsconvError(f"the network takes {signature} and was given {given}: {error}") from None
 
 
 def _check_exported_call(module: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
     """An exported program takes the inputs it was exported with, and torch would print pages if given others."""
     expected = module.module_call_graph[0].signature.in_spec
     if tree_structure((args, dict(kwargs))) != expected:
-        count = expected.num_leaves
         raise DsconvError(
-            f"the program was exported with {count} input{'s' if count != 1 else ''}, not with these "
+            f"the program was exported with {many(expected.num_leaves, 'input')}, not with these "
             f"{len(args) + len(kwargs)}; without `inputs` it is run on inputs like those"
         )
 
 
 def first_dtype(module: nn.Module) -> torch.dtype:
     """The floating type that the network computes in: that of its first parameter."""
-    for tensor in module.parameters():
-        if tensor.dtype.is_floating_point:
-            return tensor.dtype
-    return torch.float32
+    return next((one.dtype for one in module.parameters() if one.dtype.is_floating_point), torch.float32)
 
 
 def a(noun: str) -> str:

@@ -16,55 +16,33 @@ from torch.export import ExportedProgram
 
 from dsconv_cli.counting.modules import torch_dtype
 from dsconv_cli.errors import DsconvError
+from dsconv_cli.model.exported.reading import load_program
 from dsconv_cli.model.foreign import blaming
 from dsconv_cli.model.inputs import Inputs, inputs_from, once
 from dsconv_cli.model.result import Recipe
 from dsconv_cli.model.seeds import seeded
-from dsconv_cli.model.source import Source, load_exported, source_of
-
-
-def load_target(
-    text: str,
-    arguments: Mapping[str, object] | None = None,
-    *,
-    dtype: str = "",
-    loaded: dict[str, ModuleType] | None = None,
-) -> Source:
-    """Find what `text` names. Code in it is run; nothing is unpickled.
-
-    Args:
-        text: `package.module:name`, `path/to/file.py:name` or `path/to/program.pt2`.
-        arguments: for the factory.
-        dtype: what the network's floating numbers are converted to; empty: they stay what they are.
-        loaded: modules by their place in `text`, which are not loaded again; this one is added.
-
-    Raises:
-        DsconvError: nothing there, or nothing that is or makes a network.
-        CannotMeasureError: importing it, or reading the program, failed.
-    """
-    modules = {} if loaded is None else loaded
-    source = seeded(lambda: _find(text, dict(arguments or {}), modules))
-    source.dtype = torch_dtype(dtype) if dtype else None
-    return source
+from dsconv_cli.model.source import Source, from_exported, source_of
 
 
 def load(recipe: Recipe) -> tuple[Source, Inputs]:
-    """The network that `recipe` tells how to make, and what it is called with. A file that holds both is run once.
+    """The network that `recipe` tells how to make, and what it is called with.
+
+    Code in its target is run, that of a file which holds both once; nothing is unpickled.
 
     Raises:
-        DsconvError: as for `load_target`; or nothing there, or no function, that gives the inputs.
-        CannotMeasureError: as for `load_target`.
+        DsconvError: nothing there, or nothing that is or makes a network, or that gives the inputs.
+        CannotMeasureError: importing it, or reading the program, failed.
     """
     loaded: dict[str, ModuleType] = {}
-    source = load_target(recipe.target, recipe.arguments, dtype=recipe.dtype, loaded=loaded)
+    source = seeded(lambda: _find(recipe.target, recipe.arguments, loaded))
+    source.dtype = torch_dtype(recipe.dtype) if recipe.dtype else None
     if not recipe.inputs_by:
         return source, inputs_from(recipe.inputs)
     return source, seeded(lambda: _inputs_by(recipe.inputs_by, loaded))
 
 
 def _inputs_by(text: str, loaded: dict[str, ModuleType]) -> Inputs:
-    _check_colon(text, "--inputs must be package.module:function or path/to/file.py:function")
-    module, place, name = _module(text, loaded)
+    module, place, name = _module(text, loaded, "--inputs must be package.module:function or path/to/file.py:function")
     with blaming(f"looking for {name} in {place}"):
         function = _attribute(module, name, place)
         if not callable(function):
@@ -76,12 +54,13 @@ def _inputs_by(text: str, loaded: dict[str, ModuleType]) -> Inputs:
     return Inputs(given=once(function, text))
 
 
-def _find(text: str, arguments: dict[str, object], loaded: dict[str, ModuleType]) -> Source:
+def _find(text: str, arguments: Mapping[str, object], loaded: dict[str, ModuleType]) -> Source:
     if text.endswith(".pt2"):
         _refuse_arguments(text, arguments)
-        return load_exported(Path(text))
-    _check_colon(text, "TARGET must be package.module:factory, path/to/file.py:factory or a .pt2 file")
-    module, place, name = _module(text, loaded)
+        path = _existing(text)
+        return from_exported(load_program(path), str(path))
+    wanted = "TARGET must be package.module:factory, path/to/file.py:factory or a .pt2 file"
+    module, place, name = _module(text, loaded, wanted)
     # A module may look its names up in a function of its own, and an object be a mock-up that answers to anything.
     with blaming(f"looking for {name} in {place}"):
         found = _attribute(module, name, place)
@@ -96,17 +75,13 @@ def _find(text: str, arguments: dict[str, object], loaded: dict[str, ModuleType]
     return Source(text, build=lambda: found(**arguments))
 
 
-def _check_colon(text: str, wanted: str) -> None:
+def _module(text: str, loaded: dict[str, ModuleType], wanted: str) -> tuple[ModuleType, str, str]:
+    """The module that `text` names before the colon, loaded unless it is, and both parts of the text."""
     place, _, name = text.rpartition(":")
     if not place or not name:
         raise DsconvError(f"{wanted}, not {text!r}")
-
-
-def _module(text: str, loaded: dict[str, ModuleType]) -> tuple[ModuleType, str, str]:
-    """The module that `text` names before the colon, loaded unless it is, and both parts of the text."""
-    place, _, name = text.rpartition(":")
     if place not in loaded:
-        loaded[place] = _from_file(Path(place)) if place.endswith(".py") else _from_package(place)
+        loaded[place] = _from_file(_existing(place)) if place.endswith(".py") else _from_package(place)
     return loaded[place], place, name
 
 
@@ -123,9 +98,14 @@ def _from_package(name: str) -> ModuleType:
             raise
 
 
-def _from_file(path: Path) -> ModuleType:
+def _existing(text: str) -> Path:
+    path = Path(text)
     if not path.is_file():
         raise DsconvError(f"no file {str(path)!r}")
+    return path
+
+
+def _from_file(path: Path) -> ModuleType:
     # A name of its own, so that a file called torch.py does not stand for torch.
     name = f"dsconv_target_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)

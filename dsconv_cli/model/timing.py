@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar, Final, Self
 
 from dsconv_cli.errors import CannotMeasureError
@@ -64,9 +65,6 @@ class NetworkTimer:
         """`result` with the times of its eligible layers, the same shape once, and of the whole network.
 
         What cannot be timed in its share of the budget stays without a time, and a note says so.
-
-        Raises:
-            DsconvError: the device is absent or cannot run the dtype.
         """
         specs = list(dict.fromkeys(layer.spec for layer in result.eligible if layer.spec is not None))
         share = self._settings.budget_s / (len(specs) + NETWORK_SHARES)
@@ -97,15 +95,11 @@ class NetworkTimer:
         chosen = tuple((layer.name, layer.spec) for layer in result.replaced if layer.spec is not None)
         if not chosen:
             return result
-        timer = self._timer(budget_s)
-
-        def job(conditions: Conditions, schedule: Schedule) -> MeasureNetwork:
-            return MeasureNetwork(conditions, schedule, recipe, chosen)
-
+        job = partial(MeasureNetwork, recipe=recipe, replaced=chosen)
         dtype = chosen[0][1].dtype
         try:
             with show("the network, ") as watch:
-                samples, around = timer.time_pair(job, dtype, watch)
+                samples, around = self._timer(budget_s).time_pair(job, dtype, watch)
         except CannotMeasureError as error:
             note = f"the whole network was not timed in {budget_s:.3g} s: {self._advice(error, budget_s)}"
             return replace(result, notes=(*result.notes, note))

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Final
 
 from dsconv_cli.model.result import Layer, ModelResult
+from dsconv_cli.numbers import many
 
 #: Without `--depth` the tree is as deep as it can be within so many lines: about one screen.
 SCREEN_LINES: Final = 40
@@ -92,7 +93,7 @@ def largest(result: ModelResult, count: int) -> tuple[Branch, ...]:
     found = [Branch(layer.name or ROOT, layer.name, 0, layer, (layer,)) for layer in ranked[:count]]
     rest = tuple(ranked[count:])
     if rest:
-        label = f"{len(rest)} smaller layer{'s' if len(rest) > 1 else ''}"
+        label = many(len(rest), "smaller layer")
         found.append(Branch(label, label, 0, None, rest))
     return tuple(found)
 

@@ -72,12 +72,9 @@ class Walk:
 
 
 def walk(module: nn.Module, call: Call, *, shapes_only: bool) -> Walk:
-    """Run `module` once, without gradients, and report who computed what.
+    """Run `module` once, in the mode it is in and without gradients, and report who computed what.
 
-    Args:
-        module: in the mode (training or not) it is to be counted in.
-        call: its arguments.
-        shapes_only: tensors that the forward pass makes for itself are meta tensors too.
+    With `shapes_only`, tensors that the forward pass makes for itself are meta tensors too.
     """
     counter = FlopCounterMode(display=False)
     # torch's own record of which module is running wants gradients of whatever a module is given. Ours does not.

@@ -13,7 +13,7 @@ from dsconv_cli.layer.reading import COLUMNS, columns
 from dsconv_cli.model.keys import KEYS, LAYER_KEYS, layers_of
 from dsconv_cli.model.result import BeforeAfter, Layer, ModelResult
 from dsconv_cli.model.tree import Branch, branches, hidden, largest
-from dsconv_cli.numbers import by, exact, percent, scaled, seconds, times
+from dsconv_cli.numbers import by, exact, many, percent, scaled, seconds, times
 from dsconv_cli.report.page import Cell, Column, Item, Items, Layouts, Line, Page, Report, Table, Tone, report_of
 
 UNITS_NOTE: Final = "MACs leave out bias additions; 1 MAC = 2 FLOPs. A ratio is before / after."
@@ -117,7 +117,7 @@ def _cells(result: ModelResult, branch: Branch) -> dict[str, Cell]:
     tone: Tone = "strong" if layer is None else "plain"
     texts = {
         "layer": "  " * branch.level + branch.label,
-        "type": _many(len(branch.members), "layer") if layer is None else _type(layer),
+        "type": many(len(branch.members), "layer") if layer is None else _type(layer),
         "weight": by(*layer.weight) if layer is not None and layer.weight else "",
         "output": by(*layer.outputs) if layer is not None and layer.outputs else "",
         "params": exact(branch.params),
@@ -204,7 +204,7 @@ def _told(total: BeforeAfter) -> tuple[str, str, str]:
 def _summary(result: ModelResult) -> list[str]:
     """What was replaced and what not, in words."""
     found, eligible, replaced = len(result.convolutions), len(result.eligible), len(result.replaced)
-    said = [f"{replaced} of {_many(found, 'convolution')} replaced; {eligible} could be."]
+    said = [f"{replaced} of {many(found, 'convolution')} replaced; {eligible} could be."]
     reasons = Counter(layer.reason for layer in result.convolutions if layer.reason is not None)
     if reasons:
         said.append("Not eligible: " + _tally(reasons) + ".")
@@ -232,7 +232,7 @@ def _time(result: ModelResult) -> tuple[Line | Items, ...]:
         return ()
     gain = one.speedup
     speedup = f"{times(gain.value)} ({times(gain.low)} to {times(gain.high)} at {gain.level:.0%})"
-    where = f"{one.device}, {_many(one.threads, 'thread')}, {one.dtype}, {one.pairs} pairs"
+    where = f"{one.device}, {many(one.threads, 'thread')}, {one.dtype}, {one.pairs} pairs"
     said = f"One pass: {one.verdict}, {speedup}, {where}"
     return (
         Line(f"{said}." if one.reliable else f"{said}; not reliable:"),
@@ -243,10 +243,6 @@ def _time(result: ModelResult) -> tuple[Line | Items, ...]:
 
 def _tally(reasons: Counter[str]) -> str:
     return ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _picture(result: ModelResult, levels: Levels, kind: str) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, combinations
+from itertools import accumulate, combinations, count, takewhile
 from math import gcd, lcm
 from typing import Final
 
@@ -27,31 +27,10 @@ _MOST_RANGES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Geometric:
-    """start, start·factor, start·factor², …: `count` numbers."""
-
-    start: int
-    factor: int
-    count: int
-
-    def __getitem__(self, index: int) -> int:
-        return int(self.start * self.factor**index)
-
-    def __iter__(self) -> Iterator[int]:
-        return (self[index] for index in range(self.count))
-
-    def __contains__(self, value: object) -> bool:
-        return any(value == mine for mine in self)
-
-
-Numbers = range | Geometric
-
-
-@dataclass(frozen=True, slots=True)
 class Squares:
     """(n, n) for each of `numbers`: a range of an option that takes height and width."""
 
-    numbers: Numbers
+    numbers: range
 
     def __getitem__(self, index: int) -> Pair:
         return (self.numbers[index], self.numbers[index])
@@ -64,16 +43,15 @@ class Squares:
 
 
 #: A range, or values that were listed one by one.
-Piece = range | Geometric | Squares | tuple[Scalar, ...]
+Piece = range | Squares | tuple[Scalar, ...]
 
 
 def _count(piece: Piece) -> int:
     """How many values; `len` takes no more than the system's words can hold."""
-    if isinstance(piece, range):
-        return (piece.stop - 1 - piece.start) // piece.step + 1
-    if isinstance(piece, Squares):
-        return _count(piece.numbers)
-    return piece.count if isinstance(piece, Geometric) else len(piece)
+    if isinstance(piece, tuple):
+        return len(piece)
+    numbers = _numbers(piece)
+    return (numbers.stop - 1 - numbers.start) // numbers.step + 1
 
 
 class Axis:
@@ -106,9 +84,8 @@ class Axis:
     def first_not_divisible(self, divisor: int) -> int | None:
         """The first value that `divisor` does not divide; None where it divides all."""
         for piece in self.pieces:
-            # Two neighbours decide for a whole range, the first value for a geometric one.
-            deciding = piece[:2] if isinstance(piece, range) else piece if isinstance(piece, tuple) else (piece[0],)
-            for value in deciding:
+            # Two neighbours decide for a whole range.
+            for value in piece[:2] if isinstance(piece, range) else piece:
                 if isinstance(value, int) and value % divisor:
                     return value
         return None
@@ -137,16 +114,20 @@ def parse_axis(name: str, text: str, label: str) -> Axis:
         if ":" not in item:
             listed.append(field_value(field, item, label, between="x"))
             continue
+        numbers = _range(field, item, label)
+        if isinstance(numbers, list):
+            listed += [(number, number) for number in numbers] if field.kind == "pair" else numbers
+            continue
         pieces += [tuple(listed)] if listed else []
         listed = []
-        numbers = _range(field, item, label)
         pieces.append(Squares(numbers) if field.kind == "pair" else numbers)
     pieces += [tuple(listed)] if listed else []
     _refuse_repeats(pieces, label)
     return Axis(name, pieces)
 
 
-def _range(field: Field, item: str, label: str) -> Numbers:
+def _range(field: Field, item: str, label: str) -> range | list[int]:
+    """A range of equal steps, or the few numbers of one whose steps are a factor."""
     parts = [part.strip() for part in item.split(":")]
     if field.kind == "word" or len(parts) > 3 or not all(parts):
         raise DsconvError(
@@ -162,10 +143,7 @@ def _range(field: Field, item: str, label: str) -> Numbers:
     factor = integer(step[1:], f"{label} {quoted(item)}: the factor", least=2)
     if start == 0:
         raise DsconvError(f"{label} {quoted(item)}: no factor leads away from 0")
-    count = 1
-    while start * factor**count <= stop:
-        count += 1
-    return Geometric(start, factor, count)
+    return list(takewhile(lambda number: number <= stop, (start * factor**power for power in count())))
 
 
 def _refuse_repeats(pieces: Sequence[Piece], label: str) -> None:
@@ -184,18 +162,11 @@ def _refuse_repeats(pieces: Sequence[Piece], label: str) -> None:
             raise DsconvError(f"{label}: {common} is there twice")
 
 
-def _numbers(piece: Numbers | Squares) -> Numbers:
+def _numbers(piece: range | Squares) -> range:
     return piece.numbers if isinstance(piece, Squares) else piece
 
 
-def _first_common(one: Numbers, other: Numbers) -> int | None:
-    if isinstance(one, range) and isinstance(other, range):
-        return _first_common_number(one, other)
-    few, many = (one, other) if isinstance(one, Geometric) else (other, one)
-    return next((value for value in few if value in many), None)
-
-
-def _first_common_number(one: range, other: range) -> int | None:
+def _first_common(one: range, other: range) -> int | None:
     """By the Chinese remainder theorem: two long ranges are not walked."""
     shared = gcd(one.step, other.step)
     if (other.start - one.start) % shared:

@@ -16,7 +16,6 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple, NoReturn
 
 from dsconv_cli.comparison.keys import NAMED_KEYS as KEYS
@@ -28,24 +27,25 @@ from dsconv_cli.sweep.keys import is_measured, resolve
 Operation = Callable[[Any, Any], Any]
 Evaluation = Callable[[Comparison], Any]
 
-_COMPARISONS: Final[Mapping[type[ast.cmpop], Operation]] = MappingProxyType(
-    {
-        ast.Lt: operator.lt,
-        ast.LtE: operator.le,
-        ast.Gt: operator.gt,
-        ast.GtE: operator.ge,
-        ast.Eq: operator.eq,
-        ast.NotEq: operator.ne,
-    }
-)
+_COMPARISONS: Final[Mapping[type[ast.cmpop], Operation]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+}
 #: What may be asked of values that have no order.
 _EQUALITY: Final = (ast.Eq, ast.NotEq)
-_ARITHMETIC: Final[Mapping[type[ast.operator], Operation]] = MappingProxyType(
-    {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
-)
+_ARITHMETIC: Final[Mapping[type[ast.operator], Operation]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
 #: Decimal, as everywhere else in this program: no 0x10, no 1_000.
 _NUMBER: Final = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_NAMES: Final[Mapping[Kind, str]] = MappingProxyType({"number": "a number", "text": "text", "truth": "a condition"})
+_NAMES: Final[Mapping[Kind, str]] = {"number": "a number", "text": "text", "truth": "a condition"}
 #: Deeper and longer than anyone writes, and far from Python's own limits.
 _MAX_DEPTH: Final = 50
 _MAX_LENGTH: Final = 10_000
@@ -166,7 +166,7 @@ class _Reader(ast.NodeVisitor):
             self.generic_visit(node)
         term = self.visit(node.operand)
         number = self.need("number", term, f"'-' takes a number, not {_NAMES[term.kind]}")
-        return _Term("number", _calculated(operator.sub, lambda _: 0, number))
+        return _Term("number", _applied(operator.sub, lambda _: 0, number))
 
     def visit_BinOp(self, node: ast.BinOp) -> _Term:
         if type(node.op) not in _ARITHMETIC:
@@ -176,7 +176,7 @@ class _Reader(ast.NodeVisitor):
             self.need("number", term, f"{self.quoted(node)}: it takes numbers, not {_NAMES[term.kind]}")
             for term in terms
         )
-        return _Term("number", _calculated(_ARITHMETIC[type(node.op)], left, right))
+        return _Term("number", _applied(_ARITHMETIC[type(node.op)], left, right))
 
     def visit_Compare(self, node: ast.Compare) -> _Term:
         terms = [self.visit(part) for part in (node.left, *node.comparators)]
@@ -186,7 +186,7 @@ class _Reader(ast.NodeVisitor):
                 self.generic_visit(node)
             if left.kind != right.kind or (left.kind != "number" and not isinstance(sign, _EQUALITY)):
                 self.fail(f"{self.quoted(node)} cannot compare {_NAMES[left.kind]} with {_NAMES[right.kind]}")
-            parts.append(_compared(_COMPARISONS[type(sign)], left.value, right.value))
+            parts.append(_applied(_COMPARISONS[type(sign)], left.value, right.value, False))
         return _Term("truth", _joined(all, parts))
 
     def visit_Constant(self, node: ast.Constant) -> _Term:
@@ -242,22 +242,16 @@ def _joined(every: Callable[..., bool], parts: list[Evaluation]) -> Callable[[Co
     return parts[0] if len(parts) == 1 else lambda one: every(part(one) for part in parts)
 
 
-def _compared(compare: Operation, left: Evaluation, right: Evaluation) -> Callable[[Comparison], bool]:
-    def result(one: Comparison) -> bool:
-        a, b = left(one), right(one)
-        return a is not None and b is not None and bool(compare(a, b))
+def _applied(apply: Operation, left: Evaluation, right: Evaluation, without: bool | None = None) -> Evaluation:
+    """What `apply` gives, and `without` where there is nothing that it could."""
 
-    return result
-
-
-def _calculated(apply: Operation, left: Evaluation, right: Evaluation) -> Evaluation:
     def result(one: Comparison) -> Any:
         a, b = left(one), right(one)
         if a is None or b is None:
-            return None
+            return without
         try:
             return apply(a, b)
         except (ZeroDivisionError, OverflowError):
-            return None
+            return without
 
     return result

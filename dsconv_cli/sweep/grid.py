@@ -81,10 +81,6 @@ def make_grid(axes: Mapping[str, Axis], zips: Zips, fixed: Mapping[str, Any], ow
         zips: the ties, which outrank axes of the same name, and what is walked in step.
         fixed: further arguments of `ConvSpec`.
         own: the names that a file sets, which may be tied to.
-
-    Raises:
-        DsconvError: a tie goes round in a circle, or gives fractions or what is too large; lists that are to be walked
-            in step differ in length.
     """
     free = {name: axis for name, axis in axes.items() if name not in zips.targets}
     ties = tuple(in_order(zips.ties, {*free, *own}))

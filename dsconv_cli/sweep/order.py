@@ -39,11 +39,7 @@ class Order:
 
 
 def parse_order(sort: str | None, top: str | None, *, default: str) -> Order | None:
-    """`--sort KEY[:asc|:desc]` and `--top N`. `default` is what `--top` alone ranks by.
-
-    Raises:
-        DsconvError: an unknown key or direction, or a number of rows that is no positive integer.
-    """
+    """`--sort KEY[:asc|:desc]` and `--top N`. `default` is what `--top` alone ranks by."""
     if sort is None and top is None:
         return None
     name, _, direction = (default if sort is None else sort).partition(":")

@@ -6,28 +6,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import CannotMeasureError
-from dsconv_cli.layer.spec import ConvSpec
 
 if TYPE_CHECKING:
-    from dsconv_cli.timing.result import Timing
-    from dsconv_cli.timing.settings import TimingSettings
-    from dsconv_cli.timing.timer import TimingProgress
+    from dsconv_cli.timing.timer import Timer, TimingProgress
 
 #: However late a run is, a layer gets this share of what it would have had.
 _LEAST_SHARE = 0.5
-
-
-class LayerTimer(Protocol):
-    """What is asked of `timing.Timer`."""
-
-    settings: TimingSettings
-
-    def time(self, spec: ConvSpec, progress: Callable[[TimingProgress], None] | None = None) -> Timing:
-        """Time one layer within `settings.budget_s`."""
 
 
 class Timed(NamedTuple):
@@ -51,7 +39,7 @@ def shuffled(count: int) -> list[int]:
 def time_layers(
     layers: Sequence[Comparison],
     counted: Callable[[Comparison], Comparison],
-    timer: LayerTimer,
+    timer: Timer,
     total_s: float,
     *,
     watch: Callable[[Comparison, float], Callable[[TimingProgress], None]],

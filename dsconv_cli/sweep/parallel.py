@@ -23,11 +23,7 @@ _AHEAD: Final = 3
 
 
 def count(layers: Iterable[Comparison], profiler: str, jobs: int = 1) -> Iterator[Comparison]:
-    """`layers`, of which the closed forms are known, with what `profiler` counts, in the same order.
-
-    Raises:
-        CannotMeasureError: torch is missing, or a layer could not be counted; the message names it.
-    """
+    """`layers`, of which the closed forms are known, with what `profiler` counts, in the same order."""
     if profiler == "none":
         return iter(layers)
     need("torch", instead=INSTEAD)
@@ -37,11 +33,7 @@ def count(layers: Iterable[Comparison], profiler: str, jobs: int = 1) -> Iterato
 
 
 def count_one(one: Comparison, profiler: str) -> Comparison:
-    """One layer.
-
-    Raises:
-        CannotMeasureError: it could not be counted; the message names it.
-    """
+    """One layer, which an error names."""
     try:
         return profile(one, profiler)
     except CannotMeasureError as error:

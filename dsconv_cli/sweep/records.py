@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import IO, Any, Final, NamedTuple
 
 from dsconv_cli.comparison.keys import KEYS
-from dsconv_cli.errors import DsconvError, quoted
+from dsconv_cli.errors import DsconvError, about, quoted
 from dsconv_cli.layer.fields import FIELDS, Field
 from dsconv_cli.layer.reading import field_value
 from dsconv_cli.layer.spec import Bias
@@ -46,11 +45,7 @@ class Record(NamedTuple):
 
 
 def records(stream: IO[str], source: str) -> Iterator[Record | None]:
-    """The layers in `stream`; None for one of a network that has no replacement.
-
-    Raises:
-        DsconvError: the text is neither CSV nor JSON, has an unknown column, one twice, or a cell that is no value.
-    """
+    """The layers in `stream`; None for one of a network that has no replacement."""
     first = next((line for line in stream if line.strip()), "").lstrip()
     stream.seek(0)
     return (_json_records if first[:1] in {"{", "["} else _csv_records)(stream, source)
@@ -72,7 +67,7 @@ def _csv_records(stream: IO[str], source: str) -> Iterator[Record | None]:
             continue
         where = f"{source} line {reader.line_num}"
         if not columns:
-            with _at(where):
+            with about(where):
                 columns = _columns(tuple(cells))
         elif len(cells) != len(columns):
             raise DsconvError(f"{where} has {len(cells)} cells, and the header has {len(columns)}")
@@ -109,7 +104,7 @@ def _whole_document(stream: IO[str], source: str) -> Iterator[Record | None]:
 
 
 def _parsed(text: str, where: str) -> Any:
-    with _at(where):
+    with about(where):
         return _DECODER.decode(text)
 
 
@@ -128,15 +123,6 @@ def _int(digits: str) -> int | str:
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_int=_int)
 
 
-@contextmanager
-def _at(where: str) -> Iterator[None]:
-    """Errors begin with the place that they are about."""
-    try:
-        yield
-    except DsconvError as error:
-        raise DsconvError(f"{where}: {error}") from None
-
-
 def _layers_of(document: Any) -> list[Any]:
     """A list of layers, the layers of a network's document, or the one layer that it is."""
     if isinstance(document, list):
@@ -150,7 +136,7 @@ def _json_record(document: Any, line: int, where: str) -> Record | None:
     if not isinstance(document, dict):
         raise DsconvError(f'{where}: a layer is an object such as {{"k": 64, "c": 32}}, not {quoted(document)}')
     flat = dict(_flat(document))
-    with _at(where):
+    with about(where):
         columns = _columns(tuple(flat), sections=True)
     cells = zip(columns, flat.values(), strict=True)
     return _record({column: value for column, value in cells if column and value is not None}, line, where)
@@ -172,11 +158,7 @@ def _flat(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 # Row after row has the same.
 @lru_cache(64)
 def _columns(texts: tuple[str, ...], *, sections: bool = False) -> tuple[str, ...]:
-    """What each column sets; "" for one of dsconv's own results, which sets nothing.
-
-    Raises:
-        DsconvError: a column is neither, or one is there twice.
-    """
+    """What each column sets; "" for one of dsconv's own results, which sets nothing."""
     given = [_column(text) for text in texts]
     results = _RESULTS | _SECTIONS if sections else _RESULTS
     # Where dsconv tells of a network, it tells more of each layer than of a layer alone.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import DsconvError
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 MOST_TIMED: Final = 100_000
 
 
-class Observer(Protocol):
-    """Hears how a sweep goes on."""
+class Observer:
+    """Hears how a sweep goes on; this one does not care."""
 
     def skipped(self, misfit: Misfit) -> None:
         """A layer cannot exist."""
@@ -37,28 +37,12 @@ class Observer(Protocol):
     def begins_timing(self, layers: int, seconds: float) -> None:
         """So many layers will be timed, in so many seconds at most."""
 
-    def times(self, layer: Comparison, seconds_left: float) -> Callable[[TimingProgress], None]:
-        """A layer is about to be timed; returns what hears of its progress."""
-
-
-class Nobody:
-    """As `Observer`, for whoever wants the rows alone."""
-
-    def skipped(self, misfit: Misfit) -> None:
-        """As `Observer`."""
-
-    def done(self) -> None:
-        """As `Observer`."""
-
-    def begins_timing(self, layers: int, seconds: float) -> None:
-        """As `Observer`."""
-
     def times(self, layer: Comparison, seconds_left: float) -> Callable[[TimingProgress], None]:  # noqa: ARG002
-        """As `Observer`."""
+        """A layer is about to be timed; returns what hears of its progress."""
         return lambda _: None
 
 
-_NOBODY: Final = Nobody()
+_NOBODY: Final = Observer()
 _WHOLE: Final = Shard()
 
 

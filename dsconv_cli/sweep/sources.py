@@ -143,11 +143,7 @@ class Shard:
 
 
 def parse_shard(text: str | None) -> Shard:
-    """`"2/8"` → the second of eight parts.
-
-    Raises:
-        DsconvError: the text is not I/N with 1 ≤ I ≤ N.
-    """
+    """`"2/8"` → the second of eight parts; the whole where nothing is given."""
     if text is None:
         return Shard()
     parts = text.split("/")

@@ -54,9 +54,6 @@ def parse_zips(texts: Sequence[str], given: Collection[str] = ()) -> Zips:
 
     >>> [str(tie) for tie in parse_zips(["c = k/2"]).ties]
     ['c=k/2']
-
-    Raises:
-        DsconvError: a text is neither, names what is no number of a layer, or contradicts another or what is given.
     """
     split = [(text, text.replace(" ", "").replace("-", "_")) for text in texts]
     zips = Zips(
@@ -98,11 +95,7 @@ def _check_name(name: str, text: str) -> None:
 
 
 def in_order(ties: Collection[Tie], known: Collection[str]) -> Iterator[Tie]:
-    """Ties so that each source is known before it is used.
-
-    Raises:
-        DsconvError: a source never is.
-    """
+    """Ties so that each source is known before it is used; refused where one never is."""
     met, waiting = set(known), list(ties)
     while waiting:
         ready = [tie for tie in waiting if tie.source in met]
@@ -117,11 +110,7 @@ def in_order(ties: Collection[Tie], known: Collection[str]) -> Iterator[Tie]:
 
 
 def check_values(ties: Collection[Tie], axes: Mapping[str, Axis]) -> None:
-    """Refuse, of `ties` in their order, what gives a fraction or no dimension of a tensor.
-
-    Raises:
-        DsconvError: one does, at a value of `axes`.
-    """
+    """Refuse, of `ties` in their order, what gives a fraction or no dimension of a tensor."""
     largest = {name: axis.largest for name, axis in axes.items() if name in NUMBERS}
     for tie in ties:
         if tie.source in largest:

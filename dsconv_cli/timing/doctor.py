@@ -27,7 +27,6 @@ LAYER: Final = {"k": 64, "c": 32, "h": 56, "w": 56}
 BIAS: Final = 0.02
 #: A load that leaves less than this fraction of a core to each timed thread is worth a word.
 _FREE: Final = 0.8
-_THOP: Final = "thop "
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +79,8 @@ class Examination:
         return tuple(advice(self))
 
 
-def examine(settings: TimingSettings, dtype: str = "float32", progress: Watcher | None = None) -> Examination:
-    """Survey the machine and measure it.
-
-    Raises:
-        DsconvError: the device is absent or cannot run the dtype.
-        CannotMeasureError: nothing can be measured here.
-    """
-    with Timer(settings) as timer:
-        return examine_with(timer, dtype, progress)
-
-
-def examine_with(timer: Timer, dtype: str = "float32", progress: Watcher | None = None) -> Examination:
-    """`examine` with a timer of the caller's."""
+def examine(timer: Timer, dtype: str = "float32", progress: Watcher | None = None) -> Examination:
+    """Survey the machine and measure it."""
     seen = survey()
     return Examination(
         survey=seen,
@@ -114,7 +102,7 @@ def survey() -> Surveyed:
         cpu=cpu_name(),
         cores=os.cpu_count() or 1,
         load=load,
-        governor=_first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        governor=_text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip() or None,
         virtual=" hypervisor" in _text("/proc/cpuinfo"),
         forks=can_fork(),
     )
@@ -146,7 +134,7 @@ def advice(one: Examination) -> Iterator[str]:
         yield "a --budget of 60 or more: each measuring process loads torch anew on this system"
     if seen.virtual and not one.trusted:
         yield "this is a virtual machine, whose neighbours cannot be seen from inside; a machine of its own is steadier"
-    if not seen.thop.startswith(_THOP):
+    if not seen.thop.startswith("thop "):
         yield f"the package thop comes from {seen.thop}; pip install thop for the one that dsconv is tested with"
 
 
@@ -155,7 +143,3 @@ def _text(path: str) -> str:
         return Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-
-
-def _first_line(path: str) -> str | None:
-    return _text(path).strip() or None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple, get_args
+from typing import Any, Final, NamedTuple, get_args
 
 from dsconv_cli.keys import (
     ABOVE_ZERO,
@@ -110,8 +110,16 @@ PEAKS: Final[tuple[Key[Peaks], ...]] = (
     Key("conv_flops_per_s", ABOVE_ZERO, lambda one: one.conv_flops, "FLOPs per second", "A reference convolution"),
 )
 
-#: How a result tells what it holds for: shared by a layer's time and a whole network's.
-CONDITIONS: Final = ("device", "threads", "layout", "dtype")
+
+#: What a time holds for and rests on, a layer's or a whole network's.
+CONDITIONS: Final[tuple[Key[Any], ...]] = (
+    Key("device", TEXT, lambda one: one.device),
+    Key("threads", POSITIVE, lambda one: one.threads),
+    Key("layout", TEXT, lambda one: one.layout),
+    Key("dtype", TEXT, lambda one: one.dtype),
+    Key("samples.processes", POSITIVE, lambda one: one.processes),
+    Key("samples.pairs", POSITIVE, lambda one: one.pairs),
+)
 
 
 def _peak(key: Key[Peaks]) -> Key[TimedLayer]:
@@ -135,12 +143,7 @@ KEYS: Final[tuple[Key[TimedLayer], ...]] = (
     Key("verdict", VERDICT, lambda one: one.timing.verdict),
     Key("reliable", TRUTH, lambda one: one.timing.reliable),
     Key("warnings", TEXTS, lambda one: one.timing.warnings, says="Why it is not reliable."),
-    Key("device", TEXT, lambda one: one.timing.device),
-    Key("threads", POSITIVE, lambda one: one.timing.threads),
-    Key("layout", TEXT, lambda one: one.timing.layout),
-    Key("dtype", TEXT, lambda one: one.timing.dtype),
-    Key("samples.processes", POSITIVE, lambda one: one.timing.processes),
-    Key("samples.pairs", POSITIVE, lambda one: one.timing.pairs),
+    *lifted(CONDITIONS, lambda one: one.timing),
     Key("samples.disturbed", SHARE, lambda one: one.timing.disturbed),
     Key("seconds", FROM_ZERO, lambda one: one.timing.seconds, "seconds", "Wall time of the measurement"),
     Key("depthwise_share.macs", SHARE, _share(lambda three: three.depthwise_mac_share)),

@@ -19,7 +19,8 @@ class Stop(BaseException):
 
 def _later():
     for _ in range(2000):
-        print("a thread that goes on")
+        # One write each: another thread may write between a text and its line end.
+        print("a thread that goes on\n", end="")
         os.write(1, b"a thread that goes on, by the descriptor\n")
         time.sleep(0.002)
 
@@ -33,7 +34,7 @@ class Loud(nn.Module):
         print("built")
         os.write(1, b"built, by the descriptor\n")
         atexit.register(os.write, 1, b"an exit handler, by the descriptor\n")
-        atexit.register(print, "an exit handler")
+        atexit.register(print, "an exit handler\n", end="")
         threading.Thread(target=_later, daemon=True).start()
 
     def forward(self, x):

@@ -40,17 +40,12 @@ class Layout:
         for name in names:
             inner = name.removeprefix(folder)
             if not name.startswith(folder) or not self._pattern.fullmatch(inner):
-                raise _unknown(name, inner)
+                unknown = RefusedError(f"it has an entry that torch does not write ({name!r})")
+                raise pickled(name) if _PICKLED.match(inner) else unknown
             found[inner] = name
         if len({name.casefold() for name in names}) < len(names):
             raise RefusedError("two entries have the same name but for its case")
         return found
-
-
-def _unknown(name: str, inner: str) -> RefusedError:
-    if _PICKLED.match(inner):
-        return pickled(name)
-    return RefusedError(f"it has an entry that torch does not write ({name!r})")
 
 
 class Archive:

@@ -187,28 +187,22 @@ def _literal(node: ast.expr) -> float | None:
 
 def _symbol_call(node: ast.AST) -> bool:
     """`Symbol('s0', positive=True, integer=True)` or `Float('0.5', precision=53)`."""
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
-        return False
-    if node.func.id != "Symbol":
-        return _is_float(node)
-    return (
-        len(node.args) == 1
-        and _is_text(node.args[0], r"[A-Za-z_]\w{0,40}")
-        and all(
-            one.arg in _ASSUMPTIONS and isinstance(one.value, ast.Constant) and type(one.value.value) is bool
-            for one in node.keywords
-        )
-    )
+    match node:
+        case ast.Call(func=ast.Name(id="Symbol"), args=[name], keywords=assumptions):
+            return _is_text(name, r"[A-Za-z_]\w{0,40}") and all(
+                one.arg in _ASSUMPTIONS and isinstance(one.value, ast.Constant) and type(one.value.value) is bool
+                for one in assumptions
+            )
+    return _is_float(node)
 
 
-def _is_float(node: ast.Call) -> bool:
-    return (
-        isinstance(node.func, ast.Name)
-        and node.func.id == "Float"
-        and len(node.args) == 1
-        and _is_text(node.args[0], r"-?\d{1,40}(\.\d{0,40})?(e[+-]?\d{1,3})?")
-        and all(one.arg in {"precision", "dps"} and isinstance(one.value, ast.Constant) for one in node.keywords)
-    )
+def _is_float(node: ast.AST) -> bool:
+    match node:
+        case ast.Call(func=ast.Name(id="Float"), args=[number], keywords=keywords):
+            return _is_text(number, r"-?\d{1,40}(\.\d{0,40})?(e[+-]?\d{1,3})?") and all(
+                one.arg in {"precision", "dps"} and isinstance(one.value, ast.Constant) for one in keywords
+            )
+    return False
 
 
 def _is_text(node: ast.expr, pattern: str) -> bool:
@@ -218,13 +212,9 @@ def _is_text(node: ast.expr, pattern: str) -> bool:
 
 def _input_question(node: ast.AST) -> bool:
     """`L['x'][0].size()[2]`, or `L['x']` alone."""
-    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
-        return type(node.slice.value) in {int, str} and (_is_inputs(node.value) or _input_question(node.value))
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        asked = node.func.attr in _QUESTIONS and not node.args and not node.keywords
-        return asked and _input_question(node.func.value)
+    match node:
+        case ast.Subscript(value=asked, slice=ast.Constant(value=place)) if type(place) in {int, str}:
+            return _input_question(asked) or (isinstance(asked, ast.Name) and asked.id == "L")
+        case ast.Call(func=ast.Attribute(value=asked, attr=question), args=[], keywords=[]):
+            return question in _QUESTIONS and _input_question(asked)
     return False
-
-
-def _is_inputs(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) and node.id == "L"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -45,10 +46,7 @@ class View(NamedTuple):
     @property
     def claimed(self) -> int:
         """Bytes, once it is copied."""
-        count = self.element_bytes
-        for size in self.sizes:
-            count *= size
-        return count
+        return math.prod(self.sizes, start=self.element_bytes)
 
     def check(self, held: int) -> None:
         """Refuse a tensor that reaches outside of the `held` bytes."""
@@ -76,12 +74,9 @@ def not_pickled(value: Value) -> Value:
 
 
 def checked_table(data: bytes, prefix: str, sizes: Mapping[str, int]) -> tuple[bytes, list[str]]:
-    """The table of weights or constants, and the entries that it names.
+    """The table of weights or constants, whose JSON is `data`, and the entries that it names.
 
-    Args:
-        data: its JSON.
-        prefix: what the entries' names begin with, such as "data/weights/weight_".
-        sizes: the bytes of every entry.
+    Their names begin with `prefix`, such as "data/weights/weight_"; `sizes` are the bytes of every entry.
 
     Raises:
         RefusedError: it holds something that is not understood, or claims more than the entries hold.

@@ -67,11 +67,7 @@ def load_program(path: Path) -> ExportedProgram:
 
 
 def _checked_copy(path: Path) -> io.BytesIO:
-    """The file again, as far as it was understood: what torch reads is nothing but what was checked.
-
-    Raises:
-        DsconvError: see `load_program`.
-    """
+    """The file again, as far as it was understood: what torch reads is nothing but what was checked."""
     try:
         with Archive(path, _ARCHIVE, _OLD) as archive:
             if _OLD_PROGRAM in archive.sizes:
@@ -104,10 +100,8 @@ def _payloads(archive: Archive, kind: str, stem: str) -> Iterator[tuple[str, byt
         yield together, _saved(archive, together)
         return
     name = f"data/{kind}/model_{kind}_config.json"
-    try:
+    with _naming(name):
         table, names = checked_table(archive.read(name), f"data/{kind}/{stem}", archive.sizes)
-    except RefusedError as error:
-        raise RefusedError(f"{name}: {error}") from None
     yield name, table
     for one in names:
         yield one, archive.read(one)
@@ -122,25 +116,30 @@ def _old_entries(archive: Archive) -> Iterator[tuple[str, bytes]]:
 
 
 def _program(archive: Archive, name: str) -> bytes:
-    try:
+    with _naming(name):
         return checked_program(archive.read(name))
-    except RefusedError as error:
-        raise RefusedError(f"{name}: {error}") from None
 
 
 def _saved(archive: Archive, name: str) -> bytes:
     """What `torch.save` wrote there, written anew; nothing where there is nothing."""
     if not archive.sizes.get(name):
         return b""
-    try:
+    with _naming(name):
         found = read_saved(archive.read(name))
-    except RefusedError as error:
-        raise RefusedError(f"{name}: {error}") from None
-    except RecursionError:
-        raise RefusedError(f"{name}: nested deeper than any inputs") from None
     buffer = io.BytesIO()
     torch.save(found, buffer)
     return buffer.getvalue()
+
+
+@contextmanager
+def _naming(entry: str) -> Iterator[None]:
+    """What is refused meanwhile is in `entry`."""
+    try:
+        yield
+    except RefusedError as error:
+        raise RefusedError(f"{entry}: {error}") from None
+    except RecursionError:
+        raise RefusedError(f"{entry}: nested deeper than any inputs") from None
 
 
 def _written(entries: Iterator[tuple[str, bytes]], folder: str) -> io.BytesIO:

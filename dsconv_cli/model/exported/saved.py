@@ -164,11 +164,6 @@ class _Plain:
         self._left = most
 
     def copy(self, found: object) -> object:
-        """`found` again.
-
-        Raises:
-            RefusedError: there is something else in it, or more than there may be.
-        """
         self._left -= 1
         if self._left < 0:
             raise RefusedError("a pickle that holds more than it has bytes")

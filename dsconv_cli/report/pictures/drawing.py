@@ -47,7 +47,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Points from left to right. `label` is empty for the only line there is."""
+    """Points from left to right."""
 
     label: str
     points: tuple[Point, ...]
@@ -69,6 +69,14 @@ class Drawing:
     log_y: bool
     intervals: bool
     markers: bool
+
+    @property
+    def reference(self) -> str:
+        """R×S as the legend has it."""
+        if len(self.references) > 1:
+            return "R×S of each line"
+        heights = {point.y for point in self.references[0].points}
+        return f"R×S = {heights.pop():g}" if len(heights) == 1 else "R×S"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,35 +101,34 @@ class _Cell:
 class _Trait:
     """An argument that is no axis: whether it is fixed, or follows an axis, as W does where --zip w=h ties it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, axes: Sequence[str]) -> None:
         self.name = name
-        self.first: Any = None
+        self.values: dict[Any, None] = {}
         self.last: Any = None
-        self.fixed = True
-        self._met = False
-        self._by_axis: dict[str, dict[Any, Any]] | None = None
+        self._by_axis: dict[str, dict[Any, Any]] = {axis: {} for axis in axes}
 
-    def add(self, value: Any, axes: Mapping[str, Any]) -> None:
-        """Take one more layer in."""
-        if not self._met:
-            self._met, self.first = True, value
-            self._by_axis = {axis: {} for axis in axes}
-        self.fixed = self.fixed and value == self.first
+    def add(self, value: Any, places: Mapping[str, Any]) -> None:
+        self.values[value] = None
         self.last = value
-        if self._by_axis is not None:
-            kept = {axis: seen for axis, seen in self._by_axis.items() if seen.setdefault(axes[axis], value) == value}
-            self._by_axis = kept or None
+        self._by_axis = {
+            axis: seen for axis, seen in self._by_axis.items() if seen.setdefault(places[axis], value) == value
+        }
 
     @property
-    def follows(self) -> str | None:
-        """The axis whose value decides this one's."""
-        return next(iter(self._by_axis), None) if self._by_axis else None
+    def fixed(self) -> bool:
+        return len(self.values) == 1
+
+    @property
+    def follows(self) -> bool:
+        """Whether the value of an axis decides this one's."""
+        return bool(self._by_axis)
 
     def __str__(self) -> str:
-        axis = self.follows
-        assert axis is not None
-        assert self._by_axis is not None
-        same = all(place == value for place, value in self._by_axis[axis].items())
+        if self.fixed or not self.follows:
+            ends = [next(iter(self.values)), self.last][: len(self.values)]
+            return f"{_short(self.name)} = {' … '.join(_value(self.name, end) for end in ends)}"
+        axis, seen = next(iter(self._by_axis.items()))
+        same = all(place == value for place, value in seen.items())
         return f"{_short(self.name)} {'=' if same else 'follows'} {_short(axis)}"
 
 
@@ -131,23 +138,24 @@ class Picture:
     def __init__(self, axes: Axes) -> None:
         self.axes = axes
         self._cells: dict[Any, dict[Any, _Cell]] = {}
-        others = (name for name in (*AXES, "bias") if name not in {axes.x, axes.by})
-        self._traits = {name: _Trait(name) for name in others}
+        self._taken: list[str] = [axis for axis in (axes.x, axes.by) if axis]
+        self._traits = [_Trait(name, self._taken) for name in (*AXES, "bias") if name not in self._taken]
 
     def add(self, one: Comparison) -> None:
         """Take one more layer in. One without the ratio is left out."""
         value = KEYS.read(one, self.axes.y)
         if not isinstance(value, float):
             return
-        by = None if self.axes.by is None else _trait(one, self.axes.by)
-        cell = self._cells.setdefault(by, {}).setdefault(_trait(one, self.axes.x), _Cell())
+        places = {axis: getattr(one.spec, axis) for axis in self._taken}
+        by = None if self.axes.by is None else places[self.axes.by]
+        cell = self._cells.setdefault(by, {}).setdefault(places[self.axes.x], _Cell())
         interval = one.time.speedup if one.time is not None and self._timed else None
         cell.y.append(value)
         cell.low.append(value if interval is None else interval.low)
         cell.high.append(value if interval is None else interval.high)
         cell.taps.append(float(one.approximation.ratio))
-        for name, trait in self._traits.items():
-            trait.add(_trait(one, name), {axis: _trait(one, axis) for axis in (self.axes.x, self.axes.by) if axis})
+        for trait in self._traits:
+            trait.add(getattr(one.spec, trait.name), places)
 
     @property
     def _timed(self) -> bool:
@@ -163,8 +171,8 @@ class Picture:
             raise DsconvError("there is nothing to plot: no layer has a value", exit_code=3)
         chosen = _spread_out(_ordered(self._cells), MOST_LINES)
         places = _places(dict.fromkeys(x for cells in self._cells.values() for x in cells))
-        lines = tuple(self._line(by, places, "y") for by in chosen)
-        references = tuple(self._line(by, places, "taps") for by in chosen)
+        lines = tuple(self._line(by, places, "y", "low", "high") for by in chosen)
+        references = tuple(self._line(by, places, "taps", "taps", "taps") for by in chosen)
         if len({reference.points for reference in references}) == 1:
             references = references[:1]
         highest = [point.y for line in (*lines, *references) for point in line.points]
@@ -183,39 +191,28 @@ class Picture:
             markers=len(places) <= _FEW_POINTS,
         )
 
-    def _line(self, by: Any, places: Mapping[Any, tuple[float, str]], what: str) -> Line:
+    def _line(self, by: Any, places: Mapping[Any, tuple[float, str]], *heights: str) -> Line:
+        """The medians of the three `heights` in the cells."""
         cells = sorted((places[x][0], cell) for x, cell in self._cells[by].items())
-        label = "" if self.axes.by is None else f"{_short(self.axes.by)} = {as_text(by)}"
-        if what == "taps":
-            taps = tuple(Point(x, *(3 * (median(cell.taps),))) for x, cell in cells)
-            return Line(f"R×S{f', {label}' if label else ''}", taps)
-        points = (Point(x, median(cell.y), median(cell.low), median(cell.high)) for x, cell in cells)
-        return Line(label, tuple(points))
+        label = "exact ratio" if self.axes.by is None else f"{_short(self.axes.by)} = {as_text(by)}"
+        return Line(label, tuple(Point(x, *(median(getattr(cell, name)) for name in heights)) for x, cell in cells))
 
     def _caption(self, drawn: int) -> tuple[str, ...]:
-        fixed = [
-            f"{_short(trait.name)} = {_value(trait.name, trait.first)}"
-            for trait in self._traits.values()
-            if trait.fixed
-        ]
+        cells = [cell for by in self._cells.values() for cell in by.values()]
+        fixed = [str(trait) for trait in self._traits if trait.fixed]
+        followers = [str(trait) for trait in self._traits if trait.follows and not trait.fixed]
         lines = [f"Fixed: {', '.join(fixed)}."] if fixed else []
-        varying = [trait for trait in self._traits.values() if not trait.fixed]
-        followers = [trait for trait in varying if trait.follows]
         if followers:
-            lines.append(f"{'; '.join(map(str, followers))}.")
-        lines.extend(self._told(trait) for trait in varying if not trait.follows)
+            lines.append(f"{'; '.join(followers)}.")
+        medians = "; points are medians" if any(len(cell.y) > 1 for cell in cells) else ""
+        lines += [f"{trait} varies too{medians}." for trait in self._traits if not trait.fixed and not trait.follows]
         if drawn < len(self._cells):
             lines.append(f"{drawn} of {len(self._cells)} values of {_short(str(self.axes.by))} are drawn.")
-        if any(min(cell.y) < 1 for cells in self._cells.values() for cell in cells.values()):
+        if any(min(cell.y) < 1 for cell in cells):
             lines.append("Below 1 the separable form costs more.")
         if self._timed:
             lines.append("Bars: 95 % confidence intervals.")
         return tuple(lines)
-
-    def _told(self, trait: _Trait) -> str:
-        several = any(len(cell.y) > 1 for cells in self._cells.values() for cell in cells.values())
-        span = f"{_value(trait.name, trait.first)} … {_value(trait.name, trait.last)}"
-        return f"{_short(trait.name)} = {span} varies too{'; points are medians' if several else ''}."
 
 
 def choose_axes(varying: Sequence[str], counts: Mapping[str, int], wanted: Mapping[str, str | None], y: str) -> Axes:
@@ -248,10 +245,6 @@ def choose_axes(varying: Sequence[str], counts: Mapping[str, int], wanted: Mappi
 
 def _grows_by_factors(places: Sequence[float]) -> bool:
     return len(places) > 2 and places[0] > 0 and places[-1] - places[-2] >= _WIDENING * (places[1] - places[0])
-
-
-def _trait(one: Comparison, name: str) -> Any:
-    return getattr(one.spec, name)
 
 
 def _short(name: str) -> str:

@@ -54,7 +54,7 @@ def _draw_lines(axes: Axes, drawing: Drawing) -> None:
             "marker": _MARKERS[number % len(_MARKERS)] if drawing.markers else "",
             "markersize": 5,
             "linewidth": 1.6,
-            "label": line.label or _NAME_OF_ONLY_LINE,
+            "label": line.label,
         }
         xs, ys = _columns(line)
         if drawing.intervals:
@@ -70,17 +70,10 @@ def _draw_references(axes: Axes, drawing: Drawing) -> None:
     shared = len(drawing.references) == 1
     for number, line in enumerate(drawing.references):
         xs, ys = _columns(line)
-        label = _reference_label(line, shared=shared) if shared or number == 0 else "_"
+        label = "_" if number else drawing.reference if shared else f"{drawing.reference} (dashed)"
         color = _GREY if shared else _COLORS[number % len(_COLORS)]
         axes.plot(xs, ys, color=color, linestyle="--", linewidth=1.2, label=label)
     axes.axhline(1, color="#BBBBBB", linewidth=0.9, zorder=0)
-
-
-def _reference_label(line: Line, *, shared: bool) -> str:
-    heights = {point.y for point in line.points}
-    if not shared:
-        return "R×S of each line (dashed)"
-    return f"R×S = {heights.pop():g}" if len(heights) == 1 else "R×S"
 
 
 def _label(axes: Axes, drawing: Drawing) -> None:
@@ -120,6 +113,3 @@ def _apart(drawing: Drawing) -> list[tuple[float, str]]:
 
 def _columns(line: Line) -> tuple[list[float], list[float]]:
     return [point.x for point in line.points], [point.y for point in line.points]
-
-
-_NAME_OF_ONLY_LINE: Final = "exact ratio"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from dsconv_cli.model.result import Layer, ModelResult
+from dsconv_cli.model.result import ModelResult
 from dsconv_cli.model.tree import ROOT, Branch, branches, leaves
 from dsconv_cli.numbers import scaled, times
 from dsconv_cli.report.network import shapes, title
@@ -16,19 +16,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_SI: Final = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"), (1, ""))
+_UNITS: Final = ((10**12, "T "), (10**9, "G "), (10**6, "M "), (10**3, "k "))
 
 
-class Parts(NamedTuple):
-    """The MACs of a bar: what stays as it is, what the two halves take, and what is saved (0 where nothing is)."""
-
-    unchanged: int
-    depthwise: int
-    pointwise: int
-    saved: int
-
-
-#: Name in the legend, colour (Okabe and Ito's, which the colour-blind can tell apart), hatching.
+#: The parts of a bar: name in the legend, colour (Okabe and Ito's, which the colour-blind can tell apart), hatching.
 _STYLES: Final = (
     ("unchanged", "#999999", ""),
     ("depthwise half", "#E69F00", ""),
@@ -49,41 +40,31 @@ def figure(result: ModelResult, depth: int | None = None) -> Figure:
     bars = leaves(branches(result, depth))
     chart = Figure(figsize=(9, 2.1 + 0.26 * len(bars)), layout="constrained")
     axes = chart.subplots()
-    _draw_bars(axes, bars)
+    factor, unit = _unit(bars)
+    _draw_bars(axes, bars, factor)
     _label(axes, result, bars)
+    # Room for the ratio beside the longest bar.
+    axes.set_xlim(0, 1.1 * (max(line.macs for line in bars) or 1) / factor)
+    axes.set_xlabel(f"{unit}MACs")
     chart.legend(fontsize=8, frameon=False, loc="outside lower right", ncols=len(_STYLES))
     return chart
 
 
-def parts(branch: Branch) -> Parts:
-    """Where the MACs of `branch` go."""
-    depthwise = sum(_half(layer, "depthwise") for layer in branch.members if layer.replaced)
-    pointwise = sum(_half(layer, "pointwise") for layer in branch.members if layer.replaced)
+def _parts(branch: Branch) -> tuple[int, int, int, int]:
+    """Where the MACs of `branch` go, in the order of `_STYLES`. Nothing is saved where the halves take more."""
+    pairs = [layer.cost.macs for layer in branch.members if layer.replaced and layer.cost is not None]
+    depthwise, pointwise = sum(pair.depthwise for pair in pairs), sum(pair.pointwise for pair in pairs)
     unchanged = sum(layer.macs for layer in branch.members if not layer.replaced)
-    return Parts(unchanged, depthwise, pointwise, max(0, branch.macs - unchanged - depthwise - pointwise))
+    return unchanged, depthwise, pointwise, max(0, branch.macs - unchanged - depthwise - pointwise)
 
 
-def _half(layer: Layer, half: str) -> int:
-    closed = layer.cost
-    return 0 if closed is None else int(getattr(closed.macs, half))
-
-
-def _draw_bars(axes: Axes, bars: Sequence[Branch]) -> None:
-    factor, _ = _unit(bars)
-    split = [parts(line) for line in bars]
+def _draw_bars(axes: Axes, bars: Sequence[Branch], factor: int) -> None:
+    split = [_parts(line) for line in bars]
     starts = [0.0] * len(bars)
     for index, (label, color, hatch) in enumerate(_STYLES):
         widths = [one[index] / factor for one in split]
-        axes.barh(
-            range(len(bars)),
-            widths,
-            left=starts,
-            label=label,
-            color=color,
-            hatch=hatch,
-            edgecolor="#777777",
-            linewidth=0.4,
-        )
+        look: Any = {"color": color, "hatch": hatch, "edgecolor": "#777777", "linewidth": 0.4}
+        axes.barh(range(len(bars)), widths, left=starts, label=label, **look)
         starts = [start + width for start, width in zip(starts, widths, strict=True)]
     for row, (line, end) in enumerate(zip(bars, starts, strict=True)):
         if line.ratio is not None:
@@ -96,9 +77,6 @@ def _label(axes: Axes, result: ModelResult, bars: Sequence[Branch]) -> None:
     axes.set_yticks(range(len(bars)), [_name(line) for line in bars], fontsize=8)
     axes.invert_yaxis()
     axes.margins(y=0.01)
-    # Room for the ratio beside the longest bar.
-    axes.set_xlim(0, 1.1 * (max(line.macs for line in bars) or 1) / _unit(bars)[0])
-    axes.set_xlabel(f"{_unit(bars)[1]}MACs")
     axes.spines[["top", "right"]].set_visible(False)
     before, after = scaled(result.macs.before), scaled(result.macs.after)
     gain = f"{before} → {after} MACs ({times(result.macs.ratio)})"
@@ -117,7 +95,4 @@ def _plain(text: str) -> str:
 
 def _unit(bars: Sequence[Branch]) -> tuple[int, str]:
     largest = max(line.macs for line in bars)
-    for factor, name in _SI:
-        if largest >= factor:
-            return factor, f"{name} " if name else ""
-    return 1, ""
+    return next(((factor, name) for factor, name in _UNITS if largest >= factor), (1, ""))

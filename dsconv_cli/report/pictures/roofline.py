@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 
 _GIGA: Final = 1e9
 #: Colours that people with red-green blindness tell apart (Okabe and Ito), and marks for those who see none.
-_MARKS: Final = {
-    "ordinary": ("#D55E00", "s"),
-    "depthwise": ("#0072B2", "o"),
-    "pointwise": ("#009E73", "^"),
-}
+_MARKS: Final = {"ordinary": ("#D55E00", "s"), "depthwise": ("#0072B2", "o"), "pointwise": ("#009E73", "^")}
 
 
 def draw(one: Comparison, kind: str) -> bytes:
@@ -48,7 +44,6 @@ def _figure(one: Comparison) -> Figure:
     axes.set_axisbelow(True)
     axes.legend(loc="best", frameon=True)
     axes.set_title(f"{layer.title(one.spec)}\n{layer.shapes(one.spec)}", fontsize=10)
-    assert one.time is not None
     figure.text(0.5, 0.0, short_regime(one.time), ha="center", va="top", fontsize=8, color="#555555")
     return figure
 
@@ -56,44 +51,20 @@ def _figure(one: Comparison) -> Figure:
 def _roof(axes: Any, roof: Roofline) -> None:
     places = [roof.low, roof.ridge, roof.high]
     axes.plot(places, [roof.height(place) / _GIGA for place in places], color="#333333", linewidth=1.8, zorder=2)
-    axes.annotate(
-        f"{significant(roof.peak / _GIGA)} GFLOP/s",
-        (roof.high, roof.peak / _GIGA),
-        xytext=(-6, 5),
-        textcoords="offset points",
-        ha="right",
-        fontsize=9,
-    )
-    axes.annotate(
-        f"large copy: {significant(roof.bandwidth / _GIGA)} GB/s",
-        (roof.ridge, roof.peak / _GIGA),
-        xytext=(-10, 5),
-        textcoords="offset points",
-        ha="right",
-        fontsize=9,
-    )
+    for place, left, told in (
+        (roof.high, -6, f"{significant(roof.peak / _GIGA)} GFLOP/s"),
+        (roof.ridge, -10, f"large copy: {significant(roof.bandwidth / _GIGA)} GB/s"),
+    ):
+        look = {"textcoords": "offset points", "ha": "right", "fontsize": 9}
+        axes.annotate(told, (place, roof.peak / _GIGA), xytext=(left, 5), **look)
 
 
 def _points(axes: Any, roof: Roofline) -> None:
     for point in roof.points:
         color, mark = _MARKS[point.name]
         share = point.flop_rate / roof.height(point.intensity)
-        axes.plot(
-            [point.intensity],
-            [point.flop_rate / _GIGA],
-            linestyle="none",
-            marker=mark,
-            markersize=9,
-            color=color,
-            zorder=3,
-            label=f"{point.name}: {significant(point.flop_rate / _GIGA)} GFLOP/s, {seconds(point.seconds)}, "
-            f"{share:.0%} of the roof",
-        )
-        axes.plot(
-            [point.intensity] * 2,
-            [point.flop_rate / _GIGA, roof.height(point.intensity) / _GIGA],
-            color=color,
-            linewidth=0.8,
-            linestyle=":",
-            zorder=1,
-        )
+        rate, top = point.flop_rate / _GIGA, roof.height(point.intensity) / _GIGA
+        told = f"{point.name}: {significant(rate)} GFLOP/s, {seconds(point.seconds)}, {share:.0%} of the roof"
+        look = {"linestyle": "none", "marker": mark, "markersize": 9, "color": color}
+        axes.plot([point.intensity], [rate], zorder=3, label=told, **look)
+        axes.plot([point.intensity] * 2, [rate, top], color=color, linewidth=0.8, linestyle=":", zorder=1)

@@ -174,11 +174,8 @@ def _legend(drawing: Drawing, *, color: bool) -> Iterator[str]:
         yield f"{drawing.legend}:"
     for number, line in enumerate(drawing.lines):
         sign = f"─{_MARKERS[number % len(_MARKERS)]}─" if drawing.markers else "───"
-        yield f"  {_painted(sign, _ink(number) if color else '')} {line.label or 'exact ratio'}"
-    shared = len(drawing.references) == 1
-    heights = {point.y for point in drawing.references[0].points}
-    told = f"R×S = {heights.pop():g}" if shared and len(heights) == 1 else "R×S" if shared else "R×S of each line"
-    yield f"  ··· {told}"
+        yield f"  {_painted(sign, _ink(number) if color else '')} {line.label}"
+    yield f"  ··· {drawing.reference}"
 
 
 def _painted(sign: str, ink: str) -> str:
