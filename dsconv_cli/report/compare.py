@@ -16,7 +16,7 @@ from dsconv_cli.layer.keys import ratio_key
 from dsconv_cli.layer.metrics import METRICS, Metric
 from dsconv_cli.layer.reading import command_of
 from dsconv_cli.numbers import exact, percent, scaled, significant, times
-from dsconv_cli.report import layer, timing
+from dsconv_cli.report import layer, runtimes, timing
 from dsconv_cli.report.page import Block, Cell, Column, Item, Items, Layouts, Line, Page, Report, Table, Tone, report_of
 
 
@@ -95,6 +95,7 @@ def page(one: Comparison, *, explain: bool = False, pending: str = "", progress:
             *([Line(progress, "dim")] if progress else []),
         ),
         (_figures(one),),
+        *([together] if (together := runtimes.section(one)) else []),
         *([timed] if (timed := timing.section(one)) else []),
         (Line(_approximation(one)), Items(tuple(_assumptions(one))), Line(UNITS_NOTE, "dim")),
     ]
