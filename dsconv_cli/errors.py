@@ -21,6 +21,10 @@ def quoted(given: object) -> str:
     return said if len(said) <= _QUOTED + 2 else f"{said[:_QUOTED]}…"
 
 
+#: The exit code for work that could not be done.
+CANNOT_MEASURE: Final = 3
+
+
 class DsconvError(Exception):
     """What went wrong and what would be right, in one line for the user.
 
@@ -40,7 +44,7 @@ class CannotMeasureError(DsconvError, RuntimeError):
     """Work that could not be done: counters disagree, out of memory, the device failed."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, exit_code=3)
+        super().__init__(message, exit_code=CANNOT_MEASURE)
 
 
 def installed(package: str) -> bool:

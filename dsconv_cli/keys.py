@@ -11,11 +11,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from dsconv_cli.errors import DsconvError
 
 SCHEMA_VERSION: Final = 1
+
+#: No words by no keys.
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 #: What a key can hold. A tuple is one value of several parts, such as a shape.
 Value = None | bool | int | float | str | tuple[int, ...] | tuple[str, ...] | tuple[tuple[int, ...], ...]
@@ -130,6 +134,17 @@ class Each(Generic[Result, Part]):
     get: Callable[[Result], Iterable[Part]]
 
 
+#: Keys that an error lists, at most: all, but for those of runtimes side by side.
+_LISTED: Final = 125
+
+
+@dataclass(frozen=True, slots=True)
+class Null:
+    """A part of the document that other runs fill: null in this one's, and no column."""
+
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Section(Generic[Result]):
     """Keys that share the beginning of their names.
@@ -153,16 +168,18 @@ class Keys(Mapping[str, Key[Result]]):
     """The keys of one kind of result, in the order of its document.
 
     `recorded` gives the values that stand in a result that was read back from a file, for it is not this process's to
-    find them out.
+    find them out. `others` are keys that only other runs have, and what must be asked for to have one.
     """
 
     def __init__(
         self,
-        entries: Iterable[Key[Result] | Each[Result, Any]],
+        entries: Iterable[Key[Result] | Each[Result, Any] | Null],
         sections: Iterable[Section[Result]] = (),
         says: str = "",
         recorded: Callable[[Result], Mapping[str, Value] | None] = lambda _: None,
+        others: Mapping[str, str] = NOTHING,
     ) -> None:
+        self._others = others
         self._recorded = recorded
         self.entries = tuple(entries)
         self.sections = {section.name: section for section in sections}
@@ -196,13 +213,18 @@ class Keys(Mapping[str, Key[Result]]):
     def find(self, name: str, within: str = "") -> str:
         """The key that a user's `name` means: itself, its `.value`, or the one of that name in the section `within`.
 
-        Where there is none, the error lists them all, the nearest first.
+        Where there is none, the error lists them, the nearest first; or says what must be asked for to have it.
         """
         inner = (f"{within}.{name}",) if within else ()
         for candidate in (*inner, name, f"{name}.value"):
             if candidate in self._keys:
                 return str(candidate)
-        raise DsconvError(f"unknown key {name!r}; keys are {', '.join(self._nearest(name))}")
+        needed = self._others.get(name) or self._others.get(f"{name}.value")
+        if needed is not None:
+            raise DsconvError(f"{name} is not measured in this run; it needs {needed}")
+        known = self._nearest(name)
+        more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
+        raise DsconvError(f"unknown key {name!r}; keys are {', '.join(known[:_LISTED])}{more}")
 
     def _nearest(self, name: str) -> list[str]:
         from difflib import SequenceMatcher
@@ -256,8 +278,8 @@ class Keys(Mapping[str, Key[Result]]):
         places: dict[str, Callable[[Result], Any]] = {}
         for entry in self.entries:
             absent = next((name for name in missing if entry.name.startswith(f"{name}.")), None)
-            if absent is not None:
-                places[absent] = lambda _: None
+            if absent is not None or isinstance(entry, Null):
+                places[absent or entry.name] = lambda _: None
             else:
                 places[entry.name] = _documents(entry) if isinstance(entry, Each) else entry.getter
         split = {name: name.split(".") for name in places}
@@ -267,6 +289,9 @@ class Keys(Mapping[str, Key[Result]]):
         """The JSON Schema (draft 2020-12) of the document."""
         root = _object(self.says)
         for entry in self.entries:
+            if isinstance(entry, Null):
+                root["properties"][entry.name] = {"type": "null"}
+                continue
             *outer, last = entry.name.split(".")
             inner, path = root, ""
             for part in outer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,8 +23,8 @@ class Comparison(compared.Comparison):
     """Everything known about a layer and its replacement: `print` shows the table of `dsconv compare`.
 
     `cost` are the closed forms, exact at any size; `counted` what a profiler counted on the modules, or None; `time`
-    the measured time, or None. MACs leave out bias additions, traffic is in bytes at the layer's dtype, and a ratio
-    is ordinary ÷ separable.
+    the measured time, or None, and `runtimes` that on each runtime that was asked for. MACs leave out bias additions,
+    traffic is in bytes at the layer's dtype, and a ratio is ordinary ÷ separable.
 
     >>> one = compare(ConvSpec(k=64, c=32), profiler="none")
     >>> one.cost.params.ordinary, one.cost.params.separable
@@ -64,7 +65,9 @@ class ModelResult(network.ModelResult):
         return render(page(self), View()).rstrip("\n")
 
 
-def compare(spec: ConvSpec, *, profiler: str = "thop", time: TimingSettings | None = None) -> Comparison:
+def compare(
+    spec: ConvSpec, *, profiler: str = "thop", time: TimingSettings | None = None, runtimes: Sequence[str] = ()
+) -> Comparison:
     """Compare the ordinary convolution of `spec`, N×C×H×W to N×K×H'×W', with the separable pair in its place.
 
     The closed forms are those of Howard et al., arXiv 1704.04861, section 3.1, extended by biases, depth multipliers
@@ -73,7 +76,8 @@ def compare(spec: ConvSpec, *, profiler: str = "thop", time: TimingSettings | No
     Args:
         spec: the layer.
         profiler: "thop", "torch", "both", or "none" for the closed forms alone, without importing torch.
-        time: how both forms are timed as well; None: they are not.
+        time: how both forms are timed as well; None: they are not, unless there are `runtimes`.
+        runtimes: names of what they are timed on, side by side, such as "onnxruntime".
 
     Raises:
         DsconvError: an unknown profiler, or a device that is not there.
@@ -83,7 +87,7 @@ def compare(spec: ConvSpec, *, profiler: str = "thop", time: TimingSettings | No
     >>> one.counted.macs.ordinary, one.counted.macs.separable
     (462422016, 52283392)
     """
-    return _printed(Comparison, compared.compare(spec, profiler=profiler, time=time))
+    return _printed(Comparison, compared.compare(spec, profiler=profiler, time=time, runtimes=runtimes))
 
 
 def analyse(

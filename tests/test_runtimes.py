@@ -260,7 +260,11 @@ def test_work_in_other_threads_is_found_out():
 
 def test_what_a_runtime_lacks_is_said_in_one_line():
     for settings, spec, words in [
-        ({"runtime": "torch"}, ConvSpec(8, 8, dtype="int8"), "torch has no int8 convolutions here; it has float32"),
+        (
+            {"runtime": "torch"},
+            ConvSpec(8, 8, dtype="int8"),
+            "torch has no int8 convolutions here, only float32, float64, bfloat16, float16; those that have are onnxr",
+        ),
         ({"runtime": "litert", "device": "cuda"}, SPEC, "litert is timed on cpu, not on cuda"),
         ({"runtime": "onnxruntime", "channels_last": True}, SPEC, "onnxruntime takes channels first; the layout is"),
         ({"chain": 3}, ConvSpec(16, 8), "3 layers in a row need an output like the input, and this one makes 1×16×56×"),

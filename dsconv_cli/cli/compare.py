@@ -11,18 +11,19 @@ import typer
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli.destinations import Destinations, asked, choose, parse_file
 from dsconv_cli.cli.groups import grouped
-from dsconv_cli.cli.progress import timing_line, timing_text
-from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.cli.progress import timing_lines, timing_text
+from dsconv_cli.cli.streams import say
+from dsconv_cli.comparison.keys import RUNTIMES, keys_of
 from dsconv_cli.comparison.result import Comparison, closed_forms, profile
 from dsconv_cli.counting.profilers import choices, load, refuse_uncountable
-from dsconv_cli.errors import DsconvError
+from dsconv_cli.errors import CANNOT_MEASURE, DsconvError
 from dsconv_cli.layer.spec import ConvSpec
 
 if TYPE_CHECKING:
     from dsconv_cli.cli.streams import Streams
     from dsconv_cli.report.page import Report
-    from dsconv_cli.timing.settings import TimingSettings
-    from dsconv_cli.timing.timer import Timer
+    from dsconv_cli.timing.timer import Watcher
+    from dsconv_cli.timing.timers import Timers
 
 Explain = Annotated[
     bool, opt.option("--explain", text="Derive R×S step by step with this layer's numbers.", panel=opt.OUTPUT)
@@ -35,7 +36,7 @@ def compare(
     layer: opt.LayerOptions,
     profiler: opt.Profiler = "thop",
     time: opt.Time = False,
-    timing: opt.TimingOptions,
+    how: opt.RuntimeOptions,
     output: opt.OutputOptions,
     explain: Explain = False,
     gates: opt.GateOptions,
@@ -47,19 +48,38 @@ def compare(
     traffic, their ratios (ordinary / separable), and how far off R×S is as an approximation.
     """
     streams = speech.streams()
-    spec = layer.spec(timing.dtype)
+    spec = layer.spec(how.timing.dtype)
     opt.choice("--profiler", profiler, choices())
-    settings = timing.settings(time)
-    absent = (*(["measured"] if profiler == "none" else []), *([] if time else ["time"]))
-    key, checks = asked(KEYS, absent, output.get, gates)
+    settings = how.settings(time)
+    runtimes = how.runtimes(settings, spec, streams)
+    keys = keys_of(runtimes if how.runtime else ())
+    absent = (*(["measured"] if profiler == "none" else []), *([] if settings else ["time"]))
+    key, checks = asked(keys, absent, output.get, gates)
     files = [parse_file("compare", text) for text in output.output or ()]
     to = choose("compare", streams, output.format_name, files, key=key, gates=checks, absent=absent)
     if explain and not any(one.part == "page" for one in to.formats):
         raise DsconvError("--explain is text for people: it goes with --format table or markdown, or such an --output")
-    result = _measure(spec, profiler, to, settings)
+    with opt.timers_of(settings, runtimes) as timers:
+        result = _measure(spec, profiler, to, timers)
+    if not how.runtime:
+        result = replace(result, times=None)
     if result.counted is not None and not result.counted.exact:
         streams.note("thop counts in doubles, which are not exact above 2^53; the figures are the closed forms")
-    raise typer.Exit(to.deliver(partial(_report, explain=explain), KEYS, result))
+    code = _without_lost(to, result).deliver(partial(_report, explain=explain), keys, result)
+    for name, reason in result.failures.items():
+        say("error", f"{name}: {reason}", streams.color)
+    raise typer.Exit(code or (CANNOT_MEASURE if result.failures else 0))
+
+
+def _without_lost(to: Destinations, result: Comparison) -> Destinations:
+    """What there is to give where a runtime failed: not its figures."""
+    lost = tuple(f"{RUNTIMES}.{name}." for name in result.failures)
+    if result.failures and result.time is None:
+        lost = (*lost, "time.")
+    gates = tuple(gate for gate in to.gates if not gate.key.startswith(lost))
+    if to.key is not None and to.key.startswith(lost):
+        return to._replace(key=None, format=None, gates=gates)
+    return to._replace(gates=gates)
 
 
 def _report(one: Comparison, *, explain: bool) -> Report:
@@ -69,39 +89,40 @@ def _report(one: Comparison, *, explain: bool) -> Report:
     return report(one, explain=explain)
 
 
-def _measure(spec: ConvSpec, profiler: str, to: Destinations, settings: TimingSettings | None) -> Comparison:
+def _measure(spec: ConvSpec, profiler: str, to: Destinations, timers: Timers | None) -> Comparison:
     """The result, of which the first figures are shown where somebody looks on."""
     closed = closed_forms(spec)
     refuse_uncountable(spec, closed.cost, profiler)
     # The measuring process loads torch while this one does: both together take hardly longer than one.
-    with opt.timer_of(settings) as timer:
-        if not to.live or (profiler == "none" and timer is None):
-            return _without_screen(closed, profiler, timer, to.streams)
-        from dsconv_cli.cli.live import Show, show_while
+    if not to.live or (profiler == "none" and timers is None):
+        return _without_screen(closed, profiler, timers, to.streams)
+    from dsconv_cli.cli.live import Show, show_while
 
-        def work(show: Show) -> Comparison:
-            counted = _counted(closed, profiler, timer)
-            if timer is None:
-                return counted
-            show(counted, "", "timing: loading torch")
-            return replace(counted, time=timer.time(spec, lambda one: show(counted, "", timing_text(one))))
+    def work(show: Show) -> Comparison:
+        counted = _counted(closed, profiler, timers)
 
-        return show_while(closed, work, profiler, to.view)
+        def watcher(prefix: str) -> Watcher:
+            show(counted, "", f"{prefix}timing: loading")
+            return lambda one: show(counted, "", prefix + timing_text(one))
+
+        return counted if timers is None else counted.with_times(timers.time(spec, watcher))
+
+    return show_while(closed, work, profiler, to.view)
 
 
-def _without_screen(closed: Comparison, profiler: str, timer: Timer | None, streams: Streams) -> Comparison:
-    counted = _counted(closed, profiler, timer)
-    if timer is None:
+def _without_screen(closed: Comparison, profiler: str, timers: Timers | None, streams: Streams) -> Comparison:
+    counted = _counted(closed, profiler, timers)
+    if timers is None:
         return counted
-    with timing_line(quiet=streams.quiet) as watch:
-        return replace(counted, time=timer.time(closed.spec, watch))
+    with timing_lines(quiet=streams.quiet) as watcher:
+        return counted.with_times(timers.time(closed.spec, watcher))
 
 
-def _counted(closed: Comparison, profiler: str, timer: Timer | None) -> Comparison:
+def _counted(closed: Comparison, profiler: str, timers: Timers | None) -> Comparison:
     """What the profiler counts, once it is known that the layer can be timed as well."""
-    if timer is not None:
+    if timers is not None:
         if profiler != "none":
             # Loads torch here while the measuring process loads it there.
             load()
-        timer.check(closed.spec)
+        timers.check(closed.spec)
     return profile(closed, profiler)

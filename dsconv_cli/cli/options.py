@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from inspect import Parameter
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self, cast
@@ -21,10 +21,12 @@ from dsconv_cli.layer.reading import integer, layer
 from dsconv_cli.layer.spec import Bias, ConvSpec
 from dsconv_cli.numbers import decimal
 from dsconv_cli.report.formats import Command, formats_of
+from dsconv_cli.timing.runtimes import DEFAULT, RUNTIMES
 
 if TYPE_CHECKING:
     from dsconv_cli.timing.settings import TimingSettings
     from dsconv_cli.timing.timer import Timer
+    from dsconv_cli.timing.timers import Timers
 
 LAYER: Final = "The layer"
 MEASUREMENT: Final = "The measurement"
@@ -33,6 +35,8 @@ OUTPUT: Final = "The output"
 _MOST_SECONDS: Final = 10_000_000
 #: More than any machine that is timed here has.
 _MOST_THREADS: Final = 1024
+#: Longer than any network.
+_LONGEST_CHAIN: Final = 1000
 #: Seconds that timing one layer may take.
 BUDGET: Final = "15"
 #: The interval that is called reliable.
@@ -57,7 +61,7 @@ def _completion(metavar: str | None) -> Callable[..., list[str]] | None:
         return None
     if metavar.startswith("KEY"):
         return _completed_gate if metavar.startswith("KEY=") else _completed_key
-    words = [word for word in metavar.split("|") if word.isalnum() and word.islower()]
+    words = [word for word in metavar.split("|") if word.replace("-", "").isalnum() and word.islower()]
     return (lambda incomplete: [word for word in words if word.startswith(incomplete)]) if words else None
 
 
@@ -183,6 +187,27 @@ Precision = Annotated[
 ]
 
 
+RuntimeNames = Annotated[
+    str,
+    option(
+        "--runtime",
+        text="What executes the layer (torch): one, or several between commas, side by side; implies --time. "
+        "all: those that are installed.",
+        panel=MEASUREMENT,
+        metavar="|".join((*RUNTIMES, "all")),
+    ),
+]
+Chain = Annotated[
+    str,
+    option(
+        "--chain",
+        text="Layers in a row that are timed at once; times are for one of them, as it costs inside a network.",
+        panel=MEASUREMENT,
+        metavar="INT",
+    ),
+]
+
+
 @dataclass(frozen=True)
 class TimingOptions(Group):
     """How time is measured, and the dtype, which stands between them."""
@@ -220,6 +245,59 @@ class TimingOptions(Group):
                 raise DsconvError(f"--{name} is about measured time; it goes with --time")
 
 
+@dataclass(frozen=True)
+class RuntimeOptions(Group):
+    """How time is measured, and on what."""
+
+    timing: TimingOptions
+    runtime: RuntimeNames = ""
+    chain: Chain = "1"
+
+    def settings(self, wanted: bool) -> TimingSettings | None:
+        """As `TimingOptions.settings`; a runtime is a wish for time."""
+        found = self.timing.settings(wanted or bool(self.runtime))
+        if found is None:
+            if self.chain != "1":
+                raise DsconvError("--chain is about measured time; it goes with --time")
+            return None
+        return replace(found, chain=integer(self.chain, "--chain", most=_LONGEST_CHAIN))
+
+    def runtimes(self, settings: TimingSettings | None, spec: ConvSpec, streams: Streams) -> tuple[str, ...]:
+        """Those that are asked for, known to be able to time `spec`; of `all` the others are told in a note.
+
+        Raises:
+            DsconvError: an unknown name, or one that is not installed or cannot time it.
+        """
+        if settings is None:
+            return ()
+        names = [name.strip() for name in self.runtime.split(",")] if self.runtime else [DEFAULT]
+        for name in names:
+            if name != "all":
+                choice("--runtime", name, (*RUNTIMES, "all"))
+                settings.on(name).refuse_impossible(spec)
+        found = dict.fromkeys(name for name in names if name != "all")
+        if "all" in names:
+            found.update(dict.fromkeys(_able(settings, spec, streams)))
+        if settings.channels_last and all(RUNTIMES[name].layout for name in found):
+            raise DsconvError(f"--channels-last is a choice only with torch; {', '.join(found)} take their own layout")
+        return tuple(found)
+
+
+def _able(settings: TimingSettings, spec: ConvSpec, streams: Streams) -> Iterator[str]:
+    """The runtimes that can time `spec` here."""
+    reasons = []
+    for name in RUNTIMES:
+        try:
+            settings.on(name).refuse_impossible(spec)
+        except DsconvError as error:
+            reasons.append(error)
+            streams.note(f"left out: {error}")
+        else:
+            yield name
+    if len(reasons) == len(RUNTIMES):
+        raise reasons[0]
+
+
 @contextmanager
 def timer_of(settings: TimingSettings | None) -> Iterator[Timer | None]:
     """A timer whose processes end with the block, or None. What measures is loaded only if it is needed."""
@@ -230,6 +308,18 @@ def timer_of(settings: TimingSettings | None) -> Iterator[Timer | None]:
 
     with Timer(settings) as one:
         yield one
+
+
+@contextmanager
+def timers_of(settings: TimingSettings | None, runtimes: Iterable[str]) -> Iterator[Timers | None]:
+    """`timer_of` for each of `runtimes`."""
+    if settings is None:
+        yield None
+        return
+    from dsconv_cli.timing.timers import Timers
+
+    with Timers(settings, tuple(runtimes)) as all_of_them:
+        yield all_of_them
 
 
 def seconds(text: str, label: str) -> float:

@@ -83,6 +83,17 @@ def timing_text(progress: TimingProgress) -> str:
 @contextmanager
 def timing_line(*, quiet: bool, prefix: str = "") -> Iterator[Watcher]:
     """A line that follows one timing."""
+    with timing_lines(quiet=quiet) as watcher:
+        yield watcher(prefix)
+
+
+@contextmanager
+def timing_lines(*, quiet: bool) -> Iterator[Callable[[str], Watcher]]:
+    """A line that follows one timing after another, each with words before it."""
     with ProgressLine(quiet=quiet) as line:
-        line.draw(f"{prefix}timing: loading torch")
-        yield lambda progress: line.update(lambda: prefix + timing_text(progress))
+
+        def watcher(prefix: str) -> Watcher:
+            line.draw(f"{prefix}timing: loading")
+            return lambda progress: line.update(lambda: prefix + timing_text(progress))
+
+        yield watcher

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Final
 
 from dsconv_cli import environment, keys
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.counting.profilers import choices
 from dsconv_cli.counting.result import Counted
-from dsconv_cli.keys import POSITIVE, RATIO, SCHEMA_VERSION, SIGNED, TEXT, TRUTH, Key, Keys, Section, constant, lifted
+from dsconv_cli.keys import (
+    POSITIVE,
+    RATIO,
+    SCHEMA_VERSION,
+    SIGNED,
+    TEXT,
+    TRUTH,
+    Key,
+    Keys,
+    Null,
+    Section,
+    constant,
+    lifted,
+)
 from dsconv_cli.layer import keys as layer
 from dsconv_cli.layer.cost import APPROXIMATED
 from dsconv_cli.layer.forms import FORMS, REFERENCE
 from dsconv_cli.timing import keys as timing
+from dsconv_cli.timing import runtimes as runtime_names
 from dsconv_cli.timing.keys import TimedLayer
 
 #: What profilers count of a form, and what its figures are.
@@ -62,6 +77,15 @@ def _of_counts(one: Comparison) -> Counted:
     return one.counted
 
 
+def _timed_on(name: str) -> Callable[[Comparison], TimedLayer]:
+    def timed_on(one: Comparison) -> TimedLayer:
+        timing = one.runtimes[name]
+        assert timing is not None
+        return TimedLayer(one.spec, one.cost, timing)
+
+    return timed_on
+
+
 def timed(one: Comparison) -> TimedLayer:
     """The measured time beside what it is explained by."""
     assert one.time is not None
@@ -82,51 +106,83 @@ TIME_SECTIONS: Final[tuple[Section[Comparison], ...]] = (
     *(one.of("time.") for one in timing.SECTIONS),
 )
 
-#: Every key of schema version 1, in its order. A new one is one more entry.
-KEYS: Final[Keys[Comparison]] = Keys(
-    (
-        Key("schema_version", constant(SCHEMA_VERSION), lambda _: SCHEMA_VERSION),
-        Key("command", constant("compare"), lambda _: "compare"),
-        *LAYER,
-        Key("approximation.ratio", POSITIVE, lambda one: one.spec.r * one.spec.s, says="R x S."),
-        *(_error(metric) for metric in APPROXIMATED),
-        Key(
-            "approximation.holds",
-            TRUTH,
-            lambda one: one.approximation.holds,
-            says="10 R S <= min(K, C), 10 <= min(K, C), and depth multiplier 1.",
-        ),
-        *lifted(_COUNTED, _of_counts, "measured."),
-        *TIME,
-        *lifted(environment.KEYS, "environment", "environment."),
-    ),
-    (
-        *layer.SECTIONS,
-        Section("approximation", "R x S beside the exact ratios."),
-        Section(
-            "measured",
-            "What the profiler counted on the modules that were built.",
-            lambda one: one.counted is not None,
-            "--profiler thop, torch or both",
-        ),
-        *TIME_SECTIONS,
-        Section("environment", "The machine and the versions in use."),
-        *(one.of("environment.") for one in environment.SECTIONS),
-    ),
-    "What dsconv compare prints, and each line of dsconv sweep.",
-    recorded=lambda one: one.recorded,
-)
+#: The names and the sections of the times on each runtime, in a run that asks for it.
+RUNTIMES: Final = "runtimes"
+_RUNTIMES_SAY: Final = "The same on each runtime that was asked for; null where it failed."
 
-#: The same where a file gives layers their names, which then come first.
-NAMED_KEYS: Final[Keys[Comparison]] = Keys(
-    (
-        Key("name", TEXT, lambda one: one.name, says="What the file of layers calls it, where it gives names."),
-        *KEYS.entries,
-    ),
-    KEYS.sections.values(),
-    KEYS.says,
-    recorded=lambda one: one.recorded,
-)
+
+def _runtime_entries(names: tuple[str, ...]) -> tuple[Key[Comparison] | Null, ...]:
+    found = (key for name in names for key in lifted(timing.KEYS, _timed_on(name), f"{RUNTIMES}.{name}."))
+    return (*found,) or (Null(RUNTIMES),)
+
+
+def _runtime_sections(names: tuple[str, ...]) -> Iterator[Section[Comparison]]:
+    if names:
+        yield Section(RUNTIMES, _RUNTIMES_SAY)
+    for name in names:
+
+        def there(one: Comparison, name: str = name) -> bool:
+            return one.runtimes[name] is not None
+
+        yield Section(f"{RUNTIMES}.{name}", "As `time`.", there, f"--runtime {name}")
+        yield from (one.of(f"{RUNTIMES}.{name}.") for one in timing.SECTIONS)
+
+
+@cache
+def keys_of(runtimes: tuple[str, ...] = (), *, named: bool = False) -> Keys[Comparison]:
+    """Every key of schema version 1, in its order, of a run that times these runtimes. A new one is one more entry.
+
+    With `named` a file gives layers their names, which then come first.
+    """
+    name: Key[Comparison] = Key("name", TEXT, lambda one: one.name, says="What the file of layers calls it.")
+    return Keys(
+        (
+            *([name] if named else []),
+            Key("schema_version", constant(SCHEMA_VERSION), lambda _: SCHEMA_VERSION),
+            Key("command", constant("compare"), lambda _: "compare"),
+            *LAYER,
+            Key("approximation.ratio", POSITIVE, lambda one: one.spec.r * one.spec.s, says="R x S."),
+            *(_error(metric) for metric in APPROXIMATED),
+            Key(
+                "approximation.holds",
+                TRUTH,
+                lambda one: one.approximation.holds,
+                says="10 R S <= min(K, C), 10 <= min(K, C), and depth multiplier 1.",
+            ),
+            *lifted(_COUNTED, _of_counts, "measured."),
+            *TIME,
+            *_runtime_entries(runtimes),
+            *lifted(environment.KEYS, "environment", "environment."),
+        ),
+        (
+            *layer.SECTIONS,
+            Section("approximation", "R x S beside the exact ratios."),
+            Section(
+                "measured",
+                "What the profiler counted on the modules that were built.",
+                lambda one: one.counted is not None,
+                "--profiler thop, torch or both",
+            ),
+            *TIME_SECTIONS,
+            *_runtime_sections(runtimes),
+            Section("environment", "The machine and the versions in use."),
+            *(one.of("environment.") for one in environment.SECTIONS),
+        ),
+        "What dsconv compare prints, and each line of dsconv sweep.",
+        recorded=lambda one: one.recorded,
+        others={
+            f"{RUNTIMES}.{name}.{key.name}": f"--runtime {name}"
+            for name in runtime_names.RUNTIMES
+            if name not in runtimes
+            for key in timing.KEYS
+        },
+    )
+
+
+#: Where no runtimes stand side by side.
+KEYS: Final = keys_of()
+#: The same where a file gives layers their names.
+NAMED_KEYS: Final = keys_of(named=True)
 
 #: The keys that are a ratio, ordinary ÷ separable, in their order.
 RATIOS: Final = (*(name for name, key in KEYS.items() if key.type is RATIO), "time.speedup.value")

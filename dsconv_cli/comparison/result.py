@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dsconv_cli.counting.profilers import count
 from dsconv_cli.counting.result import Counted
 from dsconv_cli.environment import Environment, environment
-from dsconv_cli.keys import Value
+from dsconv_cli.keys import NOTHING, Value
 from dsconv_cli.layer.cost import Approximation, Cost, cost
 from dsconv_cli.layer.reading import layer_name
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.timing.result import Timing
+from dsconv_cli.timing.result import Times, Timing
 
 if TYPE_CHECKING:
     from dsconv_cli.timing.settings import TimingSettings
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Everything known about a layer and its replacement. `name` is what a file of layers calls it, or ""."""
+    """Everything known about a layer and its replacement. `name` is what a file of layers calls it, or "".
+
+    Where runtimes were asked for by name, `times` has the time on each of them, and `time` is that of the first.
+    """
 
     spec: ConvSpec
     cost: Cost
@@ -29,6 +32,17 @@ class Comparison:
     time: Timing | None = None
     device: str = "cpu"
     name: str = ""
+    times: Times | None = None
+
+    @property
+    def runtimes(self) -> Mapping[str, Timing | None]:
+        """The time on each runtime that was asked for by name; None where it failed."""
+        return NOTHING if self.times is None else self.times.timings
+
+    @property
+    def failures(self) -> Mapping[str, str]:
+        """Why runtimes failed."""
+        return NOTHING if self.times is None else self.times.failures
 
     @property
     def label(self) -> str:
@@ -54,11 +68,15 @@ class Comparison:
             return environment(counters=counters, device=self.device)
         return environment(counters=counters, device=self.time.device, torch_version=self.time.regime.torch)
 
+    def with_times(self, times: Times) -> Comparison:
+        """The same with what was measured on runtimes side by side."""
+        return replace(self, time=next(iter(times.timings.values())), times=times)
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON document, schema version 1."""
-        from dsconv_cli.comparison.keys import KEYS
+        from dsconv_cli.comparison.keys import keys_of
 
-        return KEYS.document(self)
+        return keys_of(tuple(self.runtimes)).document(self)
 
     def get(self, key: str) -> Value:
         """The value at a dotted key, such as `macs.ratio`.
@@ -66,24 +84,34 @@ class Comparison:
         Raises:
             DsconvError: there is no such key; the message lists them all, the nearest first.
         """
-        from dsconv_cli.comparison.keys import KEYS
+        from dsconv_cli.comparison.keys import keys_of
 
-        return KEYS.read(self, KEYS.find(key))
+        keys = keys_of(tuple(self.runtimes))
+        return keys.read(self, keys.find(key))
 
 
-def compare(spec: ConvSpec, *, profiler: str = "thop", time: TimingSettings | None = None) -> Comparison:
+def compare(
+    spec: ConvSpec, *, profiler: str = "thop", time: TimingSettings | None = None, runtimes: Sequence[str] = ()
+) -> Comparison:
     """Compare both forms of `spec` without printing anything.
 
     Args:
         spec: the layer.
         profiler: "thop", "torch", "both", or "none" for the closed forms alone, without importing torch.
-        time: how both forms are timed as well; None: they are not.
+        time: how both forms are timed as well; None: they are not, unless there are `runtimes`.
+        runtimes: names of those that they are timed on, side by side, such as "onnxruntime".
 
     Raises:
         DsconvError: an unknown profiler, or a device that is not there.
         CannotMeasureError: a profiler cannot hold the layer, or disagrees with the closed forms; or it cannot be timed.
     """
     one = profile(closed_forms(spec), profiler)
+    if runtimes:
+        from dsconv_cli.timing.settings import TimingSettings
+        from dsconv_cli.timing.timers import Timers
+
+        with Timers(TimingSettings() if time is None else time, runtimes) as timers:
+            return one.with_times(timers.time(spec))
     if time is None:
         return one
     from dsconv_cli.timing.timer import time_layer

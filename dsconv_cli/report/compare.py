@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import partial
 from typing import Final
 
-from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.keys import keys_of
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.layer.cost import MUCH_LESS
 from dsconv_cli.layer.forms import FORMS, REFERENCE, REPLACEMENT, Form
@@ -16,7 +16,7 @@ from dsconv_cli.layer.keys import ratio_key
 from dsconv_cli.layer.metrics import METRICS, Metric
 from dsconv_cli.layer.reading import command_of
 from dsconv_cli.numbers import exact, percent, scaled, significant, times
-from dsconv_cli.report import layer, timing
+from dsconv_cli.report import layer, runtimes, timing
 from dsconv_cli.report.page import Block, Cell, Column, Item, Items, Layouts, Line, Page, Report, Table, Tone, report_of
 
 
@@ -79,7 +79,7 @@ def _timed_row(row: timing.TimeRow) -> Row:
 
 def report(one: Comparison, *, explain: bool = False) -> Report:
     """The result for every format."""
-    return report_of(KEYS, one, partial(page, one, explain=explain), partial(_picture, one))
+    return report_of(keys_of(tuple(one.runtimes)), one, partial(page, one, explain=explain), partial(_picture, one))
 
 
 def page(one: Comparison, *, explain: bool = False, pending: str = "", progress: str = "") -> Page:
@@ -95,6 +95,7 @@ def page(one: Comparison, *, explain: bool = False, pending: str = "", progress:
             *([Line(progress, "dim")] if progress else []),
         ),
         (_figures(one),),
+        *([together] if (together := runtimes.section(one)) else []),
         *([timed] if (timed := timing.section(one)) else []),
         (Line(_approximation(one)), Items(tuple(_assumptions(one))), Line(UNITS_NOTE, "dim")),
     ]

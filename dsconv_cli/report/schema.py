@@ -13,6 +13,7 @@ from dsconv_cli.keys import SCHEMA_VERSION
 from dsconv_cli.model import keys as model
 from dsconv_cli.sweep import summary
 from dsconv_cli.timing import doctor_keys as doctor
+from dsconv_cli.timing.runtimes import RUNTIMES
 
 NAME: Final = f"dsconv-{SCHEMA_VERSION}.schema.json"
 
@@ -23,10 +24,22 @@ def _named_or_not(one: dict[str, Any]) -> dict[str, Any]:
     return {**one, "properties": {"name": name, **one["properties"]}}
 
 
+def _side_by_side(one: dict[str, Any]) -> dict[str, Any]:
+    """Of the runtimes a run has those that it asked for, each as `time` is."""
+    each = {
+        "type": "object",
+        "description": "The time on each runtime that was asked for by name; null where it failed.",
+        "minProperties": 1,
+        "propertyNames": {"enum": list(RUNTIMES)},
+        "additionalProperties": {"$ref": "#/$defs/comparison/properties/time"},
+    }
+    return {**one, "properties": {**one["properties"], comparison.RUNTIMES: {"oneOf": [{"type": "null"}, each]}}}
+
+
 def schema() -> dict[str, Any]:
     """JSON Schema, draft 2020-12."""
     documents = {
-        "comparison": _named_or_not(comparison.KEYS.schema()),
+        "comparison": _side_by_side(_named_or_not(comparison.KEYS.schema())),
         "doctor": doctor.KEYS.schema(),
         "model": model.KEYS.schema(),
         "summary": summary.schema(),

@@ -11,6 +11,7 @@ from dsconv_cli.numbers import seconds, significant, times
 from dsconv_cli.report.page import Item, Items, Line, Tone
 from dsconv_cli.timing.reasons import Operator, Operators, explain_time, operators
 from dsconv_cli.timing.result import Fastest, Timing
+from dsconv_cli.timing.runtimes import DEFAULT as TORCH
 
 Cells = tuple[str, str, str, str]
 
@@ -115,18 +116,24 @@ def regime_line(timing: Timing) -> str:
         timing.layout,
         f"batch {regime.batch}",
         *([regime.clock] if regime.clock else []),
-        *([f"torch {regime.torch}"] if regime.torch else []),
+        *_executed(timing),
         *_backends(timing),
         *regime.notes,
     ]
     return f"Holds for {', '.join(parts)}. {timing.processes} processes, {timing.pairs} pairs, {timing.seconds:.1f} s."
 
 
+def _executed(timing: Timing) -> list[str]:
+    if timing.runtime.name != TORCH:
+        return [f"{timing.runtime.name} {timing.runtime.version}"]
+    return [f"torch {timing.regime.torch}"] if timing.regime.torch else []
+
+
 def short_regime(timing: Timing) -> str:
     """The conditions that matter most, for the foot of a picture."""
     threads = f"{timing.threads} thread{'s' if timing.threads != 1 else ''}"
     told = [timing.device, threads, timing.dtype, timing.layout, f"batch {timing.regime.batch}"]
-    return ", ".join([*told, f"torch {timing.regime.torch}"] if timing.regime.torch else told)
+    return ", ".join([*told, *_executed(timing)])
 
 
 def _backends(timing: Timing) -> list[str]:

@@ -10,6 +10,7 @@ import csv
 import io
 import sys
 import tempfile
+import weakref
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -44,6 +45,8 @@ class LayerFile:
         """
         self.name = "stdin" if source == "-" else source
         self._spooled = _spool(source, self.name)
+        if self._spooled is not None:
+            weakref.finalize(self, self._spooled.close)
         self.count = self.ineligible = 0
         self.named = False
         values: dict[str, set[Any]] = {}

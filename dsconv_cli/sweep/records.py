@@ -10,7 +10,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import IO, Any, Final, NamedTuple
 
-from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.keys import KEYS, RUNTIMES
 from dsconv_cli.errors import DsconvError, about, quoted
 from dsconv_cli.layer.fields import FIELDS, Field
 from dsconv_cli.layer.reading import field_value
@@ -33,7 +33,7 @@ _COLUMNS: Final[Mapping[str, Field]] = MappingProxyType(
 _BESIDE: Final = ("name", "eligible")
 #: What dsconv tells of a layer beside its arguments, as columns and as sections of JSON.
 _RESULTS: Final = frozenset(KEYS)
-_SECTIONS: Final = frozenset(key.partition(".")[0] for key in KEYS if not key.startswith("spec."))
+_SECTIONS: Final = frozenset({RUNTIMES, *(key.partition(".")[0] for key in KEYS if not key.startswith("spec."))})
 
 
 class Record(NamedTuple):

@@ -61,7 +61,7 @@ def _rates(name: str) -> tuple[Key[TimedLayer], ...]:
             f"{name}.backend",
             TEXT,
             lambda one: getattr(one.timing.regime.backends, name),
-            says="Which of torch's backends ran.",
+            says="What ran, in the runtime's own words.",
             nullable=True,
         ),
     )
@@ -164,6 +164,23 @@ KEYS: Final[tuple[Key[TimedLayer], ...]] = (
         lambda one: one.timing.regime.notes,
         says="Settings of the device's libraries that choose kernels, such as cudnn.benchmark.",
     ),
+    Key("runtime.name", TEXT, lambda one: one.timing.runtime.name, says="What executed the layer"),
+    Key("runtime.version", TEXT, lambda one: one.timing.runtime.version),
+    Key(
+        "runtime.precision",
+        TEXT,
+        lambda one: one.timing.runtime.precision or None,
+        says="Of its arithmetic, in its own words.",
+        nullable=True,
+    ),
+    Key("runtime.chain", POSITIVE, lambda one: one.timing.runtime.chain, "layers in a row; times are for one of them"),
+    Key(
+        "runtime.build_s",
+        FROM_ZERO,
+        lambda one: one.timing.runtime.built_s,
+        "seconds",
+        "Until both forms and the halves could be called; in no time and in no budget",
+    ),
     Key(
         "explanation",
         TEXTS,
@@ -182,5 +199,6 @@ SECTIONS: Final[tuple[Section[TimedLayer], ...]] = (
     ),
     Section("fastest", FASTEST),
     Section("depthwise_share", "Depthwise's part of the separable form's MACs, and of the time of the two halves."),
+    Section("runtime", "What executed the layer."),
     Section("peaks", "What this machine reaches under the same conditions."),
 )

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
@@ -149,3 +150,13 @@ class Timing:
     stolen: float = 0.0
     seconds: float = 0.0
     runtime: Executed = TORCH
+
+
+class Times(NamedTuple):
+    """The time of one layer on several runtimes, in the order in which they were asked for.
+
+    None where one failed, and `failures` then says why.
+    """
+
+    timings: Mapping[str, Timing | None]
+    failures: Mapping[str, str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dsconv_cli.errors import DsconvError, quoted
@@ -76,6 +76,10 @@ class TimingSettings:
         """What a measuring process has to know of them."""
         return Conditions(self.device, self.threads, self.channels_last, dtype, self.runtime, self.chain)
 
+    def on(self, runtime: str) -> TimingSettings:
+        """The same on another runtime, which takes the layout where it has a choice."""
+        return replace(self, runtime=runtime, channels_last=self.channels_last and not RUNTIMES[runtime].layout)
+
     def refuse_impossible(self, spec: ConvSpec) -> None:
         """Refuse what the runtime cannot do with a layer, before anything is loaded.
 
@@ -83,7 +87,14 @@ class TimingSettings:
             DsconvError: it is not installed, or has not the dtype, the device or the layout; or layers like this one
                 do not follow each other.
         """
-        RUNTIMES[self.runtime].refuse(spec.dtype, parse_device(self.device)[0], channels_last=self.channels_last)
+        own = RUNTIMES[self.runtime]
+        if spec.dtype not in own.dtypes:
+            able = (name for name, one in RUNTIMES.items() if spec.dtype in one.dtypes)
+            raise DsconvError(
+                f"{self.runtime} has no {spec.dtype} convolutions here, only {', '.join(own.dtypes)}; "
+                f"those that have are {', '.join(able)}"
+            )
+        own.refuse(parse_device(self.device)[0], channels_last=self.channels_last)
         if self.chain > 1 and spec.input_shape != spec.output_shape:
             raise DsconvError(
                 f"{self.chain} layers in a row need an output like the input, and this one makes "

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from dsconv_cli.layer.forms import ConvLayer
 from dsconv_cli.timing.runtimes.protocol import CHANNELS_LAST, Built, Ran, Runtime
-from dsconv_cli.timing.worker.answers import Conditions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dsconv_cli.layer.forms import ConvLayer
     from dsconv_cli.timing.runtimes.chain import Array, Chain, Step
+    from dsconv_cli.timing.worker.answers import Conditions
 
 _IDENTIFIER: Final = b"TFL3"
 _SCHEMA_VERSION: Final = 3

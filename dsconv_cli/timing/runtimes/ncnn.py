@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import struct
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dsconv_cli.errors import CannotMeasureError
 from dsconv_cli.timing.runtimes.protocol import Built, Ran, Runtime
-from dsconv_cli.timing.worker.answers import Conditions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dsconv_cli.timing.runtimes.chain import Array, Chain, Operator
+    from dsconv_cli.timing.worker.answers import Conditions
 
 _MAGIC: Final = 7767517
 _IMAGE: Final = "image"
@@ -58,7 +56,7 @@ def _parameters(one: Operator) -> dict[int, int]:
 
 def _weights(chain: Chain) -> Iterator[bytes]:
     for index, one in enumerate(chain.operators):
-        yield struct.pack("<I", _FLOATS if one.scales is None else _INT8)
+        yield (_FLOATS if one.scales is None else _INT8).to_bytes(4, "little")
         raw = one.weight.tobytes()
         yield raw + bytes(-len(raw) % 4)
         if one.bias is not None:
@@ -104,6 +102,9 @@ def _build(chain: Chain, conditions: Conditions) -> Built:
 
 
 def _net(chain: Chain, conditions: Conditions) -> Any:
+    import tempfile
+    from pathlib import Path
+
     import ncnn
 
     net = ncnn.Net()

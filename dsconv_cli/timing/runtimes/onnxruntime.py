@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dsconv_cli.timing.runtimes.protocol import Built, Ran, Runtime
-from dsconv_cli.timing.worker.answers import Conditions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dsconv_cli.timing.runtimes.chain import Chain, Operator
+    from dsconv_cli.timing.worker.answers import Conditions
 
 #: Old enough for every runtime that reads ONNX today; ours are its operators `Conv` and `QLinearConv`, unchanged since.
 _OPSET: Final = 17
@@ -131,6 +130,9 @@ def _session(model: bytes, conditions: Conditions, optimised: str = "") -> Any:
 
 def _ran(model: bytes, conditions: Conditions) -> Ran:
     """The nodes that are left when the graph is optimised, which only a saved graph tells."""
+    import tempfile
+    from pathlib import Path
+
     import onnx
 
     with tempfile.TemporaryDirectory() as folder:

@@ -6,10 +6,10 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from dsconv_cli.timing.runtimes.protocol import Built, Ran, Runtime
-from dsconv_cli.timing.worker.answers import Conditions
 
 if TYPE_CHECKING:
     from dsconv_cli.timing.runtimes.chain import Array, Chain, Step
+    from dsconv_cli.timing.worker.answers import Conditions
 
 #: What runs beside kernels and is no work.
 _NO_WORK: Final = ("Input", "Output", "Const")

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dsconv_cli.errors import DsconvError, installed
-from dsconv_cli.timing.worker.answers import Conditions
-from dsconv_cli.timing.worker.devices import Work
 
 if TYPE_CHECKING:
     from dsconv_cli.timing.runtimes.chain import Array, Chain
+    from dsconv_cli.timing.worker.answers import Conditions
+    from dsconv_cli.timing.worker.devices import Work
 
 
 #: The memory layouts, in words, as results show them.
@@ -82,16 +82,14 @@ class Runtime:
         where = sys.executable or "this Python"
         return f"{' and '.join(missing)} is not installed for {where}: pip install {install}"
 
-    def refuse(self, dtype: str, device: str, *, channels_last: bool = False) -> None:
+    def refuse(self, device: str, *, channels_last: bool = False) -> None:
         """Refuse what it cannot do.
 
         Raises:
-            DsconvError: it has not the dtype, the kind of device, or a choice of layout; or it cannot be used here.
+            DsconvError: it has not the kind of device, or a choice of layout; or it cannot be used here.
         """
         if device not in self.devices:
             raise DsconvError(f"{self.name} is timed on {' or '.join(self.devices)}, not on {device}")
-        if dtype not in self.dtypes:
-            raise DsconvError(f"{self.name} has no {dtype} convolutions here; it has {', '.join(self.dtypes)}")
         if channels_last and self.layout:
             raise DsconvError(f"{self.name} takes {self.layout}; the layout is a choice only with torch")
         reason = self.absent()

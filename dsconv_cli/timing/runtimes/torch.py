@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dsconv_cli.layer.fields import FLOATS
 from dsconv_cli.timing.runtimes.protocol import Built, Ran, Runtime
-from dsconv_cli.timing.worker.answers import Conditions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from dsconv_cli.timing.runtimes.chain import Array, Chain, Operator
+    from dsconv_cli.timing.worker.answers import Conditions
 
 
 def module_of(chain: Chain, conditions: Conditions) -> nn.Module:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from typing import TYPE_CHECKING, Final
 
 from dsconv_cli.layer.fields import FLOATS
 from dsconv_cli.timing.runtimes.protocol import Built, Ran, Runtime
 from dsconv_cli.timing.runtimes.torch import built, image_of, module_of
-from dsconv_cli.timing.worker.answers import Conditions
 
 if TYPE_CHECKING:
     from dsconv_cli.timing.runtimes.chain import Chain
+    from dsconv_cli.timing.worker.answers import Conditions
 
 #: What inductor looks for where CXX does not say.
 _COMPILERS: Final = ("g++", "clang++", "c++", "cl")
 
 
 def _lacks() -> str | None:
+    import os
+    import shutil
+
     wanted = os.environ.get("CXX")
     if any(shutil.which(one) for one in ([wanted] if wanted else _COMPILERS)):
         return None

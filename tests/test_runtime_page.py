@@ -1,0 +1,84 @@
+"""Runtimes side by side, as a page says it: what each sentence needs to be said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from fakes import timing
+
+from dsconv_cli.comparison.result import closed_forms
+from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.report.compare import page
+from dsconv_cli.report.markdown import render as markdown
+from dsconv_cli.report.page import View
+from dsconv_cli.report.runtimes import section, sentences
+from dsconv_cli.report.table import render
+from dsconv_cli.timing.result import Executed, Interval, PerOperator, Times
+
+LAYER = closed_forms(ConvSpec(64, 32, h=32, w=32))
+ROUND = "The verdict turns round"
+KERNEL = "LiteRT has no fast kernel for this depthwise convolution"
+CALL = "On LiteRT a call alone costs"
+
+
+def on(name, **more):
+    return timing(runtime=Executed(name, "9.9"), **more)
+
+
+def compared(**timings):
+    return LAYER.with_times(Times(timings, {name: "it broke" for name, one in timings.items() if one is None}))
+
+
+SLOWER = {"verdict": "slower", "speedup": Interval(0.5, 0.4, 0.6, 0.95)}
+
+
+@pytest.mark.parametrize(
+    ("litert", "said", "unsaid"),
+    [
+        ({}, [], [ROUND, KERNEL, CALL]),
+        (SLOWER, ["faster on ONNX Runtime and slower on LiteRT"], [KERNEL, CALL]),
+        ({"verdict": "no detectable difference"}, [], [ROUND]),
+        # 80 µs on ONNX Runtime, of which the call is 1 µs: four times 79 is 316.
+        ({"depthwise_s": 318e-6}, [KERNEL], [ROUND, CALL]),
+        ({"depthwise_s": 316e-6}, [], [KERNEL]),
+        # The call is most of it: what is left says nothing of kernels.
+        ({"depthwise_s": 4e-4, "fixed_s": PerOperator(1e-6, 2.1e-4, 1e-6)}, [CALL], [KERNEL]),
+        ({"fixed_s": PerOperator(1e-6, 74e-6, 1e-6)}, [], [CALL]),
+        ({"fixed_s": PerOperator(1e-6, 1e-6, 76e-6)}, [CALL], []),
+        ({"fixed_s": None}, [], [CALL]),
+    ],
+)
+def test_each_sentence_has_its_condition(litert, said, unsaid):
+    there = {"onnxruntime": on("onnxruntime"), "litert": on("litert", **litert)}
+    text = " ".join(sentences(LAYER.cost, there))
+    assert [one for one in said if one not in text] == []
+    assert [one for one in unsaid if one in text] == []
+
+
+def test_a_row_a_runtime_and_one_that_failed():
+    both = compared(onnxruntime=on("onnxruntime"), litert=None, ncnn=on("ncnn", reliable=False, **SLOWER))
+    _, table, *_ = section(both)
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["ONNX Runtime 9.9", "400 µs", "150 µs", "2.60×", "2.50× to 2.70×", "faster"],
+        ["LiteRT", "", "", "", "", "failed"],
+        ["ncnn 9.9", "400 µs", "150 µs", "0.500×", "0.400× to 0.600×", "slower, not reliably"],
+    ]
+    assert "| ncnn 9.9 | 400 µs |" in markdown(page(both))
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_it_fits_terminals(width):
+    both = compared(onnxruntime=on("onnxruntime"), litert=on("litert", **SLOWER))
+    lines = render(page(both), View(width=width)).splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("Runtimes side by side"))
+    assert max(len(line) for line in lines[start : start + 8]) <= width
+
+
+def test_one_runtime_stands_beside_nothing():
+    assert section(compared(litert=on("litert"))) == ()
+    assert section(replace(LAYER, time=timing())) == ()
+
+
+def test_what_ran_is_named():
+    assert "litert 9.9" in render(page(compared(litert=on("litert"))), View())
