@@ -25,6 +25,13 @@ GATE_FAILED: Final = 1
 INSTALL: Final = "install it with pip install 'dsconv-cli[plot]'"
 
 
+#: What is said of a picture whose section is not measured.
+_NEEDS: Final = {
+    "time": "a roofline picture ({}) needs --time",
+    "runtimes": "a picture of runtimes ({}) needs --runtime",
+}
+
+
 class File(NamedTuple):
     """A file to be written. `kind` is what a picture is drawn as, such as "svg"."""
 
@@ -116,7 +123,7 @@ def choose(
     form = stdout_format(command, format_name)
     for file in files:
         if file.format.section in absent:
-            raise DsconvError(f"a roofline picture ({file.path}) needs --time")
+            raise DsconvError(_NEEDS[file.format.section].format(file.path))
         if file.kind:
             check_installed("matplotlib", str(file.path))
     check_targets([*(file.path for file in files), *beside])

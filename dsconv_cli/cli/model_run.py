@@ -43,15 +43,21 @@ _INPUT_DTYPES: Final = (
 _LAYERS: Final = (".csv", ".jsonl")
 
 
-def measure(streams: Streams, recipe: Recipe, chosen: Selection, settings: TimingSettings | None) -> ModelResult:
-    """The network's result, with times where `settings` are given. Raises as `analyse` does."""
+def measure(
+    streams: Streams,
+    recipe: Recipe,
+    chosen: Selection,
+    settings: TimingSettings | None,
+    runtimes: Sequence[str],
+) -> ModelResult:
+    """The network's result, with times where `settings` are given, on `runtimes` if any. Raises as `analyse` does."""
     need("torch")
     if settings is None:
         return _analyse(recipe, chosen)
     from dsconv_cli.model.timing import NetworkTimer
 
     # The measuring process loads torch while this one does.
-    with NetworkTimer(settings) as timer:
+    with NetworkTimer(settings, runtimes) as timer:
         result = _analyse(recipe, chosen)
         return timer.time(result, recipe, lambda what: timing_line(quiet=streams.quiet, prefix=what))
 

@@ -25,7 +25,7 @@ class Format(NamedTuple):
     """
 
     name: str
-    part: Literal["page", "document", "rows", "failures", "picture"]
+    part: Literal["page", "document", "rows", "failures", "picture", "bars"]
     text: Callable[[Any, View], str] | None
     endings: tuple[str, ...] = ()
     commands: tuple[Command, ...] = _EVERYWHERE
@@ -99,6 +99,7 @@ FORMATS: Final = (
     Format("github", "failures", _github, (), ("compare", "model"), on_stdout=True),
     Format("github", "failures", _github, (), ("sweep",), on_stdout=True, in_files=False),
     Format("roofline", "picture", None, (".svg",), ("compare",), kinds=_SVG_PNG, stem="roofline", section="time"),
+    Format("runtimes", "bars", None, _SVG_PNG, ("compare",), kinds=_SVG_PNG, stem="runtimes", section="runtimes"),
     Format("svg", "page", _svg, (".svg",), ("compare", "model")),
     Format("png", "picture", None, (".png",), ("compare",), kinds=(".png",), section="time"),
     Format("plot", "picture", None, (".png", ".pdf"), ("model",), kinds=(*_SVG_PNG, ".pdf")),
