@@ -12,7 +12,8 @@ def trained(shape, seed=0):
     random = np.random.default_rng(seed)
     pattern = random.standard_normal((1, shape[1], *shape[2:]))
     mixed = random.standard_normal((shape[0], shape[1], 1, 1))
-    return (mixed * pattern + 0.1 * random.standard_normal(shape)).astype(np.float32)
+    whole = mixed * pattern + 0.1 * random.standard_normal(shape)
+    return (whole / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
 
 
 def constant(name, values):

@@ -124,7 +124,8 @@ def test_full_rank_is_the_same_network(network, here, tmp_path, external):
     graphs.check(saved)
     image = np.random.default_rng(0).standard_normal((2, 3, 16, 16)).astype(np.float32)
     original = graphs.small().SerializeToString()
-    assert np.allclose(graphs.run(saved.read_bytes(), image), graphs.run(original, image), atol=1e-3)
+    wanted = graphs.run(original, image)
+    assert np.allclose(graphs.run(saved.read_bytes(), image), wanted, atol=1e-4 * np.abs(wanted).max())
     kinds = [(node.op_type, node.name) for node in onnx.load(saved).graph.node]
     assert ("Conv", "stem/depthwise") in kinds
     assert ("Conv", "stem") not in kinds

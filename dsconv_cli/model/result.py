@@ -20,6 +20,9 @@ from dsconv_cli.weights.spectrum import Spectrum
 
 Operator = Literal["convolution", "linear", "matmul"]
 
+#: What an `.onnx` file is said to be, where a module has its class.
+GRAPH: Final = "ONNX graph"
+
 #: The depth multiplier that is for each layer the smallest that keeps enough of its weights.
 AUTO: Final = "auto"
 

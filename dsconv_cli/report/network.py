@@ -12,7 +12,7 @@ from dsconv_cli.data import csv_text, json_line
 from dsconv_cli.keys import Value
 from dsconv_cli.layer.reading import COLUMNS, columns
 from dsconv_cli.model.keys import KEYS, LAYER_KEYS, layers_of
-from dsconv_cli.model.result import AUTO, BeforeAfter, Layer, ModelResult
+from dsconv_cli.model.result import AUTO, GRAPH, BeforeAfter, Layer, ModelResult
 from dsconv_cli.model.tree import Branch, branches, hidden, largest
 from dsconv_cli.numbers import by, exact, many, percent, scaled, seconds, times
 from dsconv_cli.report.page import Cell, Column, Item, Items, Layouts, Line, Page, Report, Table, Tone, report_of
@@ -120,7 +120,6 @@ def _cells(result: ModelResult, branch: Branch) -> dict[str, Cell]:
     note = _group_note(branch) if layer is None else _layer_note(layer)
     tone: Tone = "strong" if layer is None else "plain"
     own = result.selection.depth_multiplier == AUTO and layer is not None and layer.eligible
-    fidelity = layer.fidelity if layer is not None else None
     texts = {
         "layer": "  " * branch.level + branch.label,
         "type": many(len(branch.members), "layer") if layer is None else _type(layer),
@@ -134,16 +133,18 @@ def _cells(result: ModelResult, branch: Branch) -> dict[str, Cell]:
         "after": exact(branch.macs_after),
         "after_scaled": scaled(branch.macs_after),
         "multiplier": str(layer.multiplier) if own and layer is not None else "",
-        "fidelity": "" if fidelity is None else _part(fidelity),
+        "fidelity": _fidelity(branch),
         "time": _gain(branch),
     }
     gain = Cell("" if ratio is None else times(ratio), "good" if note.tone == "good" else "dim")
     return {**{name: Cell(text, tone) for name, text in texts.items()}, "ratio": gain, "replaced": note}
 
 
-def _part(fidelity: float) -> str:
-    """Three decimals, rounded down: what loses anything is not shown as 1."""
-    return f"{math.floor(fidelity * 1000) / 1000:.3f}"
+def _fidelity(branch: Branch) -> str:
+    """Three decimals, rounded down: what loses anything is not shown as 1. Of a module, from the least to the most."""
+    known = [one.fidelity for one in branch.members if one.fidelity is not None]
+    ends = dict.fromkeys(f"{math.floor(one * 1000) / 1000:.3f}" for one in (min(known), max(known))) if known else ()
+    return "–".join(ends)
 
 
 def _type(layer: Layer) -> str:
@@ -192,6 +193,8 @@ def shapes(result: ModelResult) -> str:
 def _counted_by(result: ModelResult) -> str:
     """Who counted, where, and that it agrees, or what is missing."""
     where = "on the meta device" if result.device == "meta" else "on the CPU"
+    if result.type == GRAPH:
+        where = "from shapes alone"
     agrees = "equal to the closed forms" if result.after_counted else "after by the closed forms"
     if result.uncounted:
         agrees = f"without {', '.join(result.uncounted)}"

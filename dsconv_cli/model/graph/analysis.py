@@ -13,12 +13,10 @@ from dsconv_cli.model.graph.layers import Rows, names_of, rows_of
 from dsconv_cli.model.graph.reading import GraphFile, read
 from dsconv_cli.model.graph.replacing import replaced, shapes_of
 from dsconv_cli.model.graph.shapes import infer, inputs_of
-from dsconv_cli.model.result import BeforeAfter, InputShape, Layer, ModelResult, Recipe, Selection
+from dsconv_cli.model.result import GRAPH, BeforeAfter, InputShape, Layer, ModelResult, Recipe, Selection
 from dsconv_cli.model.spectra import notes_on_weights, with_spectra
 from dsconv_cli.numbers import many
 
-#: What is said to be its type, and where it was counted: nothing is computed.
-TYPE: Final = "ONNX graph"
 _NAMED: Final = 5
 
 
@@ -73,7 +71,7 @@ def analyse(graph: GraphFile, given: Sequence[InputShape], selection: Selection,
         )
     return ModelResult(
         target=str(graph.path),
-        type=TYPE,
+        type=GRAPH,
         device="meta",
         not_on_meta=None,
         inputs=inputs,
