@@ -67,7 +67,7 @@ class ExportNetwork:
 
     def run(self) -> Mapping[str, Graph]:
         """Write them."""
-        from dsconv_cli.model.graphs import export_network
+        from dsconv_cli.model.exporting import export_network
 
         return export_network(self)
 
