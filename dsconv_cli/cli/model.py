@@ -13,6 +13,7 @@ from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import stdout
 from dsconv_cli.cli.destinations import asked, choose, parse_file, parse_picture
 from dsconv_cli.cli.groups import Group, grouped
+from dsconv_cli.cli.layer_options import field_option
 from dsconv_cli.files import replace_file
 from dsconv_cli.layer.fields import FIELDS
 
@@ -36,8 +37,8 @@ class NetworkOptions(Group):
         str,
         typer.Argument(
             metavar="TARGET",
-            help="package.module:factory or path/to/file.py:factory, something that makes a network or is one; or a "
-            "torch.export program, path.pt2.",
+            help="path/to/file.py[:factory] or package.module:factory, which makes a network or is one; of a file "
+            "alone, the only network in it. Or a torch.export program, path.pt2.",
         ),
     ]
     arg: Annotated[
@@ -68,6 +69,9 @@ class NetworkOptions(Group):
             metavar="MODULE:FUNCTION",
         ),
     ] = None
+    no_config: Annotated[
+        bool, _of_network("--no-config", text="Do not read [tool.dsconv] of the project's pyproject.toml.")
+    ] = False
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class WhatIfOptions(Group):
             text="Do not replace a layer whose MACs (ordinary / separable) gain less than this.", metavar="NUMBER"
         ),
     ] = None
-    depth_multiplier: Annotated[str, opt.field_option(FIELDS["depth_multiplier"], WHAT_IF)] = "1"
+    depth_multiplier: Annotated[str, field_option(FIELDS["depth_multiplier"], WHAT_IF)] = "1"
     target_macs: Annotated[
         Text,
         _of_what_if(
@@ -112,9 +116,7 @@ class NetworkTimingOptions(opt.TimingOptions):
     ] = ""
     budget: Annotated[
         str,
-        _of_time(
-            text="Seconds that --time may take in all, divided among the shapes and the network.", metavar="SECONDS"
-        ),
+        _of_time(text="Time limit for all of it, in seconds; the shapes and the network share it.", metavar="SECONDS"),
     ] = "60"
 
     @classmethod
@@ -180,6 +182,9 @@ def model(
 
     The network is run once as it is and once with the chosen layers really replaced, on the meta device where it
     allows that: then nothing is computed and no memory used, at any resolution.
+
+    TARGET, inputs, gates and other options may stand in the project's pyproject.toml, under [tool.dsconv], by their
+    names without dashes; what stands on the command line counts more.
 
     TARGET is code: loading it from a package or a path runs it, so name only what you would run. What it prints goes
     to stderr. A .pt2 file is looked through before torch reads it, and refused if it holds pickled objects, compiled
