@@ -37,7 +37,7 @@ class NetworkOptions(Group):
         typer.Argument(
             metavar="TARGET",
             help="path/to/file.py[:factory] or package.module:factory, which makes a network or is one; of a file "
-            "alone, the only network in it. Or a torch.export program, path.pt2.",
+            "alone, the only network in it. Or a torch.export program, path.pt2, or an ONNX graph, path.onnx.",
         ),
     ]
     arg: Annotated[

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from dsconv_cli.errors import DsconvError
-from dsconv_cli.keys import Key, Keys, Type
+from dsconv_cli.keys import Key, Keys
 from dsconv_cli.report.page import Cell, Item, Items, Line, Page
 
 #: JSON Schema's words for what a value is, and ours.
@@ -62,12 +62,15 @@ def _section(keys: Keys[Any], head: str, names: tuple[str, ...]) -> tuple[Line |
 
 def _said(key: Key[Any]) -> str:
     """What a value is, its unit and what it means."""
-    return "; ".join(text.rstrip(".") for text in (_kind(key.type), key.unit, key.says) if text)
+    return "; ".join(text.rstrip(".") for text in (_kind(key.type.schema), key.unit, key.says) if text)
 
 
-def _kind(kind: Type) -> str:
-    if "enum" in kind.schema:
-        return ", ".join(map(str, kind.schema["enum"]))
-    if "const" in kind.schema:
-        return str(kind.schema["const"])
-    return _WORDS[kind.schema["type"]]
+def _kind(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return ", ".join(map(str, schema["enum"]))
+    if "const" in schema:
+        return str(schema["const"])
+    for each in ("oneOf", "anyOf"):
+        if each in schema:
+            return " or ".join(map(_kind, schema[each]))
+    return _WORDS[schema["type"]]
