@@ -276,6 +276,7 @@ def keys_of(runtimes: tuple[str, ...] = ()) -> Keys[ModelResult]:
             if name not in runtimes
             for key in _TIME
         },
+        within="totals",
     )
 
 
