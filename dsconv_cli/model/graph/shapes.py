@@ -111,9 +111,9 @@ def _inferred(
     found |= {one.name or "": one.shape for one in inputs}
     for value in (*inferred.graph.value_info, *inferred.graph.output):
         kind = value.type.tensor_type
-        sizes = tuple(one.dim_value if one.HasField("dim_value") else -1 for one in kind.shape.dim)
-        if kind.HasField("shape") and min(sizes, default=0) >= 0:
-            found.setdefault(value.name, sizes)
+        dims = tuple(one.dim_value if one.HasField("dim_value") else -1 for one in kind.shape.dim)
+        if kind.HasField("shape") and min(dims, default=0) >= 0:
+            found.setdefault(value.name, dims)
     return found
 
 
