@@ -56,8 +56,17 @@ class Wishes(NamedTuple):
     save: Path | None
 
 
-def measure(streams: Streams, recipe: Recipe, chosen: Wishes, settings: TimingSettings | None) -> ModelResult:
-    """The network's result, with times where `settings` are given; the network saved. Raises as `analyse` does."""
+def measure(
+    streams: Streams,
+    recipe: Recipe,
+    chosen: Wishes,
+    settings: TimingSettings | None,
+    runtimes: Sequence[str],
+) -> ModelResult:
+    """The network's result, with times where `settings` are given, on `runtimes` if any; the network saved.
+
+    Raises as `analyse` does.
+    """
     if is_graph(recipe.target):
         if not installed("onnx"):
             raise DsconvError(f"{recipe.target} needs onnx: pip install 'dsconv-cli[onnx]'")
@@ -70,7 +79,7 @@ def measure(streams: Streams, recipe: Recipe, chosen: Wishes, settings: TimingSe
     from dsconv_cli.model.timing import NetworkTimer
 
     # The measuring process loads torch while this one does.
-    with NetworkTimer(settings) as timer:
+    with NetworkTimer(settings, runtimes) as timer:
         result = _analyse(recipe, chosen)
         return timer.time(result, recipe, lambda what: timing_line(quiet=streams.quiet, prefix=what))
 
