@@ -21,6 +21,7 @@ from dsconv_cli.sweep.run import Observer, Sweep
 from dsconv_cli.sweep.sources import Misfit, Shard, layer_at, layers, parse_source
 
 LINES = [STREAMED[name][1](tuple(KEYS)) for name in ("csv", "json")]
+WHOLE = Shard()
 #: Every field varies, as numbers, pairs and words, and some kernels do not fit.
 ALL = {
     "k": "3,64", "c": "1,2", "r": "1,6", "s": "2", "h": "5,55", "w": "7", "batch": "2", "stride": "1,2x1",
@@ -34,7 +35,7 @@ GOLDEN = (
 )  # fmt: skip
 
 
-def by_formulas(source, holds=None, shard=Shard(), writers=LINES):
+def by_formulas(source, holds=None, shard=WHOLE, writers=LINES):
     """What the formulas say, and no row by itself; the misfits too."""
     made = plan.Plan(source, writers, holds)
     made._one_by_one = None
@@ -42,7 +43,7 @@ def by_formulas(source, holds=None, shard=Shard(), writers=LINES):
     return ["".join(one.texts[n] for one in found) for n in range(len(writers))], [p for f in found for p in f.misfits]
 
 
-def one_by_one(source, holds=None, shard=Shard(), writers=LINES):
+def one_by_one(source, holds=None, shard=WHOLE, writers=LINES):
     fits = [one for one in layers(source, shard) if not isinstance(one, Misfit) and (holds is None or holds(one))]
     return ["".join(map(line, fits)) for line in writers]
 
@@ -191,7 +192,7 @@ def test_what_depends_on_numbers_is_traced_on_every_way():
     assert tape.trace(lambda: a + 0) is a
     assert tape.trace(lambda: a * 3 * 5) is tape.trace(lambda: 15 * a)
     assert tape.trace(lambda: max(a, b)) is tape.trace(lambda: max(a, b))
-    assert tape.trace(lambda: "same" if a < b else "same") == "same"
+    assert tape.trace(lambda: {True: "same", False: "same"}[bool(a < b)]) == "same"
     fork = tape.ways(lambda: "less" if a < b else "more")
     assert isinstance(fork, Fork)
     assert (fork.yes, fork.no) == ("less", "more")

@@ -76,7 +76,8 @@ class Writer:
     def line(self, one: Comparison, apply: Apply = applied) -> str:
         """A row as text, which `add` takes."""
         values = NAMED_KEYS.read_all(one, self._keys, apply)
-        return json_line(dict(zip(self._names, values, strict=True)))
+        # A layer that has no name has none, and not an empty one.
+        return json_line({name: value for name, value in zip(self._names, values, strict=True) if value != ""})
 
     def add(self, text: str) -> None:
         """More rows.
@@ -131,7 +132,8 @@ class Writer:
 
     def _refuse_large(self, text: str) -> None:
         for line in text.splitlines():
-            for key, value in zip(self._keys, json.loads(line).values(), strict=True):
+            for name, value in json.loads(line).items():
+                key = self._keys[self._names.index(name)]
                 if any(type(part) is int and part > _MOST for part in (value if isinstance(value, list) else [value])):
                     raise CannotMeasureError(
                         f"{key} is {value}, and a column of Parquet holds no count above 2^63 - 1; "

@@ -146,8 +146,9 @@ class Picture:
         shown, shown_count = _chosen(self._x, MOST_PLACES)
         places = _places(shown)
         cells = self._cells(lines_of, places)
-        lines = tuple(self._line(by, line, places, "y", "low", "high") for by, line in cells.items())
-        references = tuple(self._line(by, line, places, "taps", "taps", "taps") for by, line in cells.items())
+        heights = ("y", "low", "high") if self._timed else ("y",) * 3
+        lines = tuple(self._line(by, line, places, heights) for by, line in cells.items())
+        references = tuple(self._line(by, line, places, ("taps",) * 3) for by, line in cells.items())
         if len({reference.points for reference in references}) == 1:
             references = references[:1]
         highest = [point.y for line in (*lines, *references) for point in line.points]
@@ -176,14 +177,15 @@ class Picture:
             if by in cells and x in shown:
                 cell = cells[by].setdefault(x, _Cell())
                 cell.y.append(y)
-                cell.low.append(low)
-                cell.high.append(high)
                 cell.taps.append(taps)
+                if self._timed:
+                    cell.low.append(low)
+                    cell.high.append(high)
         # Where many values are left out, a line may have none of those that are shown.
         return {by: line for by, line in cells.items() if line}
 
     def _line(
-        self, by: Any, cells: Mapping[Any, _Cell], places: Mapping[Any, tuple[float, str]], *heights: str
+        self, by: Any, cells: Mapping[Any, _Cell], places: Mapping[Any, tuple[float, str]], heights: Sequence[str]
     ) -> Line:
         """The medians of the three `heights` in the cells."""
         ordered = sorted((places[x][0], cell) for x, cell in cells.items())
