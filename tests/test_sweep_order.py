@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsconv_cli.cli import run
+from dsconv_cli.cli.sweep_outlets import table
 from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.report.formats import formats_of
 from dsconv_cli.report.pictures import drawing
 from dsconv_cli.report.pictures.drawing import Axes, Picture
+from dsconv_cli.report.sweep import key_columns
 from dsconv_cli.sweep import order, spool
 from dsconv_cli.sweep.order import Order, Ranked
 from dsconv_cli.sweep.spool import Rows, Spool
@@ -118,19 +120,24 @@ def test_of_many_places_some_are_drawn_and_the_caption_says_so(small):
     assert "C = K; H follows K." in drawn.caption
 
 
-def test_a_table_takes_little_memory(small, monkeypatch, tmp_path):
+@pytest.mark.parametrize("form", ["table", "markdown"])
+def test_a_table_takes_little_memory(monkeypatch, form):
     monkeypatch.setattr(spool, "_IN_MEMORY", 1000)
+    one = closed_forms(ConvSpec(64, 32))
+    lines = []
 
     def work(rows):
-        path = tmp_path / f"{rows}.md"
-        columns = ("--columns", "c,r", "--sort", "k:asc")
-        arguments = ("--k", f"1:{rows}", "--c", "4", "--profiler", "none", "--quiet", "--output", str(path))
-        assert run(["sweep", *arguments, *columns]) == 0
-        with path.open() as lines:
-            assert sum(line.startswith("| ") for line in lines) == rows + 2
+        outlet = table(key_columns(("spec.k", "macs.ratio")), "title", lambda page: lines.append(count(page)))
+        for _ in range(rows):
+            outlet.add(one)
+        outlet.finish()
 
-    work(500)
-    assert grown(work, 1000) < MOST_BYTES
+    def count(page):
+        return sum("7.890410958904109" in text for text in formats_of("sweep")[form].texts(page))
+
+    work(10)
+    assert grown(work, 2000) < MOST_BYTES
+    assert lines == [10, 4000, 2000]
 
 
 def test_rows_that_were_measured_come_back_whole():
