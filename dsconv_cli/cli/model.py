@@ -15,6 +15,7 @@ from dsconv_cli.cli.destinations import asked, choose, parse_file, parse_picture
 from dsconv_cli.cli.groups import Group, grouped
 from dsconv_cli.files import replace_file
 from dsconv_cli.layer.fields import FIELDS
+from dsconv_cli.layer.spec import ConvSpec
 
 NETWORK = "The network"
 WHAT_IF = "What if"
@@ -36,8 +37,8 @@ class NetworkOptions(Group):
         str,
         typer.Argument(
             metavar="TARGET",
-            help="package.module:factory or path/to/file.py:factory, something that makes a network or is one; or a "
-            "torch.export program, path.pt2.",
+            help="path/to/file.py[:factory] or package.module:factory, which makes a network or is one; of a file "
+            "alone, the only network in it. Or a torch.export program, path.pt2, or an ONNX graph, path.onnx.",
         ),
     ]
     arg: Annotated[
@@ -68,6 +69,9 @@ class NetworkOptions(Group):
             metavar="MODULE:FUNCTION",
         ),
     ] = None
+    no_config: Annotated[
+        bool, _of_network("--no-config", text="Do not read [tool.dsconv] of the project's pyproject.toml.")
+    ] = False
 
 
 @dataclass(frozen=True)
@@ -145,15 +149,20 @@ class NetworkTimingOptions(opt.TimingOptions):
     ] = ""
     budget: Annotated[
         str,
-        _of_time(
-            text="Seconds that --time may take in all, divided among the shapes and the network.", metavar="SECONDS"
-        ),
+        _of_time(text="Time limit for all of it, in seconds; the shapes and the network share it.", metavar="SECONDS"),
     ] = "60"
 
     @classmethod
     def parameters(cls) -> list[Parameter]:
         """The dtype first: it changes the network whether or not that is timed."""
         return sorted(super().parameters(), key=lambda one: one.name != "dtype")
+
+
+@dataclass(frozen=True)
+class NetworkRuntimeOptions(opt.RuntimeOptions):
+    """The same, and on what."""
+
+    timing: NetworkTimingOptions
 
 
 @dataclass(frozen=True)
@@ -204,7 +213,7 @@ def model(
             "--time", text="Also measure time: of each eligible layer, the same shape once, and of the whole network."
         ),
     ] = False,
-    timing: NetworkTimingOptions,
+    how: NetworkRuntimeOptions,
     output: NetworkOutputOptions,
     gates: opt.GateOptions,
     speech: opt.StreamOptions,
@@ -214,6 +223,9 @@ def model(
     The network is run once as it is and once with the chosen layers really replaced, on the meta device where it
     allows that: then nothing is computed and no memory used, at any resolution.
 
+    TARGET, inputs, gates and other options may stand in the project's pyproject.toml, under [tool.dsconv], by their
+    names without dashes; what stands on the command line counts more.
+
     TARGET is code: loading it from a package or a path runs it, so name only what you would run. What it prints goes
     to stderr. A .pt2 file is looked through before torch reads it, and refused if it holds pickled objects, compiled
     code, expressions that are not arithmetic, operators that are not torch's own, or more than the file has bytes for;
@@ -221,14 +233,17 @@ def model(
     """
     # What only this command needs is loaded only for it.
     from dsconv_cli.cli import model_run
-    from dsconv_cli.model.keys import KEYS
+    from dsconv_cli.model.keys import keys_of
     from dsconv_cli.report.network import layers_file, report
 
     streams = speech.streams()
-    settings = timing.settings(time)
+    settings = how.settings(time)
     wishes = model_run.wishes(what_if, network.target)
-    recipe = model_run.recipe(network, timing.dtype)
-    key, checks = asked(KEYS, [] if time else ["totals.time"], output.get, gates)
+    recipe = model_run.recipe(network, how.timing.dtype)
+    found = how.runtimes(settings, ConvSpec(1, 1, dtype=how.timing.dtype or "float32"), streams)
+    runtimes = found if how.runtime else ()
+    keys = keys_of(runtimes)
+    key, checks = asked(keys, [] if settings else ["totals.time"], output.get, gates)
     files = [parse_file("model", text) for text in output.output or ()]
     files += [parse_picture("model", view.plot)] if view.plot is not None else []
     rest = model_run.layers_path(view.layers)
@@ -236,9 +251,9 @@ def model(
     to = choose("model", streams, output.format_name, files, key=key, gates=checks, beside=beside)
     levels = model_run.levels(view.depth, view.top)
     stdout.reserve()
-    result = model_run.measure(streams, recipe, wishes, settings)
+    result = model_run.measure(streams, recipe, wishes, settings, runtimes)
     for note in result.notes:
         streams.note(model_run.in_options(note))
     if rest is not None:
         replace_file(rest, layers_file(result, rest.suffix.lower()))
-    raise typer.Exit(to.deliver(partial(report, levels=levels), KEYS, result))
+    raise typer.Exit(to.deliver(partial(report, levels=levels), keys, result))
