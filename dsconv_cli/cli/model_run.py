@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from dsconv_cli.cli.options import choice
 from dsconv_cli.cli.progress import timing_line
 from dsconv_cli.cli.streams import Streams
-from dsconv_cli.errors import DsconvError, loading, need, quoted
+from dsconv_cli.errors import DsconvError, installed, loading, need, quoted
 from dsconv_cli.files import replace_file
 from dsconv_cli.layer import reading
 from dsconv_cli.layer.fields import FLOATS
@@ -68,7 +68,8 @@ def measure(
     Raises as `analyse` does.
     """
     if is_graph(recipe.target):
-        need("onnx")
+        if not installed("onnx"):
+            raise DsconvError(f"{recipe.target} needs onnx: pip install 'dsconv-cli[onnx]'")
         if settings is not None:
             raise DsconvError("--time is for networks that are code or .pt2; an .onnx file is not timed yet")
     else:
