@@ -23,7 +23,7 @@ READER_LEFT: Final = 141
 
 #: What the list of commands says of each. A module of this folder and a function in it are called as the command is.
 COMMANDS: Final[Mapping[str, str]] = {
-    "compare": "One layer: both forms, profiled, side by side.",
+    "compare": "One layer: both forms, counted and timed, side by side.",
     "sweep": "Many layers: a grid, or a file of them; tables, pictures, long runs.",
     "model": "A whole network, layer by layer, before and after.",
     "doctor": "What this machine can measure, and how far to trust it.",
@@ -59,9 +59,9 @@ def _named(words: Iterable[str]) -> set[str]:
 def dsconv(
     context: typer.Context,
     *,
-    version: bool = typer.Option(False, "--version", help="Print the version and leave."),
+    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
 ) -> None:
-    """Tell what replacing a convolution by a depthwise separable one buys, and why that is not R×S.
+    """Show what it saves to replace a convolution with a depthwise separable one, and why that is not R×S.
 
     Counts parameters, MACs and memory traffic of both forms, measures them, and explains the difference.
     """

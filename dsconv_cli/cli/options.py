@@ -151,36 +151,36 @@ Profiler = Annotated[
     str,
     option(
         "--profiler",
-        text="Who counts on the modules that are built: thop, torch (its flop counter), both, or none "
-        "(closed forms alone, without loading torch).",
+        text="The profiler that counts both forms: thop, torch (its FLOP counter), both, or none "
+        "(formulas alone, without loading torch).",
         panel=MEASUREMENT,
         metavar="|".join(choices()),
     ),
 ]
-Time = Annotated[bool, option("--time", text="Also measure time, with an honest interval.", panel=MEASUREMENT)]
-Device = Annotated[str, option("--device", text="Where it is measured.", panel=MEASUREMENT, metavar="cpu|cuda[:I]|mps")]
+Time = Annotated[
+    bool, option("--time", text="Also measure run time, with a 95% confidence interval.", panel=MEASUREMENT)
+]
+Device = Annotated[str, option("--device", text="Device to measure on.", panel=MEASUREMENT, metavar="cpu|cuda[:I]|mps")]
 Dtype = Annotated[str, field_option(FIELDS["dtype"], MEASUREMENT)]
 Threads = Annotated[
     str | None,
     option(
         "--threads",
-        text="Threads that are timed (1, which is disturbed the least; torch's own default is all cores).",
+        text="Threads to use (1 is disturbed the least; torch's own default is all cores).",
         panel=MEASUREMENT,
         metavar="INT",
     ),
 ]
-ChannelsLast = Annotated[
-    bool, option("--channels-last", text="Time with the N,H,W,C memory layout.", panel=MEASUREMENT)
-]
+ChannelsLast = Annotated[bool, option("--channels-last", text="Use the N,H,W,C memory layout.", panel=MEASUREMENT)]
 Budget = Annotated[
     str,
-    option("--budget", text="Seconds that timing a layer may take, at most.", panel=MEASUREMENT, metavar="SECONDS"),
+    option("--budget", text="Time limit per layer, in seconds.", panel=MEASUREMENT, metavar="SECONDS"),
 ]
 Precision = Annotated[
     str,
     option(
         "--precision",
-        text="Half-width of the time ratio's 95% interval, as a fraction of it, at which timing ends.",
+        text="Stop when the 95% interval of the time ratio is as narrow as this, a fraction: 0.05 is ±5%.",
         panel=MEASUREMENT,
         metavar="FRACTION",
     ),
@@ -191,8 +191,8 @@ RuntimeNames = Annotated[
     str,
     option(
         "--runtime",
-        text="What executes the layer (torch): one, or several between commas, side by side; implies --time. "
-        "all: those that are installed.",
+        text="What runs the layer (torch): one, or several with commas between them, side by side; implies --time. "
+        "all: every one that is installed.",
         panel=MEASUREMENT,
         metavar="|".join((*RUNTIMES, "all")),
     ),
@@ -201,7 +201,7 @@ Chain = Annotated[
     str,
     option(
         "--chain",
-        text="Layers in a row that are timed at once; times are for one of them, as it costs inside a network.",
+        text="Run this many such layers in a row, as in a network; times are per layer.",
         panel=MEASUREMENT,
         metavar="INT",
     ),
@@ -242,7 +242,7 @@ class TimingOptions(Group):
         for one in fields(self):
             if one.name != "dtype" and getattr(self, one.name) != one.default:
                 name = one.name.replace("_", "-")
-                raise DsconvError(f"--{name} is about measured time; it goes with --time")
+                raise DsconvError(f"--{name} is about measured time: add --time")
 
 
 @dataclass(frozen=True)
@@ -258,7 +258,7 @@ class RuntimeOptions(Group):
         found = self.timing.settings(wanted or bool(self.runtime))
         if found is None:
             if self.chain != "1":
-                raise DsconvError("--chain is about measured time; it goes with --time")
+                raise DsconvError("--chain is about measured time: add --time")
             return None
         return replace(found, chain=integer(self.chain, "--chain", most=_LONGEST_CHAIN))
 
@@ -279,7 +279,7 @@ class RuntimeOptions(Group):
         if "all" in names:
             found.update(dict.fromkeys(_able(settings, spec, streams)))
         if settings.channels_last and all(RUNTIMES[name].layout for name in found):
-            raise DsconvError(f"--channels-last is a choice only with torch; {', '.join(found)} take their own layout")
+            raise DsconvError(f"--channels-last works only with torch, not with {', '.join(found)}")
         return tuple(found)
 
 
@@ -350,9 +350,13 @@ def fraction(text: str, label: str) -> float:
 def format_option(command: Command) -> Any:
     """`--format`, of what a command's stdout can get."""
     known = [one.name for one in formats_of(command).values() if one.on_stdout]
-    more = " github writes workflow annotations for gates that fail." if "github" in known else ""
+    more = " github writes workflow annotations for failed gates." if "github" in known else ""
     return option(
-        "--format", text=f"What stdout gets.{more}", panel=OUTPUT, metavar="|".join(known), envvar="DSCONV_FORMAT"
+        "--format",
+        text=f"What to print on stdout.{more}",
+        panel=OUTPUT,
+        metavar="|".join(known),
+        envvar="DSCONV_FORMAT",
     )
 
 
@@ -362,7 +366,7 @@ def output_option(command: Command, more: str = "") -> Any:
     endings = " ".join(ending for one in plain for ending in one.endings)
     return option(
         "--output",
-        text=f"Also write a file; the format comes from its ending ({endings}) or the prefix.{more} Repeatable.",
+        text=f"Also write a file; its ending ({endings}) or the prefix sets the format.{more} Repeatable.",
         panel=OUTPUT,
         metavar="[FORMAT:]PATH",
     )
@@ -376,6 +380,14 @@ def get_option(example: str) -> Any:
 
 
 _of_output = partial(option, panel=OUTPUT)
+
+Details = Annotated[
+    bool,
+    _of_output(
+        "--details",
+        text="Also say what the figures mean and rest on: rates, call overhead, peaks, backends, processes.",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -408,9 +420,11 @@ class GateOptions(Group):
 class StreamOptions(Group):
     """How a run speaks."""
 
-    quiet: Annotated[bool, _of_output("--quiet", text="Nothing on stderr but errors and failed gates.")] = False
-    verbose: Annotated[bool, _of_output("--verbose", text="Also a traceback where the work could not be done.")] = False
-    color: Annotated[str, _of_output(text="Colours, on both streams.", metavar="auto|always|never")] = "auto"
+    quiet: Annotated[bool, _of_output("--quiet", text="Print only errors and failed gates on stderr.")] = False
+    verbose: Annotated[
+        bool, _of_output("--verbose", text="Also print a traceback where the work could not be done.")
+    ] = False
+    color: Annotated[str, _of_output(text="Colours, on stdout and stderr.", metavar="auto|always|never")] = "auto"
 
     def streams(self) -> Streams:
         """The streams as the options want them, unless these contradict each other."""

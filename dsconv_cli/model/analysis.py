@@ -96,6 +96,7 @@ def analyse_source(source: Source, inputs: Inputs, selection: Selection) -> Mode
         uncounted=tuple(dict.fromkeys(name for name, _ in ran.walk.uncounted)),
         notes=notes.about(ran, after.layers, source.not_built_on_meta, after.guilty, after.failure),
         counters=(distribution_of("torch"),),
+        weight_bytes=BeforeAfter(before.weight_bytes, after.totals.weight_bytes),
     )
 
 
@@ -148,7 +149,7 @@ def _chosen_unseen(source: Source, selection: Selection) -> list[Layer]:
         spec = spec_of(conv, (1, conv.in_channels, height, width), selection.depth_multiplier)
         if spec is not None:
             layers.append(Layer(name, type(module).__name__, "convolution", 0, 0, 0, eligible=True, spec=spec))
-    return [layer for layer in _decided(layers, selection, Totals(0, 0)) if layer.replaced]
+    return [layer for layer in _decided(layers, selection, Totals()) if layer.replaced]
 
 
 def _check_has_convolution(layers: Sequence[Layer], source: Source) -> None:

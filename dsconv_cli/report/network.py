@@ -9,14 +9,21 @@ from typing import Final, NamedTuple
 
 from dsconv_cli.data import csv_text, json_line
 from dsconv_cli.keys import Value
+from dsconv_cli.layer.metrics import METRICS, Metric
 from dsconv_cli.layer.reading import COLUMNS, columns
 from dsconv_cli.model.keys import KEYS, LAYER_KEYS, layers_of
 from dsconv_cli.model.result import BeforeAfter, Layer, ModelResult
 from dsconv_cli.model.tree import Branch, branches, hidden, largest
 from dsconv_cli.numbers import by, exact, many, percent, scaled, seconds, times
-from dsconv_cli.report.page import Cell, Column, Item, Items, Layouts, Line, Page, Report, Table, Tone, report_of
+from dsconv_cli.report import answer, timing
+from dsconv_cli.report.page import Block, Cell, Column, Facts, Layouts, Line, Page, Report, Table, Tone, report_of
 
-UNITS_NOTE: Final = "MACs leave out bias additions; 1 MAC = 2 FLOPs. A ratio is before / after."
+UNITS_NOTE: Final = "1 MAC = 2 FLOPs; bias additions are not counted. A ratio is before / after."
+TRAIN_AGAIN: Final = (
+    "The replaced layers must be trained again: dsconv_cli.separate makes that network, with new weights in them and "
+    "all others kept."
+)
+_LARGEST: Final = "Of a network: those of its largest layer; what it keeps for later layers comes on top."
 
 _LAYER: Final = Column("layer", left=True, folds=True, name=True)
 _REPLACED: Final = Column("replaced", left=True, folds=True)
@@ -57,15 +64,18 @@ class Levels(NamedTuple):
 SCREENFUL: Final = Levels()
 
 
-def report(result: ModelResult, levels: Levels = SCREENFUL) -> Report:
+def report(result: ModelResult, levels: Levels = SCREENFUL, *, details: bool = False) -> Report:
     """The result for every format. JSON and CSV have every layer, however much the page shows."""
-    one = report_of(KEYS, result, partial(page, result, levels), partial(_picture, result, levels))
+    shown = partial(page, result, levels, details=details)
+    one = report_of(KEYS, result, shown, partial(_picture, result, levels))
     return one._replace(rows=partial(_rows, result))
 
 
 def _rows(result: ModelResult) -> Iterator[Iterable[Value]]:
-    yield LAYER_KEYS
-    yield from (LAYER_KEYS.read_all(layer, tuple(LAYER_KEYS)) for layer in layers_of(result))
+    timed = any(layer.time is not None for layer in result.layers)
+    columns = LAYER_KEYS.columns(() if timed else ("time",))
+    yield columns
+    yield from (LAYER_KEYS.read_all(layer, columns) for layer in layers_of(result))
 
 
 def layers_file(result: ModelResult, ending: str) -> str:
@@ -80,16 +90,19 @@ def layers_file(result: ModelResult, ending: str) -> str:
     return csv_text([("name", *COLUMNS), *(row.values() for row in rows)])
 
 
-def page(result: ModelResult, levels: Levels = SCREENFUL) -> Page:
-    """Title, layers, totals, and what was replaced."""
+def page(result: ModelResult, levels: Levels = SCREENFUL, *, details: bool = False) -> Page:
+    """The answer, the network, the totals, the layers, and what was replaced; `details` of what it all rests on."""
     shown = largest(result, levels.top) if levels.top is not None else branches(result, levels.depth)
     note = "" if levels.top is not None else _hidden_note(result, shown)
+    doubts = () if result.time is None else timing.doubts(result.time)
     return Page(
         (
-            (Line(title(result), "strong"), Line(shapes(result)), Line(_counted_by(result), "dim")),
+            (Line(answer.of_network(result), "strong"), *doubts),
+            (Line(title(result)), Line(shapes(result)), Line(_counted_by(result), "dim")),
+            (_totals(result, details=details),),
             (_layers(result, shown), *([Line(note, "dim")] if note else [])),
-            (_totals(result),),
             (*map(Line, _summary(result)), *_time(result), Line(UNITS_NOTE, "dim")),
+            *([_details(result)] if details else []),
         ),
         f"dsconv model {result.target}",
     )
@@ -179,41 +192,40 @@ def shapes(result: ModelResult) -> str:
 def _counted_by(result: ModelResult) -> str:
     """Who counted, where, and that it agrees, or what is missing."""
     where = "on the meta device" if result.device == "meta" else "on the CPU"
-    agrees = "equal to the closed forms" if result.after_counted else "after by the closed forms"
+    agrees = "equal to the formulas" if result.after_counted else "after from formulas"
     if result.uncounted:
         agrees = f"without {', '.join(result.uncounted)}"
     return f"counted by {' and '.join(result.counters) or 'torch'} {where}; {agrees}"
 
 
-def _totals(result: ModelResult) -> Table:
-    rows = [("parameters", *_told(result.params)), ("MACs", *_told(result.macs))]
+def _totals(result: ModelResult, *, details: bool) -> Table:
+    rows = [(METRICS[name].label, *_told(METRICS[name], total)) for name, total in result.totals.items()]
     if result.time is not None:
         one = result.time
-        swift = one.fastest
-        rows.append(("time", seconds(one.before_s), seconds(one.after_s), times(one.speedup.value)))
-        rows.append(("fastest time", seconds(swift.ordinary_s), seconds(swift.separable_s), times(swift.speedup.value)))
+        rows.append(("median time", seconds(one.before_s), seconds(one.after_s), times(one.speedup.value)))
+        if details:
+            swift = one.fastest
+            fastest = (seconds(swift.ordinary_s), seconds(swift.separable_s), times(swift.speedup.value))
+            rows.append(("fastest time", *fastest))
     tone: Tone = "good" if result.replaced else "plain"
     columns = (Column("total", left=True), *map(Column, ("before", "after", "ratio")))
     return Table(columns, [(*map(Cell, row[:-1]), Cell(row[-1], tone)) for row in rows])
 
 
-def _told(total: BeforeAfter) -> tuple[str, str, str]:
-    return (exact(total.before), exact(total.after), times(total.ratio))
+def _told(metric: Metric, total: BeforeAfter) -> tuple[str, str, str]:
+    before, after = (scaled(one, "B") if metric.unit == "bytes" else exact(one) for one in (total.before, total.after))
+    return (before, after, times(total.ratio))
 
 
 def _summary(result: ModelResult) -> list[str]:
-    """What was replaced and what not, in words."""
-    found, eligible, replaced = len(result.convolutions), len(result.eligible), len(result.replaced)
-    said = [f"{replaced} of {many(found, 'convolution')} replaced; {eligible} could be."]
+    """What has to be done after replacing, and what was not replaced and why."""
+    said = [TRAIN_AGAIN] if result.replaced else []
     reasons = Counter(layer.reason for layer in result.convolutions if layer.reason is not None)
     if reasons:
         said.append("Not eligible: " + _tally(reasons) + ".")
     kept = Counter(layer.kept for layer in result.eligible if layer.kept is not None)
     if kept:
         said.append("Kept: " + _tally(kept) + ".")
-    if result.other_params:
-        share = percent(result.other_params / result.params.before)
-        said.append(f"Other parameters, in no counted layer: {exact(result.other_params)} ({share}).")
     return said
 
 
@@ -225,20 +237,30 @@ def _hidden_note(result: ModelResult, shown: Sequence[Branch]) -> str:
     return f"{count} of {len(result.layers)} layers are summed up; --depth N goes deeper, --top N lists the largest."
 
 
-def _time(result: ModelResult) -> tuple[Line | Items, ...]:
-    """The measured time of the whole network, and what it holds for."""
+def _time(result: ModelResult) -> tuple[Line, ...]:
+    """What the measured time holds for."""
     one = result.time
     if one is None:
         return ()
-    gain = one.speedup
-    speedup = f"{times(gain.value)} ({times(gain.low)} to {times(gain.high)} at {gain.level:.0%})"
-    where = f"{one.device}, {many(one.threads, 'thread')}, {one.dtype}, {one.pairs} pairs"
-    said = f"One pass: {one.verdict}, {speedup}, {where}"
+    where = f"{one.device}, {many(one.threads, 'thread')}, {one.dtype}, {one.layout}"
     return (
-        Line(f"{said}." if one.reliable else f"{said}; not reliable:"),
-        Items(tuple(map(Item, one.warnings)), ""),
-        Line("Times of a module are those of its replaced layers, each timed alone, added up."),
+        Line("The time of a module is the sum over its replaced layers, each timed alone."),
+        Line(f"Measured on {where}.", "dim"),
     )
+
+
+def _details(result: ModelResult) -> tuple[Block, ...]:
+    """What the totals mean and rest on."""
+    facts = [(METRICS[name].label, METRICS[name].says) for name in result.totals]
+    facts.append(("", _LARGEST))
+    if result.other_params:
+        share = percent(result.other_params / result.params.before)
+        told = f"{exact(result.other_params)} parameters ({share}) are in no counted layer"
+        facts.append(("others", f"{told}, such as those of normalisations."))
+    if result.time is not None:
+        one = result.time
+        facts.append(("samples", f"{one.processes} processes, {one.pairs} pairs of passes"))
+    return (Line("Details", "strong"), Facts(tuple(facts)))
 
 
 def _tally(reasons: Counter[str]) -> str:

@@ -14,8 +14,10 @@ def resolve(name: str, option: str = "") -> str:
         return KEYS.find(name, within="spec")
 
 
-def resolve_many(text: str, option: str) -> tuple[str, ...]:
-    """Keys between commas, each once. A section, such as `macs`, stands for all of its keys."""
+def resolve_many(text: str, option: str, every: Iterable[str] = KEYS) -> tuple[str, ...]:
+    """Keys between commas, each once. A section, such as `macs`, stands for all of its keys, and `all` for `every`."""
+    if text.strip() == "all":
+        return tuple(every)
     keys: list[str] = []
     for name in (part.strip() for part in text.split(",")):
         section = [key for key in KEYS if key.startswith(f"{name}.")] if f"spec.{name}" not in KEYS else []

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from statistics import median
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -140,6 +141,7 @@ class Picture:
         self._cells: dict[Any, dict[Any, _Cell]] = {}
         self._taken: list[str] = [axis for axis in (axes.x, axes.by) if axis]
         self._traits = [_Trait(name, self._taken) for name in (*AXES, "bias") if name not in self._taken]
+        self._along = None if axes.by is None else _Trait(axes.by, [axes.x])
 
     def add(self, one: Comparison) -> None:
         """Take one more layer in. One without the ratio is left out."""
@@ -156,6 +158,8 @@ class Picture:
         cell.taps.append(float(one.approximation.ratio))
         for trait in self._traits:
             trait.add(getattr(one.spec, trait.name), places)
+        if self._along is not None:
+            self._along.add(by, places)
 
     @property
     def _timed(self) -> bool:
@@ -169,10 +173,11 @@ class Picture:
         """
         if not self._cells:
             raise DsconvError("there is nothing to plot: no layer has a value", exit_code=3)
-        chosen = _spread_out(_ordered(self._cells), MOST_LINES)
-        places = _places(dict.fromkeys(x for cells in self._cells.values() for x in cells))
-        lines = tuple(self._line(by, places, "y", "low", "high") for by in chosen)
-        references = tuple(self._line(by, places, "taps", "taps", "taps") for by in chosen)
+        cells = self._joined()
+        chosen = _spread_out(_ordered(cells), MOST_LINES)
+        places = _places(dict.fromkeys(x for line in cells.values() for x in line))
+        lines = tuple(self._line(by, cells[by], places, "y", "low", "high") for by in chosen)
+        references = tuple(self._line(by, cells[by], places, "taps", "taps", "taps") for by in chosen)
         if len({reference.points for reference in references}) == 1:
             references = references[:1]
         highest = [point.y for line in (*lines, *references) for point in line.points]
@@ -180,42 +185,58 @@ class Picture:
             title=f"Ordinary against depthwise separable convolution: {_Y_LABELS[self.axes.y]}",
             x_label=AXES[self.axes.x],
             y_label=f"ratio of {_Y_LABELS[self.axes.y]}, ordinary ÷ separable (×)",
-            legend="" if self.axes.by is None else AXES[self.axes.by],
+            legend="" if self.axes.by is None or None in cells else AXES[self.axes.by],
             lines=lines,
             references=references,
             ticks=tuple(places.values()),
-            caption=self._caption(len(chosen)),
+            caption=self._caption(cells, len(chosen)),
             log_x=_grows_by_factors([place for place, _ in places.values()]),
             log_y=max(highest) / min(highest) > _TALL,
             intervals=self._timed,
             markers=len(places) <= _FEW_POINTS,
         )
 
-    def _line(self, by: Any, places: Mapping[Any, tuple[float, str]], *heights: str) -> Line:
+    def _joined(self) -> dict[Any, dict[Any, _Cell]]:
+        """The cells by line: one for all where each would have a single point, as where --zip c=k ties both axes."""
+        places = [x for line in self._cells.values() for x in line]
+        if len(places) == len(self._cells) == len(set(places)) > 1:
+            return {None: {x: cell for line in self._cells.values() for x, cell in line.items()}}
+        return self._cells
+
+    def _line(self, by: Any, line: Mapping[Any, _Cell], places: Mapping[Any, tuple[float, str]], *heights: str) -> Line:
         """The medians of the three `heights` in the cells."""
-        cells = sorted((places[x][0], cell) for x, cell in self._cells[by].items())
-        label = "exact ratio" if self.axes.by is None else f"{_short(self.axes.by)} = {as_text(by)}"
+        cells = sorted(((places[x][0], cell) for x, cell in line.items()), key=itemgetter(0))
+        label = "measured ratio" if self._timed else "exact ratio"
+        if by is not None and self.axes.by is not None:
+            label = f"{_short(self.axes.by)} = {as_text(by)}"
         return Line(label, tuple(Point(x, *(median(getattr(cell, name)) for name in heights)) for x, cell in cells))
 
-    def _caption(self, drawn: int) -> tuple[str, ...]:
-        cells = [cell for by in self._cells.values() for cell in by.values()]
-        fixed = [str(trait) for trait in self._traits if trait.fixed]
-        followers = [str(trait) for trait in self._traits if trait.follows and not trait.fixed]
-        lines = [f"Fixed: {', '.join(fixed)}."] if fixed else []
+    def _caption(self, lines: Mapping[Any, Mapping[Any, _Cell]], drawn: int) -> tuple[str, ...]:
+        cells = [cell for line in lines.values() for cell in line.values()]
+        traits = [*([self._along] if self._along and None in lines else []), *self._traits]
+        fixed = [str(trait) for trait in traits if trait.fixed]
+        followers = [str(trait) for trait in traits if trait.follows and not trait.fixed]
+        said = [f"Fixed: {', '.join(fixed)}."] if fixed else []
         if followers:
-            lines.append(f"{'; '.join(followers)}.")
+            said.append(f"{'; '.join(followers)}.")
         medians = "; points are medians" if any(len(cell.y) > 1 for cell in cells) else ""
-        lines += [f"{trait} varies too{medians}." for trait in self._traits if not trait.fixed and not trait.follows]
-        if drawn < len(self._cells):
-            lines.append(f"{drawn} of {len(self._cells)} values of {_short(str(self.axes.by))} are drawn.")
+        said += [f"{trait} varies too{medians}." for trait in self._traits if not trait.fixed and not trait.follows]
+        if drawn < len(lines):
+            said.append(f"{drawn} of {len(lines)} values of {_short(str(self.axes.by))} are drawn.")
         if any(min(cell.y) < 1 for cell in cells):
-            lines.append("Below 1 the separable form costs more.")
+            said.append("Below 1 the separable form costs more.")
         if self._timed:
-            lines.append("Bars: 95 % confidence intervals.")
-        return tuple(lines)
+            said.append("Bars: 95% confidence intervals.")
+        return tuple(said)
 
 
-def choose_axes(varying: Sequence[str], counts: Mapping[str, int], wanted: Mapping[str, str | None], y: str) -> Axes:
+def choose_axes(
+    varying: Sequence[str],
+    counts: Mapping[str, int],
+    wanted: Mapping[str, str | None],
+    y: str,
+    tied: Collection[str] = (),
+) -> Axes:
     """The axes of a picture: what the user wants, and else the two arguments with the most values.
 
     Args:
@@ -223,6 +244,7 @@ def choose_axes(varying: Sequence[str], counts: Mapping[str, int], wanted: Mappi
         counts: how many values each of them has, where that is known.
         wanted: "x" and "by", as the user gave them, or None.
         y: a key of `RATIOS`.
+        tied: those that only follow others, which make no lines unless they are asked for.
 
     Raises:
         DsconvError: an axis or ratio that cannot be drawn, or nothing that varies.
@@ -234,12 +256,12 @@ def choose_axes(varying: Sequence[str], counts: Mapping[str, int], wanted: Mappi
             raise DsconvError(f"{option} must be one of {', '.join(AXES)}, not {name!r}")
     if wanted["x"] is not None and wanted["x"] == wanted["by"]:
         raise DsconvError(f"--plot-x and --plot-by are both {wanted['x']}")
-    drawable = [name for name in varying if name in AXES]
-    free = sorted((name for name in drawable if name not in wanted.values()), key=lambda name: -counts.get(name, 0))
-    x = wanted["x"] or (free.pop(0) if free else None)
+    drawable = [name for name in varying if name in AXES and name not in wanted.values()]
+    free = sorted((name for name in drawable if name not in tied), key=lambda name: -counts.get(name, 0))
+    x = wanted["x"] or next(iter((*free, *drawable)), None)
     if x is None:
         raise DsconvError("--plot needs an argument that varies, such as --k 16:512:*2")
-    by = wanted["by"] or (free.pop(0) if free else None)
+    by = wanted["by"] or next((name for name in free if name != x), None)
     return Axes(x, by, y)
 
 
