@@ -35,6 +35,7 @@ _COMMANDS = {
 _KEYS = ["macs.ratio", "params.separable", "k", "spec.k", "time.speedup", "measured.macs.ratio", "totals.macs.after"]
 _WORDS = {
     "INT": ["1", "3", "8", "64", "007"],
+    "INT|auto": ["1", "4", "auto"],
     "INT[,INT]": ["1", "2", "2,1"],
     "half|same|valid|P[,Q]": ["half", "same", "valid", "0", "1,2"],
     "LIST": ["8", "8,16", "1:9", "1:9:2", "1:64:*2", "float32", "half", "2x1", "float32,bfloat16"],

@@ -83,11 +83,20 @@ class WhatIfOptions(Group):
             text="Do not replace a layer whose ratio of MACs (ordinary / separable) is below this.", metavar="NUMBER"
         ),
     ] = None
-    depth_multiplier: Annotated[str, opt.field_option(FIELDS["depth_multiplier"], WHAT_IF)] = "1"
+    depth_multiplier: Annotated[
+        str,
+        _of_what_if(
+            text=f"{FIELDS['depth_multiplier'].help} auto: for each layer the smallest with which it reaches the least "
+            "fidelity and saves MACs.",
+            metavar="INT|auto",
+        ),
+    ] = "1"
     target_macs: Annotated[
         Text,
         _of_what_if(
-            text="Replace the fewest layers that bring the network down to this many MACs.", metavar="COUNT[k|M|G|T]"
+            text="Replace the fewest layers that bring the network down to this many MACs; where fidelity is known, "
+            "those that lose least of it.",
+            metavar="COUNT[k|M|G|T]",
         ),
     ] = None
     target_params: Annotated[
@@ -95,6 +104,30 @@ class WhatIfOptions(Group):
         _of_what_if(
             text="The same for parameters; with both targets, the fewest layers that reach both.",
             metavar="COUNT[k|M|G|T]",
+        ),
+    ] = None
+    fidelity: Annotated[
+        bool,
+        _of_what_if(
+            "--fidelity",
+            text="Tell how much of a layer's trained weights its best separable replacement keeps, from 0 to 1.",
+        ),
+    ] = False
+    min_fidelity: Annotated[
+        Text, _of_what_if(text="Do not replace a layer of which less than this is kept.", metavar="FRACTION")
+    ] = None
+    max_error: Annotated[
+        Text,
+        _of_what_if(
+            text="The same as a relative error E of the weights: a least fidelity of 1 - E^2.", metavar="FRACTION"
+        ),
+    ] = None
+    save: Annotated[
+        Text,
+        _of_what_if(
+            text="Write the network with the layers replaced, their weights fitted to the trained ones: .onnx, .pt2 or "
+            ".safetensors, for the weights alone. Read back and run once before it is written.",
+            metavar="PATH",
         ),
     ] = None
 
@@ -195,18 +228,18 @@ def model(
 
     streams = speech.streams()
     settings = timing.settings(time)
-    selection = model_run.selection(what_if)
+    wishes = model_run.wishes(what_if, network.target)
     recipe = model_run.recipe(network, timing.dtype)
     key, checks = asked(KEYS, [] if time else ["totals.time"], output.get, gates)
     files = [parse_file("model", text) for text in output.output or ()]
     files += [parse_picture("model", view.plot)] if view.plot is not None else []
     rest = model_run.layers_path(view.layers)
-    beside = [] if rest is None else [rest]
+    beside = [path for path in (rest, wishes.save) if path is not None]
     to = choose("model", streams, output.format_name, files, key=key, gates=checks, beside=beside)
     for_people(to, {"--details": view.details})
     levels = model_run.levels(view.depth, view.top)
     stdout.reserve()
-    result = model_run.measure(streams, recipe, selection, settings)
+    result = model_run.measure(streams, recipe, wishes, settings)
     for note in result.notes:
         streams.note(model_run.in_options(note))
     if rest is not None:

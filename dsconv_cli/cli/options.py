@@ -40,7 +40,6 @@ _LONGEST_CHAIN: Final = 1000
 #: Seconds that timing one layer may take.
 BUDGET: Final = "15"
 #: The interval that is called reliable.
-PRECISION: Final = "0.05"
 
 
 def option(*names: str, text: str, panel: str, metavar: str | None = None, envvar: str | None = None) -> Any:
@@ -177,10 +176,11 @@ Budget = Annotated[
     option("--budget", text="Time limit per layer, in seconds.", panel=MEASUREMENT, metavar="SECONDS"),
 ]
 Precision = Annotated[
-    str,
+    str | None,
     option(
         "--precision",
-        text="Stop when the 95% interval of the time ratio is as narrow as this, a fraction: 0.05 is ±5%.",
+        text="Stop when the 95% interval of the time ratio is as narrow as this, a fraction: 0.05 is ±5% (0.05, or "
+        "about 4 seconds where the verdict is clear).",
         panel=MEASUREMENT,
         metavar="FRACTION",
     ),
@@ -217,7 +217,7 @@ class TimingOptions(Group):
     threads: Threads = None
     channels_last: ChannelsLast = False
     budget: Budget = BUDGET
-    precision: Precision = PRECISION
+    precision: Precision = None
 
     def settings(self, wanted: bool) -> TimingSettings | None:
         """The options as `TimingSettings`, or None where no time is `wanted`.
@@ -235,7 +235,7 @@ class TimingOptions(Group):
             threads=DEFAULT_THREADS if self.threads is None else integer(self.threads, "--threads", most=_MOST_THREADS),
             channels_last=self.channels_last,
             budget_s=seconds(self.budget or BUDGET, "--budget"),
-            precision=fraction(self.precision, "--precision"),
+            precision=None if self.precision is None else fraction(self.precision, "--precision"),
         )
 
     def _refuse_without_time(self) -> None:
@@ -343,7 +343,7 @@ def fraction(text: str, label: str) -> float:
     """
     value = decimal(text)
     if value is None or not 0 < value < 1:
-        raise DsconvError(f"{label} must be a fraction between 0 and 1, such as {PRECISION}, not {quoted(text)}")
+        raise DsconvError(f"{label} must be a fraction between 0 and 1, such as 0.05, not {quoted(text)}")
     return float(value)
 
 

@@ -24,13 +24,14 @@ from dsconv_cli.keys import (
     Key,
     Keys,
     Section,
+    Type,
     constant,
     lifted,
     one_of,
     optional,
 )
 from dsconv_cli.layer.metrics import METRICS
-from dsconv_cli.model.result import BeforeAfter, InputShape, Layer, ModelResult, NetworkTime, Selection
+from dsconv_cli.model.result import AUTO, BeforeAfter, InputShape, Layer, ModelResult, NetworkTime, Selection
 from dsconv_cli.timing.keys import CONDITIONS, FASTEST, INTERVAL, VERDICT, fastest
 
 
@@ -88,6 +89,14 @@ LAYER_KEYS: Final[Keys[LayerOf]] = Keys(
         Key("reason", TEXT, lambda one: one.layer.reason, says="Why a convolution is not eligible.", nullable=True),
         Key("replaced", TRUTH, lambda one: one.layer.replaced),
         Key("kept", TEXT, lambda one: one.layer.kept, says="Why an eligible layer is not replaced.", nullable=True),
+        Key(
+            "fidelity",
+            SHARE,
+            lambda one: one.layer.fidelity,
+            says="Of the best separable pair with the depth multiplier of spec: 1 - |W - W'|^2 / |W|^2, W the weights; "
+            "null where nobody asked or there are none.",
+            nullable=True,
+        ),
         *lifted(comparison.KEYS.under(*_COMPARED), lambda one: one.compared),
     ),
     (
@@ -109,6 +118,9 @@ LAYER_KEYS: Final[Keys[LayerOf]] = Keys(
 def _share(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
 
+
+#: M, or that each layer has its own.
+MULTIPLIER: Final = Type({"oneOf": [POSITIVE.schema, {"const": AUTO}]})
 
 _TOTAL: Final[tuple[Key[BeforeAfter], ...]] = (
     Key("before", WHOLE, lambda one: one.before),
@@ -138,7 +150,8 @@ _SELECTION: Final[tuple[Key[Selection], ...]] = (
     Key("keep", TEXTS, lambda one: one.keep),
     Key("only", TEXTS, lambda one: one.only),
     Key("min_ratio", FROM_ZERO, lambda one: one.min_ratio, nullable=True),
-    Key("depth_multiplier", POSITIVE, lambda one: one.depth_multiplier),
+    Key("depth_multiplier", MULTIPLIER, lambda one: one.depth_multiplier),
+    Key("min_fidelity", SHARE, lambda one: one.min_fidelity, nullable=True),
     Key("target_macs", WHOLE, lambda one: one.target_macs, nullable=True),
     Key("target_params", WHOLE, lambda one: one.target_params, nullable=True),
 )

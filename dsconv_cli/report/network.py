@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -12,7 +13,7 @@ from dsconv_cli.keys import Value
 from dsconv_cli.layer.metrics import METRICS, Metric
 from dsconv_cli.layer.reading import COLUMNS, columns
 from dsconv_cli.model.keys import KEYS, LAYER_KEYS, layers_of
-from dsconv_cli.model.result import BeforeAfter, Layer, ModelResult
+from dsconv_cli.model.result import AUTO, GRAPH, BeforeAfter, Layer, ModelResult
 from dsconv_cli.model.tree import Branch, branches, hidden, largest
 from dsconv_cli.numbers import by, exact, many, percent, scaled, seconds, times
 from dsconv_cli.report import answer, timing
@@ -20,8 +21,8 @@ from dsconv_cli.report.page import Block, Cell, Column, Facts, Layouts, Line, Pa
 
 UNITS_NOTE: Final = "1 MAC = 2 FLOPs; bias additions are not counted. A ratio is before / after."
 TRAIN_AGAIN: Final = (
-    "The replaced layers must be trained again: dsconv_cli.separate makes that network, with new weights in them and "
-    "all others kept."
+    "Replaced layers must be trained again: --save writes the network with weights fitted to the trained ones, "
+    "--fidelity tells how much these keep."
 )
 _LARGEST: Final = "Of a network: those of its largest layer; what it keeps for later layers comes on top."
 
@@ -39,19 +40,22 @@ _COLUMNS: Final[Mapping[str, Column]] = {
     "share": Column("share"),
     "after": Column("after"),
     "after_scaled": Column("after"),
+    "multiplier": Column("M"),
     "ratio": Column("ratio"),
+    "fidelity": Column("fidelity"),
     "time": Column("time"),
 }
+_END: Final = ("multiplier", "ratio", "fidelity", "time")
 #: From the widest to the narrowest.
 _LAYOUTS: Final = (
-    ("type", "weight", "output", "params", "macs", "share", "after", "ratio", "time"),
-    ("type", "weight", "params_scaled", "macs_scaled", "share", "after_scaled", "ratio", "time"),
-    ("weight", "params_scaled", "macs_scaled", "share", "after_scaled", "ratio", "time"),
-    ("weight", "macs_scaled", "share", "after_scaled", "ratio", "time"),
-    ("macs_scaled", "share", "after_scaled", "ratio", "time"),
-    ("macs_scaled", "share", "ratio"),
+    ("type", "weight", "output", "params", "macs", "share", "after", *_END),
+    ("type", "weight", "params_scaled", "macs_scaled", "share", "after_scaled", *_END),
+    ("weight", "params_scaled", "macs_scaled", "share", "after_scaled", *_END),
+    ("weight", "macs_scaled", "share", "after_scaled", *_END),
+    ("macs_scaled", "share", "after_scaled", *_END),
+    ("macs_scaled", "share", "multiplier", "ratio", "fidelity"),
 )
-_FLOWING: Final = ("type", "weight", "params", "macs", "share", "after", "ratio", "time")
+_FLOWING: Final = ("type", "weight", "params", "macs", "share", "after", *_END)
 
 
 class Levels(NamedTuple):
@@ -128,6 +132,7 @@ def _cells(result: ModelResult, branch: Branch) -> dict[str, Cell]:
     ratio = layer.ratio if layer is not None and layer.eligible else branch.ratio
     note = _group_note(branch) if layer is None else _layer_note(layer)
     tone: Tone = "strong" if layer is None else "plain"
+    own = result.selection.depth_multiplier == AUTO and layer is not None and layer.eligible
     texts = {
         "layer": "  " * branch.level + branch.label,
         "type": many(len(branch.members), "layer") if layer is None else _type(layer),
@@ -140,10 +145,19 @@ def _cells(result: ModelResult, branch: Branch) -> dict[str, Cell]:
         "share": f"{branch.macs / result.macs.before if result.macs.before else 0.0:.2%}",
         "after": exact(branch.macs_after),
         "after_scaled": scaled(branch.macs_after),
+        "multiplier": str(layer.multiplier) if own and layer is not None else "",
+        "fidelity": _fidelity(branch),
         "time": _gain(branch),
     }
     gain = Cell("" if ratio is None else times(ratio), "good" if note.tone == "good" else "dim")
     return {**{name: Cell(text, tone) for name, text in texts.items()}, "ratio": gain, "replaced": note}
+
+
+def _fidelity(branch: Branch) -> str:
+    """Three decimals, rounded down: what loses anything is not shown as 1. Of a module, from the least to the most."""
+    known = [one.fidelity for one in branch.members if one.fidelity is not None]
+    ends = dict.fromkeys(f"{math.floor(one * 1000) / 1000:.3f}" for one in (min(known), max(known))) if known else ()
+    return "–".join(ends)
 
 
 def _type(layer: Layer) -> str:
@@ -192,6 +206,8 @@ def shapes(result: ModelResult) -> str:
 def _counted_by(result: ModelResult) -> str:
     """Who counted, where, and that it agrees, or what is missing."""
     where = "on the meta device" if result.device == "meta" else "on the CPU"
+    if result.type == GRAPH:
+        where = "from shapes alone"
     agrees = "equal to the formulas" if result.after_counted else "after from formulas"
     if result.uncounted:
         agrees = f"without {', '.join(result.uncounted)}"
