@@ -11,6 +11,7 @@ import typer
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli.destinations import Destinations, asked, choose, for_people, parse_file
 from dsconv_cli.cli.groups import grouped
+from dsconv_cli.cli.layer_options import LayerOptions
 from dsconv_cli.cli.progress import timing_lines, timing_text
 from dsconv_cli.cli.streams import say
 from dsconv_cli.comparison.keys import RUNTIMES, keys_of
@@ -33,7 +34,7 @@ Explain = Annotated[
 @grouped
 def compare(
     *,
-    layer: opt.LayerOptions,
+    layer: LayerOptions,
     profiler: opt.Profiler = "thop",
     time: opt.Time = False,
     how: opt.RuntimeOptions,

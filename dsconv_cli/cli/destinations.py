@@ -10,7 +10,16 @@ from typing import Any, Final, NamedTuple
 
 from dsconv_cli.cli.options import GateOptions
 from dsconv_cli.cli.stdout import results
-from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, terminal_width, write_out
+from dsconv_cli.cli.streams import (
+    ColorChoice,
+    Streams,
+    has_color,
+    has_unicode,
+    is_terminal,
+    say,
+    terminal_width,
+    write_out,
+)
 from dsconv_cli.data import bare
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import check_targets, replace_file
@@ -23,6 +32,22 @@ from dsconv_cli.text import printable
 GATE_FAILED: Final = 1
 
 INSTALL: Final = "install it with pip install 'dsconv-cli[plot]'"
+
+
+def view_of_stdout(color: ColorChoice = "auto") -> View:
+    """What stdout can show."""
+    return View(
+        width=terminal_width() if is_terminal(results()) else None,
+        unicode=has_unicode(results()),
+        color=has_color(results(), color),
+    )
+
+
+def write_page(page: Page) -> None:
+    """Write a page to stdout, as a table."""
+    from dsconv_cli.report.table import render
+
+    write_out(render(page, view_of_stdout()))
 
 
 class File(NamedTuple):
@@ -62,11 +87,7 @@ class Destinations(NamedTuple):
     @property
     def view(self) -> View:
         """What stdout can show."""
-        return View(
-            width=terminal_width() if is_terminal(results()) else None,
-            unicode=has_unicode(results()),
-            color=has_color(results(), self.streams.color),
-        )
+        return view_of_stdout(self.streams.color)
 
     @property
     def formats(self) -> tuple[Format, ...]:

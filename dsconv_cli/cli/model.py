@@ -36,8 +36,8 @@ class NetworkOptions(Group):
         str,
         typer.Argument(
             metavar="TARGET",
-            help="package.module:factory or path/to/file.py:factory, which makes a network or is one; or a "
-            "torch.export program, path.pt2.",
+            help="path/to/file.py[:factory] or package.module:factory, which makes a network or is one; of a file "
+            "alone, the only network in it. Or a torch.export program, path.pt2, or an ONNX graph, path.onnx.",
         ),
     ]
     arg: Annotated[
@@ -67,6 +67,9 @@ class NetworkOptions(Group):
             metavar="MODULE:FUNCTION",
         ),
     ] = None
+    no_config: Annotated[
+        bool, _of_network("--no-config", text="Do not read [tool.dsconv] of the project's pyproject.toml.")
+    ] = False
 
 
 @dataclass(frozen=True)
@@ -145,9 +148,7 @@ class NetworkTimingOptions(opt.TimingOptions):
     ] = ""
     budget: Annotated[
         str,
-        _of_time(
-            text="Time limit in all, in seconds, divided among the layers and the whole network.", metavar="SECONDS"
-        ),
+        _of_time(text="Time limit for all of it, in seconds; the shapes and the network share it.", metavar="SECONDS"),
     ] = "60"
 
     @classmethod
@@ -215,6 +216,9 @@ def model(
 
     The network is run once as it is and once with the chosen layers really replaced, on the meta device where it
     allows that: then nothing is computed and no memory used, at any resolution.
+
+    TARGET, inputs, gates and other options may stand in the project's pyproject.toml, under [tool.dsconv], by their
+    names without dashes; what stands on the command line counts more.
 
     TARGET is code: loading it from a package or a path runs it, so name only what you would run. What it prints goes
     to stderr. A .pt2 file is looked through before torch reads it, and refused if it holds pickled objects, compiled

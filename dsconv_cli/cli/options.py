@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from inspect import Parameter
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self, cast
 
 import typer
 
-from dsconv_cli.cli.groups import Group, parameter
+from dsconv_cli.cli.completion import completion, keys_of
+from dsconv_cli.cli.groups import Group
 from dsconv_cli.cli.streams import ColorChoice, Streams
 from dsconv_cli.counting.profilers import choices
 from dsconv_cli.errors import DsconvError, quoted
-from dsconv_cli.keys import Keys
-from dsconv_cli.layer.fields import FIELDS, VALUED, Field
-from dsconv_cli.layer.reading import integer, layer
-from dsconv_cli.layer.spec import Bias, ConvSpec
+from dsconv_cli.layer.fields import FIELDS
+from dsconv_cli.layer.reading import integer
+from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.numbers import decimal
 from dsconv_cli.report.formats import Command, formats_of
 from dsconv_cli.timing.runtimes import DEFAULT, RUNTIMES
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from dsconv_cli.timing.timer import Timer
     from dsconv_cli.timing.timers import Timers
 
-LAYER: Final = "The layer"
 MEASUREMENT: Final = "The measurement"
 OUTPUT: Final = "The output"
 
@@ -37,9 +36,10 @@ _MOST_SECONDS: Final = 10_000_000
 _MOST_THREADS: Final = 1024
 #: Longer than any network.
 _LONGEST_CHAIN: Final = 1000
+#: What sets the default format.
+FORMAT_VARIABLE: Final = "DSCONV_FORMAT"
 #: Seconds that timing one layer may take.
 BUDGET: Final = "15"
-#: The interval that is called reliable.
 
 
 def option(*names: str, text: str, panel: str, metavar: str | None = None, envvar: str | None = None) -> Any:
@@ -50,43 +50,8 @@ def option(*names: str, text: str, panel: str, metavar: str | None = None, envva
         rich_help_panel=panel,
         metavar=metavar,
         envvar=envvar,
-        autocompletion=_completion(metavar),
+        autocompletion=completion(metavar),
     )
-
-
-def _completion(metavar: str | None) -> Callable[..., list[str]] | None:
-    """What a shell offers: the words that the metavar lists, or the command's keys."""
-    if metavar is None:
-        return None
-    if metavar.startswith("KEY"):
-        return _completed_gate if metavar.startswith("KEY=") else _completed_key
-    words = [word for word in metavar.split("|") if word.replace("-", "").isalnum() and word.islower()]
-    return (lambda incomplete: [word for word in words if word.startswith(incomplete)]) if words else None
-
-
-def _completed_key(ctx: typer.Context, incomplete: str) -> list[str]:
-    return [key for key in keys_of(ctx.info_name or "") if key.startswith(incomplete)]
-
-
-def _completed_gate(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Only numbers can be held against a limit, which follows without a space."""
-    numbers = (name for name, key in keys_of(ctx.info_name or "").items() if key.type.is_number)
-    return [f"{name}=" for name in numbers if name.startswith(incomplete)]
-
-
-def keys_of(command: str) -> Keys[Any]:
-    """The keys of what a command prints."""
-    if command == "model":
-        from dsconv_cli.model.keys import KEYS as MODEL
-
-        return MODEL
-    if command == "doctor":
-        from dsconv_cli.timing.doctor_keys import KEYS as DOCTOR
-
-        return DOCTOR
-    from dsconv_cli.comparison.keys import KEYS
-
-    return KEYS
 
 
 def choice(label: str, value: str, choices: Iterable[str]) -> str:
@@ -99,51 +64,6 @@ def choice(label: str, value: str, choices: Iterable[str]) -> str:
     if value not in known:
         raise DsconvError(f"{label} must be one of {', '.join(known)}, not {quoted(value)}")
     return value
-
-
-def field_option(field: Field, panel: str = LAYER) -> Any:
-    """The option that sets one field of a layer."""
-    if field.kind == "flag":
-        name = field.option.removeprefix("--")
-        return option(f"--{name}/--no-{name}", text=field.help, panel=panel)
-    numbers = {"number": ["INT"], "pair": ["P[,Q]"] if field.words else ["INT[,INT]"], "word": []}[field.kind]
-    return option(field.option, text=field.help, panel=panel, metavar="|".join([*field.words, *numbers]))
-
-
-@dataclass(frozen=True, slots=True)
-class LayerOptions(Group):
-    """One layer, but for its dtype: the text of each field that has a value, and the biases."""
-
-    texts: Mapping[str, str]
-    bias: Bias
-
-    @classmethod
-    def parameters(cls) -> list[Parameter]:
-        """From the table of the fields."""
-        return [cls.parameter_of(field) for name, field in FIELDS.items() if name != "dtype"]
-
-    @classmethod
-    def parameter_of(cls, field: Field) -> Parameter:
-        """The option of one field."""
-        if field.name == "bias":
-            return parameter("bias", Annotated[bool, field_option(field)], False)
-        if field.kind == "flag":
-            return parameter(field.name, Annotated[bool | None, field_option(field)], None)
-        return parameter(field.name, Annotated[str, field_option(field)], field.default or Parameter.empty)
-
-    @classmethod
-    def gathered(cls, values: Mapping[str, Any]) -> Self:
-        """Texts and flags apart."""
-        texts = {name: values[name] for name in VALUED if name != "dtype"}
-        return cls(texts, Bias(*(_either(values[f"{part}_bias"], values["bias"]) for part in Bias._fields)))
-
-    def spec(self, dtype: str) -> ConvSpec:
-        """The layer."""
-        return layer({**self.texts, "dtype": dtype}, bias=self.bias)
-
-
-def _either(own: bool | None, every: bool) -> bool:
-    return every if own is None else own
 
 
 Profiler = Annotated[
@@ -160,7 +80,10 @@ Time = Annotated[
     bool, option("--time", text="Also measure run time, with a 95% confidence interval.", panel=MEASUREMENT)
 ]
 Device = Annotated[str, option("--device", text="Device to measure on.", panel=MEASUREMENT, metavar="cpu|cuda[:I]|mps")]
-Dtype = Annotated[str, field_option(FIELDS["dtype"], MEASUREMENT)]
+Dtype = Annotated[
+    str,
+    option("--dtype", text=FIELDS["dtype"].help, panel=MEASUREMENT, metavar="|".join(FIELDS["dtype"].words)),
+]
 Threads = Annotated[
     str | None,
     option(
@@ -352,11 +275,11 @@ def format_option(command: Command) -> Any:
     known = [one.name for one in formats_of(command).values() if one.on_stdout]
     more = " github writes workflow annotations for failed gates." if "github" in known else ""
     return option(
-        "--format",
+        *("--format", "-f"),
         text=f"What to print on stdout.{more}",
         panel=OUTPUT,
         metavar="|".join(known),
-        envvar="DSCONV_FORMAT",
+        envvar=FORMAT_VARIABLE,
     )
 
 
@@ -365,7 +288,7 @@ def output_option(command: Command, more: str = "") -> Any:
     plain = (one for one in formats_of(command).values() if one.in_files and one.part != "picture")
     endings = " ".join(ending for one in plain for ending in one.endings)
     return option(
-        "--output",
+        *("--output", "-o"),
         text=f"Also write a file; its ending ({endings}) or the prefix sets the format.{more} Repeatable.",
         panel=OUTPUT,
         metavar="[FORMAT:]PATH",
@@ -390,6 +313,26 @@ Details = Annotated[
 ]
 
 
+def _list_keys(ctx: typer.Context, wanted: bool) -> None:
+    """Write the keys and exit, whatever else is asked for."""
+    if wanted and not ctx.resilient_parsing:
+        from dsconv_cli.cli.destinations import write_page
+        from dsconv_cli.report.keys import page
+
+        command = ctx.info_name or ""
+        write_page(page(keys_of(command), command))
+        raise typer.Exit
+
+
+KEYS: Final = typer.Option(
+    "--keys",
+    help="List the keys that --get, gates and the like take, and exit.",
+    rich_help_panel=OUTPUT,
+    is_eager=True,
+    callback=_list_keys,
+)
+
+
 @dataclass(frozen=True)
 class OutputOptions(Group):
     """What is written, and where to."""
@@ -402,6 +345,18 @@ class OutputOptions(Group):
         ),
     ] = None
     get: Annotated[str | None, get_option("macs.ratio")] = None
+    json: Annotated[bool, _of_output("--json", text="The same as --format json.")] = False
+    keys: Annotated[bool, KEYS] = False
+
+    @classmethod
+    def gathered(cls, values: Mapping[str, Any]) -> Self:
+        """--json is a format. The variable that sets the default format contradicts nothing."""
+        asked = values["format_name"]
+        if values["json"]:
+            if asked not in {"json", cls.format_name, os.environ.get(FORMAT_VARIABLE)}:
+                raise DsconvError(f"--json and --format {asked} contradict each other")
+            asked = "json"
+        return super().gathered({**values, "format_name": asked})
 
 
 @dataclass(frozen=True)
@@ -420,7 +375,7 @@ class GateOptions(Group):
 class StreamOptions(Group):
     """How a run speaks."""
 
-    quiet: Annotated[bool, _of_output("--quiet", text="Print only errors and failed gates on stderr.")] = False
+    quiet: Annotated[bool, _of_output("--quiet", "-q", text="Print only errors and failed gates on stderr.")] = False
     verbose: Annotated[
         bool, _of_output("--verbose", text="Also print a traceback where the work could not be done.")
     ] = False

@@ -176,6 +176,7 @@ def keys_of(runtimes: tuple[str, ...] = (), *, named: bool = False) -> Keys[Comp
             if name not in runtimes
             for key in timing.KEYS
         },
+        within="spec",
     )
 
 

@@ -219,4 +219,5 @@ KEYS: Final[Keys[ModelResult]] = Keys(
         *(one.of("environment.") for one in environment.SECTIONS),
     ),
     "What dsconv model prints.",
+    within="totals",
 )

@@ -65,6 +65,12 @@ def _svg(page: Page, _: View) -> str:
     return render(page)
 
 
+def _svg_light(page: Page, _: View) -> str:
+    from dsconv_cli.report.svg import render
+
+    return render(page, light=True)
+
+
 def _json(document: Any, _: View) -> str:
     import json
 
@@ -100,6 +106,8 @@ FORMATS: Final = (
     Format("github", "failures", _github, (), ("sweep",), on_stdout=True, in_files=False),
     Format("roofline", "picture", None, (".svg",), ("compare",), kinds=_SVG_PNG, stem="roofline", section="time"),
     Format("svg", "page", _svg, (".svg",), ("compare", "model")),
+    # For pages that are light; a page can name both and let the reader's own setting choose.
+    Format("svg-light", "page", _svg_light, (), ("compare", "model")),
     Format("png", "picture", None, (".png",), ("compare",), kinds=(".png",), section="time"),
     Format("plot", "picture", None, (".png", ".pdf"), ("model",), kinds=(*_SVG_PNG, ".pdf")),
     Format("svg", "picture", None, (".svg",), ("sweep",), kinds=(".svg",)),
