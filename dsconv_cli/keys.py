@@ -322,18 +322,20 @@ class Keys(Mapping[str, Key[Result]]):
         """The JSON Schema (draft 2020-12) of the document."""
         root = _object(self.says)
         for entry in self.entries:
-            if isinstance(entry, Null):
-                root["properties"][entry.name] = {"type": "null"}
-                continue
             *outer, last = entry.name.split(".")
             inner, path = root, ""
             for part in outer:
                 path = f"{path}.{part}" if path else part
                 says = self.sections[path].says if path in self.sections else ""
                 inner = inner["properties"].setdefault(part, _object(says))
-            items = {"type": "array", "items": entry.keys.schema()} if isinstance(entry, Each) else entry.schema()
-            inner["properties"][last] = items
+            inner["properties"][last] = _schema_of(entry)
         return _sealed(root, {section.name for section in self.optional})
+
+
+def _schema_of(entry: Key[Any] | Each[Any, Any] | Null) -> dict[str, Any]:
+    if isinstance(entry, Null):
+        return {"type": "null"}
+    return {"type": "array", "items": entry.keys.schema()} if isinstance(entry, Each) else entry.schema()
 
 
 def _function(get: Getter[Result]) -> Callable[[Result], Any]:

@@ -50,6 +50,13 @@ def write_page(page: Page) -> None:
     write_out(render(page, view_of_stdout()))
 
 
+#: What is said of a picture whose section is not measured.
+_NEEDS: Final = {
+    "time": "a roofline picture ({}) needs --time",
+    "runtimes": "a picture of runtimes ({}) needs --runtime",
+}
+
+
 class File(NamedTuple):
     """A file to be written. `kind` is what a picture is drawn as, such as "svg"."""
 
@@ -137,7 +144,7 @@ def choose(
     form = stdout_format(command, format_name)
     for file in files:
         if file.format.section in absent:
-            raise DsconvError(f"a roofline picture ({file.path}) needs --time")
+            raise DsconvError(_NEEDS[file.format.section].format(file.path))
         if file.kind:
             check_installed("matplotlib", str(file.path))
     check_targets([*(file.path for file in files), *beside])

@@ -174,16 +174,10 @@ class RuntimeOptions(Group):
 
     timing: TimingOptions
     runtime: RuntimeNames = ""
-    chain: Chain = "1"
 
     def settings(self, wanted: bool) -> TimingSettings | None:
         """As `TimingOptions.settings`; a runtime is a wish for time."""
-        found = self.timing.settings(wanted or bool(self.runtime))
-        if found is None:
-            if self.chain != "1":
-                raise DsconvError("--chain is about measured time: add --time")
-            return None
-        return replace(found, chain=integer(self.chain, "--chain", most=_LONGEST_CHAIN))
+        return self.timing.settings(wanted or bool(self.runtime))
 
     def runtimes(self, settings: TimingSettings | None, spec: ConvSpec, streams: Streams) -> tuple[str, ...]:
         """Those that are asked for, known to be able to time `spec`; of `all` the others are told in a note.
@@ -204,6 +198,22 @@ class RuntimeOptions(Group):
         if settings.channels_last and all(RUNTIMES[name].layout for name in found):
             raise DsconvError(f"--channels-last works only with torch, not with {', '.join(found)}")
         return tuple(found)
+
+
+@dataclass(frozen=True)
+class ChainOptions(RuntimeOptions):
+    """How time is measured, on what, and of how many layers in a row."""
+
+    chain: Chain = "1"
+
+    def settings(self, wanted: bool) -> TimingSettings | None:
+        """As `RuntimeOptions.settings`."""
+        found = super().settings(wanted)
+        if found is not None:
+            return replace(found, chain=integer(self.chain, "--chain", most=_LONGEST_CHAIN))
+        if self.chain != "1":
+            raise DsconvError("--chain is about measured time; it goes with --time")
+        return None
 
 
 def _able(settings: TimingSettings, spec: ConvSpec, streams: Streams) -> Iterator[str]:
@@ -285,7 +295,7 @@ def format_option(command: Command) -> Any:
 
 def output_option(command: Command, more: str = "") -> Any:
     """`--output`, of what a command can write. `more` is said of its pictures, whose endings alone mean others too."""
-    plain = (one for one in formats_of(command).values() if one.in_files and one.part != "picture")
+    plain = (one for one in formats_of(command).values() if one.in_files and one.text is not None)
     endings = " ".join(ending for one in plain for ending in one.endings)
     return option(
         *("--output", "-o"),
@@ -341,7 +351,9 @@ class OutputOptions(Group):
     output: Annotated[
         list[str] | None,
         output_option(
-            "compare", " With --time, roofline:PATH or a file called roofline.svg or .png is a roofline picture."
+            "compare",
+            " With --time, roofline:PATH or a file called roofline.svg or .png is a roofline picture; with "
+            "--runtime, runtimes:PATH or runtimes.svg or .png has a bar for each runtime.",
         ),
     ] = None
     get: Annotated[str | None, get_option("macs.ratio")] = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -16,7 +16,7 @@ from dsconv_cli.timing.result import Interval, Timing
 from dsconv_cli.timing.runtimes import DEFAULT, RUNTIMES
 
 if TYPE_CHECKING:
-    from dsconv_cli.model.result import BeforeAfter, ModelResult
+    from dsconv_cli.model.result import BeforeAfter, ModelResult, NetworkTime
 
 Ratio = float | Fraction
 
@@ -52,9 +52,11 @@ def of_network(result: ModelResult) -> str:
     told = f"{macs} ({scaled(result.macs.before)} → {scaled(result.macs.after)}), {params}"
     if result.macs.ratio < 1:
         told = f"the replaced network costs more: {told}"
-    time = result.time
-    if time is not None:
-        told = f"{_speed(time.speedup, time.verdict, time.reliable)} for {told}"
+    time, there = result.time, {name: one for name, one in result.times.items() if one is not None}
+    if len(there) > 1:
+        told = f"{_side_by_side(there)}, for {told}"
+    elif time is not None:
+        told = f"{speed(time)} for {told}"
     return _sentence(f"{told}; {len(result.replaced)} of {found} replaced.")
 
 
@@ -88,7 +90,7 @@ def _span(ratios: Sequence[float]) -> str:
     return "" if len(set(ratios)) == 1 else f" (median; {significant(min(ratios))}–{times(max(ratios))})"
 
 
-def speed(timing: Timing) -> str:
+def speed(timing: Timing | NetworkTime) -> str:
     """`2.80× faster here (95%: 2.74–2.86×)`."""
     name = timing.runtime.name
     where = "here" if name == DEFAULT else f"on {RUNTIMES[name].title} here"
@@ -129,7 +131,7 @@ def _cause(cost: Cost, timing: Timing) -> str:
     return f"; depthwise does {macs:.0%} of the pair's MACs and takes {time:.0%} of its time"
 
 
-def _side_by_side(there: dict[str, Timing]) -> str:
+def _side_by_side(there: Mapping[str, Timing | NetworkTime]) -> str:
     """`5.75× faster on ONNX Runtime, 4.06× on OpenVINO; 3.57× slower on PyTorch`."""
     told = []
     for verdict in ("faster", "slower", "no detectable difference"):
@@ -144,7 +146,7 @@ def _side_by_side(there: dict[str, Timing]) -> str:
     return "; ".join(told)
 
 
-def _runtime(timing: Timing) -> str:
+def _runtime(timing: Timing | NetworkTime) -> str:
     return RUNTIMES[timing.runtime.name].title + ("" if timing.reliable else " (not reliable)")
 
 

@@ -91,7 +91,8 @@ def _timed_row(row: timing.TimeRow) -> Row:
 def report(one: Comparison, *, explain: bool = False, details: bool = False) -> Report:
     """The result for every format."""
     shown = partial(page, one, explain=explain, details=details)
-    return report_of(keys_of(tuple(one.runtimes)), one, shown, partial(_picture, one))
+    found = report_of(keys_of(tuple(one.runtimes)), one, shown, partial(_picture, one))
+    return found._replace(bars=partial(_bars, one))
 
 
 def page(
@@ -243,5 +244,11 @@ def _why_off(one: Comparison) -> str:
 
 def _picture(one: Comparison, kind: str) -> bytes:
     from dsconv_cli.report.pictures.roofline import draw
+
+    return draw(one, kind)
+
+
+def _bars(one: Comparison, kind: str) -> bytes:
+    from dsconv_cli.report.pictures.runtimes import draw
 
     return draw(one, kind)

@@ -25,7 +25,7 @@ class Format(NamedTuple):
     """
 
     name: str
-    part: Literal["page", "document", "rows", "failures", "picture"]
+    part: Literal["page", "document", "rows", "failures", "picture", "bars"]
     text: Callable[[Any, View], str] | None
     endings: tuple[str, ...] = ()
     commands: tuple[Command, ...] = _EVERYWHERE
@@ -105,6 +105,7 @@ FORMATS: Final = (
     Format("github", "failures", _github, (), ("compare", "model"), on_stdout=True),
     Format("github", "failures", _github, (), ("sweep",), on_stdout=True, in_files=False),
     Format("roofline", "picture", None, (".svg",), ("compare",), kinds=_SVG_PNG, stem="roofline", section="time"),
+    Format("runtimes", "bars", None, _SVG_PNG, ("compare",), kinds=_SVG_PNG, stem="runtimes", section="runtimes"),
     Format("svg", "page", _svg, (".svg",), ("compare", "model")),
     # For pages that are light; a page can name both and let the reader's own setting choose.
     Format("svg-light", "page", _svg_light, (), ("compare", "model")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -12,12 +12,14 @@ from dsconv_cli.data import csv_text, json_line
 from dsconv_cli.keys import Value
 from dsconv_cli.layer.metrics import METRICS, Metric
 from dsconv_cli.layer.reading import COLUMNS, columns
-from dsconv_cli.model.keys import KEYS, LAYER_KEYS, layers_of
-from dsconv_cli.model.result import AUTO, GRAPH, BeforeAfter, Layer, ModelResult
+from dsconv_cli.model.keys import keys_of, layer_keys_of, layers_of
+from dsconv_cli.model.result import AUTO, GRAPH, BeforeAfter, Layer, ModelResult, NetworkTime
 from dsconv_cli.model.tree import Branch, branches, hidden, largest
 from dsconv_cli.numbers import by, exact, many, percent, scaled, seconds, times
 from dsconv_cli.report import answer, timing
 from dsconv_cli.report.page import Block, Cell, Column, Facts, Layouts, Line, Page, Report, Table, Tone, report_of
+from dsconv_cli.timing.result import Timing
+from dsconv_cli.timing.runtimes import RUNTIMES
 
 UNITS_NOTE: Final = "1 MAC = 2 FLOPs; bias additions are not counted. A ratio is before / after."
 TRAIN_AGAIN: Final = (
@@ -70,16 +72,17 @@ SCREENFUL: Final = Levels()
 
 def report(result: ModelResult, levels: Levels = SCREENFUL, *, details: bool = False) -> Report:
     """The result for every format. JSON and CSV have every layer, however much the page shows."""
-    shown = partial(page, result, levels, details=details)
-    one = report_of(KEYS, result, shown, partial(_picture, result, levels))
+    keys, shown = keys_of(tuple(result.times)), partial(page, result, levels, details=details)
+    one = report_of(keys, result, shown, partial(_picture, result, levels))
     return one._replace(rows=partial(_rows, result))
 
 
 def _rows(result: ModelResult) -> Iterator[Iterable[Value]]:
+    keys = layer_keys_of(tuple(result.times))
     timed = any(layer.time is not None for layer in result.layers)
-    columns = LAYER_KEYS.columns(() if timed else ("time",))
+    columns = keys.columns(() if timed else ("time",))
     yield columns
-    yield from (LAYER_KEYS.read_all(layer, columns) for layer in layers_of(result))
+    yield from (keys.read_all(layer, columns) for layer in layers_of(result))
 
 
 def layers_file(result: ModelResult, ending: str) -> str:
@@ -98,7 +101,7 @@ def page(result: ModelResult, levels: Levels = SCREENFUL, *, details: bool = Fal
     """The answer, the network, the totals, the layers, and what was replaced; `details` of what it all rests on."""
     shown = largest(result, levels.top) if levels.top is not None else branches(result, levels.depth)
     note = "" if levels.top is not None else _hidden_note(result, shown)
-    doubts = () if result.time is None else timing.doubts(result.time)
+    doubts = [line for _, one in _network_times(result) for line in timing.doubts(one)]
     return Page(
         (
             (Line(answer.of_network(result), "strong"), *doubts),
@@ -114,12 +117,15 @@ def page(result: ModelResult, levels: Levels = SCREENFUL, *, details: bool = Fal
 
 def _layers(result: ModelResult, shown: Sequence[Branch]) -> Layouts:
     rows = [_cells(result, branch) for branch in shown]
+    # The time on each runtime has a column of its own, which is called as the runtime is.
+    each = {name: Column(name) for name in result.times}
+    known = {**_COLUMNS, **each}
     # A column in which nothing stands is left out: times that were not measured, ratios where nothing is eligible.
-    filled = [name for name in _COLUMNS if any(row[name].text for row in rows)]
+    filled = [name for name in known if any(row[name].text for row in rows)]
 
     def table(wanted: Sequence[str]) -> Table:
-        names = [name for name in wanted if name in filled]
-        columns = (_LAYER, *(_COLUMNS[name] for name in names), _REPLACED)
+        names = [name for one in wanted for name in (each or [one] if one == "time" else [one]) if name in filled]
+        columns = (_LAYER, *(known[name] for name in names), _REPLACED)
         return Table(columns, [tuple(row[name] for name in ("layer", *names, "replaced")) for row in rows])
 
     return Layouts(table(_FLOWING), tuple(map(table, _LAYOUTS)))
@@ -147,7 +153,8 @@ def _cells(result: ModelResult, branch: Branch) -> dict[str, Cell]:
         "after_scaled": scaled(branch.macs_after),
         "multiplier": str(layer.multiplier) if own and layer is not None else "",
         "fidelity": _fidelity(branch),
-        "time": _gain(branch),
+        "time": _gain(branch, lambda layer: layer.time),
+        **{name: _gain(branch, partial(_on, name)) for name in result.times},
     }
     gain = Cell("" if ratio is None else times(ratio), "good" if note.tone == "good" else "dim")
     return {**{name: Cell(text, tone) for name, text in texts.items()}, "ratio": gain, "replaced": note}
@@ -177,12 +184,17 @@ def _group_note(branch: Branch) -> Cell:
     return Cell(told, "good" if branch.replaced else "dim")
 
 
-def _gain(branch: Branch) -> str:
+def _on(name: str, layer: Layer) -> Timing | None:
+    return layer.times.get(name)
+
+
+def _gain(branch: Branch, time_of: Callable[[Layer], Timing | None]) -> str:
     """The ratio of a layer's measured times; of a module, that of the sums over what is replaced in it."""
     if branch.layer is not None:
-        return "" if branch.layer.time is None else times(branch.layer.time.speedup.value)
+        own = time_of(branch.layer)
+        return "" if own is None else times(own.speedup.value)
     # A layer that is called again with another size was timed with its first only.
-    timed = [(one.calls, one.time) for one in branch.members if one.replaced and len({one.spec, *one.further}) == 1]
+    timed = [(one.calls, time_of(one)) for one in branch.members if one.replaced and len({one.spec, *one.further}) == 1]
     measured = [(calls, time) for calls, time in timed if time is not None]
     if not measured or len(measured) < branch.replaced:
         return ""
@@ -216,13 +228,12 @@ def _counted_by(result: ModelResult) -> str:
 
 def _totals(result: ModelResult, *, details: bool) -> Table:
     rows = [(METRICS[name].label, *_told(METRICS[name], total)) for name, total in result.totals.items()]
-    if result.time is not None:
-        one = result.time
-        rows.append(("median time", seconds(one.before_s), seconds(one.after_s), times(one.speedup.value)))
+    for where, one in _network_times(result):
+        rows.append((f"median time{where}", seconds(one.before_s), seconds(one.after_s), times(one.speedup.value)))
         if details:
             swift = one.fastest
             fastest = (seconds(swift.ordinary_s), seconds(swift.separable_s), times(swift.speedup.value))
-            rows.append(("fastest time", *fastest))
+            rows.append((f"fastest time{where}", *fastest))
     tone: Tone = "good" if result.replaced else "plain"
     columns = (Column("total", left=True), *map(Column, ("before", "after", "ratio")))
     return Table(columns, [(*map(Cell, row[:-1]), Cell(row[-1], tone)) for row in rows])
@@ -253,16 +264,23 @@ def _hidden_note(result: ModelResult, shown: Sequence[Branch]) -> str:
     return f"{count} of {len(result.layers)} layers are summed up; --depth N goes deeper, --top N lists the largest."
 
 
-def _time(result: ModelResult) -> tuple[Line, ...]:
-    """What the measured time holds for."""
-    one = result.time
-    if one is None:
-        return ()
-    where = f"{one.device}, {many(one.threads, 'thread')}, {one.dtype}, {one.layout}"
-    return (
-        Line("The time of a module is the sum over its replaced layers, each timed alone."),
-        Line(f"Measured on {where}.", "dim"),
-    )
+def _network_times(result: ModelResult) -> list[tuple[str, NetworkTime]]:
+    """The measured times of the whole network, each with the words that say on what, or none."""
+    if not result.times:
+        return [] if result.time is None else [("", result.time)]
+    return [(f", {RUNTIMES[name].title}", one) for name, one in result.times.items() if one is not None]
+
+
+def _time(result: ModelResult) -> Iterator[Line]:
+    """What the measured times hold for."""
+    if any(layer.time is not None or layer.times for layer in result.eligible):
+        yield Line("The time of a module is the sum over its replaced layers, each timed alone.")
+    if result.times:
+        yield Line("Columns named after runtimes have the ratios of times on them.")
+    if result.time is not None:
+        one = result.time
+        where = f"{one.device}, {many(one.threads, 'thread')}, {one.dtype}, {one.layout}"
+        yield Line(f"Measured on {where}.", "dim")
 
 
 def _details(result: ModelResult) -> tuple[Block, ...]:
@@ -273,9 +291,8 @@ def _details(result: ModelResult) -> tuple[Block, ...]:
         share = percent(result.other_params / result.params.before)
         told = f"{exact(result.other_params)} parameters ({share}) are in no counted layer"
         facts.append(("others", f"{told}, such as those of normalisations."))
-    if result.time is not None:
-        one = result.time
-        facts.append(("samples", f"{one.processes} processes, {one.pairs} pairs of passes"))
+    for where, one in _network_times(result):
+        facts.append((f"samples{where}", f"{one.processes} processes, {one.pairs} pairs of passes"))
     return (Line("Details", "strong"), Facts(tuple(facts)))
 
 

@@ -117,13 +117,14 @@ class Report(NamedTuple):
     """A result as the formats take it, each part made when one asks for it.
 
     `document` is the JSON value, `rows` are those of CSV, the header first; `picture` draws the result in a kind such
-    as "svg". `failures` are the gates that failed.
+    as "svg", `bars` its times on several runtimes. `failures` are the gates that failed.
     """
 
     page: Callable[[], Page]
     document: Callable[[], Any]
     rows: Callable[[], Iterable[Iterable[Value]]]
     picture: Callable[[str], bytes] | None = None
+    bars: Callable[[str], bytes] | None = None
     failures: tuple[Failure, ...] = ()
 
 
