@@ -56,7 +56,7 @@ def cells(columns: Sequence[Column], one: Comparison) -> tuple[Cell, ...]:
     return tuple(_shared(*column.cell(one)) for column in columns)
 
 
-def table(columns: Sequence[Column], rows: Sequence[tuple[Cell, ...]], answer: str, title: str) -> Page:
+def table(columns: Sequence[Column], rows: Collection[tuple[Cell, ...]], answer: str, title: str) -> Page:
     """The rows, under what they come to and what they have in common."""
     figures = Table(
         tuple(page.Column(one.heading, left=one.name, name=one.name) for one in columns),
