@@ -295,7 +295,7 @@ def format_option(command: Command) -> Any:
 
 def output_option(command: Command, more: str = "") -> Any:
     """`--output`, of what a command can write. `more` is said of its pictures, whose endings alone mean others too."""
-    plain = (one for one in formats_of(command).values() if one.in_files and one.text is not None)
+    plain = (one for one in formats_of(command).values() if one.in_files and not one.kinds)
     endings = " ".join(ending for one in plain for ending in one.endings)
     return option(
         *("--output", "-o"),
