@@ -166,7 +166,7 @@ def test_what_is_tied_makes_no_lines(zips, wanted, expected):
     texts = {"k": "16,64,256", "r": "3,5" if "s=r" in zips else "3", **({"c": "8,16,24"} if "k,c" in zips else {})}
     source = parse_source({"c": "8", **texts} if not any("c" in one for one in zips) else texts, zips=zips)
     grid = source.grid
-    axes = choose_axes(source.varying, grid.values, {"x": None, "by": None, **wanted}, "macs.ratio", grid.tied)
+    axes = choose_axes(source.varying, grid.values, {"x": None, "by": None, **wanted}, "macs.ratio", tied=grid.tied)
     assert (axes.x, axes.by) == expected
 
 

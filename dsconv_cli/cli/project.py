@@ -16,7 +16,6 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,7 +33,7 @@ _TELLING: Final = 3
 #: Values that begin with a file.
 _PATHS: Final = ("target", "inputs", "baseline")
 #: What is said in one way only: where a command line has one of a pair, the project's other one does not count.
-_RIVALS: Final = (("input", "inputs"), ("input_dtype", "inputs"), ("depth", "top"))
+_RIVALS: Final = (("input", "inputs"), ("input_dtype", "inputs"), ("depth", "top"), ("min_fidelity", "max_error"))
 
 Value = str | bool | list[str]
 
@@ -108,6 +107,8 @@ def _checked(file: Path, table: Mapping[str, Any], params: Mapping[str, Any]) ->
     names = {_key(name): name for name in params if name not in _RUNS_OWN}
     for key, value in table.items():
         if key not in names:
+            from difflib import get_close_matches
+
             near = get_close_matches(key, names, n=3)
             hint = f"did you mean {any_of(near)}?" if near else f"keys are {', '.join(names)}"
             raise DsconvError(f"{file}, {TABLE}: unknown key {quoted(key)}; {hint}")

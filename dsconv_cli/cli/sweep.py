@@ -72,6 +72,13 @@ class SweepTimingOptions(opt.TimingOptions):
 
 
 @dataclass(frozen=True)
+class SweepRuntimeOptions(opt.ChainOptions):
+    """The same, and on what."""
+
+    timing: SweepTimingOptions
+
+
+@dataclass(frozen=True)
 class SweepOutputOptions(opt.OutputOptions):
     """What is written, and where to; with files, stdout stays empty unless a format was asked for."""
 
@@ -152,7 +159,10 @@ class PlotOptions(Group):
     plot_x: Annotated[
         Text, _of_picture(text="What the x axis shows; by default what has the most values.", metavar="NAME")
     ] = None
-    plot_by: Annotated[Text, _of_picture(text="What has one line for each of its values.", metavar="NAME")] = None
+    plot_by: Annotated[
+        Text,
+        _of_picture(text="What has one line for each of its values; runtime has one for each runtime.", metavar="NAME"),
+    ] = None
     plot_y: Annotated[
         Text,
         _of_picture(text="The ratio on the y axis; by default macs.ratio, or time.speedup with --time.", metavar="KEY"),
@@ -193,7 +203,7 @@ class SweepOptions(Group):
     source: SourceOptions
     profiler: opt.Profiler = "thop"
     time: opt.Time = False
-    timing: SweepTimingOptions
+    how: SweepRuntimeOptions
     output: SweepOutputOptions
     rows: RowOptions
     gates: opt.GateOptions
@@ -204,12 +214,17 @@ class SweepOptions(Group):
     @property
     def absent(self) -> tuple[str, ...]:
         """The sections that are not measured."""
-        return (*(["measured"] if self.profiler == "none" else []), *([] if self.time else ["time"]))
+        return (*(["measured"] if self.profiler == "none" else []), *([] if self.timed else ["time"]))
+
+    @property
+    def timed(self) -> bool:
+        """Whether time is measured."""
+        return self.time or bool(self.how.runtime)
 
     @property
     def usual(self) -> str:
         """The ratio that rows are ranked by and pictures are about, where nothing else is asked for."""
-        return "time.speedup" if self.time else "macs.ratio"
+        return "time.speedup" if self.timed else "macs.ratio"
 
     @property
     def drawn_here(self) -> bool:
