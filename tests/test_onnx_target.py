@@ -83,6 +83,14 @@ def test_every_layer_by_hand(network, document):
     after += 2 * 64 * (3 * 9 + 3 * 8) + 2 * 64 * (8 * 9 + 8 * 8) + 2 * 64 * (8 * 25 + 8 * 16)
     assert found["totals"]["macs"]["after"] == after
     assert found["totals"]["after_counted"]
+    # Four bytes each; 8·8² in and 16·8² out of `wide`, and as much of `up`, 8·8² in and 4·16² out, two images.
+    saved = (216 - 51) + (584 - 144) + (3200 - 328)
+    sizes = {
+        name: (found["totals"][name]["before"], found["totals"][name]["after"])
+        for name in ("weight_bytes", "activation_bytes")
+    }
+    assert sizes["weight_bytes"] == (4 * sum(weights.values()), 4 * (sum(weights.values()) - saved))
+    assert sizes["activation_bytes"] == (4 * 2 * 24 * 64, 4 * 2 * 24 * 64)
 
 
 def test_torch_counts_the_same(tmp_path, document):

@@ -26,6 +26,9 @@ DTYPES: Final = {
     TensorProto.BFLOAT16: "bfloat16",
 }
 
+#: Of a number where no weight tells its type.
+_USUAL_BYTES: Final = 4
+
 #: How the names of weights begin that a replacement brings.
 NEW: Final = "dsconv/"
 
@@ -129,8 +132,21 @@ def _layer(graph: GraphFile, node: Any, name: str, kind: Kind, shapes: Shapes, s
     own = {one for one in weights if one in graph.constants or one.startswith(NEW)} - seen
     seen |= own
     params = sum(math.prod(shapes[one]) for one in own)
-    layer = Layer(name, node.op_type, kind.operator, 1, params, macs or 0, weight, image, output)
+    layer = Layer(
+        *(name, node.op_type, kind.operator, 1, params, macs or 0, weight, image, output),
+        weight_bytes=sum(graph.stored(one) for one in own if one in graph.constants),
+        activation_bytes=_alive(graph, _input(node, kind.weight), image, weight, output),
+    )
     return layer, known and macs is not None
+
+
+def _alive(graph: GraphFile, name: str, image: Shape | None, weight: Shape | None, output: Shape | None) -> int:
+    """Bytes of what goes in and comes out, where that is known, each number as wide as those of the weight `name`."""
+    if image is None or output is None:
+        return 0
+    if name in graph.constants:
+        return (math.prod(image) + math.prod(output)) * graph.stored(name) // max(graph.size(name), 1)
+    return _USUAL_BYTES * (math.prod(image) + math.prod(weight or ()) * (weight is not None) + math.prod(output))
 
 
 def _judged(graph: GraphFile, node: Any, layer: Layer, kind: Kind, users: Mapping[str, int], multiplier: int) -> Layer:

@@ -49,6 +49,10 @@ class GraphFile:
         """How many numbers a constant has."""
         return math.prod(self.constants[name].dims)
 
+    def stored(self, name: str) -> int:
+        """Bytes that they take."""
+        return _needed(self.constants[name]) or 0
+
     def is_floating(self, name: str) -> bool:
         """Whether they are floating-point numbers."""
         return type_name(self.constants[name].data_type).startswith(("float", "double", "bfloat"))
