@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dsconv_cli.cli import options as opt
-from dsconv_cli.cli.destinations import Destinations, asked, choose, parse_file
+from dsconv_cli.cli.destinations import Destinations, asked, choose, parse_files
 from dsconv_cli.cli.groups import grouped
 from dsconv_cli.cli.progress import timing_lines, timing_text
 from dsconv_cli.cli.streams import say
@@ -20,7 +20,9 @@ from dsconv_cli.errors import CANNOT_MEASURE, DsconvError
 from dsconv_cli.layer.spec import ConvSpec
 
 if TYPE_CHECKING:
+    from dsconv_cli.baseline.beside import Baseline
     from dsconv_cli.cli.streams import Streams
+    from dsconv_cli.keys import Keys
     from dsconv_cli.report.page import Report
     from dsconv_cli.timing.timer import Watcher
     from dsconv_cli.timing.timers import Timers
@@ -55,9 +57,10 @@ def compare(
     keys = keys_of(runtimes if how.runtime else ())
     absent = (*(["measured"] if profiler == "none" else []), *([] if settings else ["time"]))
     key, checks = asked(keys, absent, output.get, gates)
-    files = [parse_file("compare", text) for text in output.output or ()]
-    to = choose("compare", streams, output.format_name, files, key=key, gates=checks, absent=absent)
-    if explain and not any(one.part == "page" for one in to.formats):
+    baseline = _baseline(gates, keys, absent, spec)
+    files = list(parse_files("compare", output))
+    to = choose("compare", streams, output.format_name, files, key=key, gates=checks, baseline=baseline, absent=absent)
+    if explain and not any(one.for_people for one in to.formats):
         raise DsconvError("--explain is text for people: it goes with --format table or markdown, or such an --output")
     with opt.timers_of(settings, runtimes) as timers:
         result = _measure(spec, profiler, to, timers)
@@ -71,15 +74,23 @@ def compare(
     raise typer.Exit(code or (CANNOT_MEASURE if result.failures else 0))
 
 
+def _baseline(
+    gates: opt.GateOptions, keys: Keys[Comparison], absent: tuple[str, ...], spec: ConvSpec
+) -> Baseline | None:
+    if not gates.compares:
+        return None
+    # What reads JSON is loaded only where there is some.
+    from dsconv_cli.cli.baseline import of_layer
+
+    return of_layer(gates, keys, absent, spec)
+
+
 def _without_lost(to: Destinations, result: Comparison) -> Destinations:
     """What there is to give where a runtime failed: not its figures."""
     lost = tuple(f"{RUNTIMES}.{name}." for name in result.failures)
     if result.failures and result.time is None:
         lost = (*lost, "time.")
-    gates = tuple(gate for gate in to.gates if not gate.key.startswith(lost))
-    if to.key is not None and to.key.startswith(lost):
-        return to._replace(key=None, format=None, gates=gates)
-    return to._replace(gates=gates)
+    return to.without(lost)
 
 
 def _report(one: Comparison, *, explain: bool) -> Report:

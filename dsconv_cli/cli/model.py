@@ -11,7 +11,7 @@ import typer
 
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import stdout
-from dsconv_cli.cli.destinations import asked, choose, parse_file, parse_picture
+from dsconv_cli.cli.destinations import asked, choose, parse_files, parse_picture
 from dsconv_cli.cli.groups import Group, grouped
 from dsconv_cli.files import replace_file
 from dsconv_cli.layer.fields import FIELDS
@@ -188,19 +188,25 @@ def model(
     """
     # What only this command needs is loaded only for it.
     from dsconv_cli.cli import model_run
-    from dsconv_cli.model.keys import KEYS
+    from dsconv_cli.cli.baseline import of_network
+    from dsconv_cli.cli.place import place_of
+    from dsconv_cli.model.keys import KEYS, selection_section
     from dsconv_cli.report.network import layers_file, report
 
     streams = speech.streams()
     settings = timing.settings(time)
     selection = model_run.selection(what_if)
     recipe = model_run.recipe(network, timing.dtype)
-    key, checks = asked(KEYS, [] if time else ["totals.time"], output.get, gates)
-    files = [parse_file("model", text) for text in output.output or ()]
+    absent = [] if time else ["totals.time"]
+    key, checks = asked(KEYS, absent, output.get, gates)
+    baseline = of_network(gates, KEYS, absent, selection_section(selection))
+    files = list(parse_files("model", output))
     files += [parse_picture("model", view.plot)] if view.plot is not None else []
     rest = model_run.layers_path(view.layers)
     beside = [] if rest is None else [rest]
-    to = choose("model", streams, output.format_name, files, key=key, gates=checks, beside=beside)
+    to = choose("model", streams, output.format_name, files, key=key, gates=checks, baseline=baseline, beside=beside)
+    if any(one.name == "github" for one in to.formats):
+        to = to._replace(place=place_of(network.target))
     levels = model_run.levels(view.depth, view.top)
     stdout.reserve()
     result = model_run.measure(streams, recipe, selection, settings)

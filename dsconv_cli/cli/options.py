@@ -60,7 +60,9 @@ def _completion(metavar: str | None) -> Callable[..., list[str]] | None:
     if metavar is None:
         return None
     if metavar.startswith("KEY"):
-        return _completed_gate if metavar.startswith("KEY=") else _completed_key
+        return {"KEY=": _completed_gate, "KEY[=": _completed_limit}.get(
+            metavar[: metavar.find("=") + 1], _completed_key
+        )
     words = [word for word in metavar.split("|") if word.replace("-", "").isalnum() and word.islower()]
     return (lambda incomplete: [word for word in words if word.startswith(incomplete)]) if words else None
 
@@ -71,8 +73,12 @@ def _completed_key(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def _completed_gate(ctx: typer.Context, incomplete: str) -> list[str]:
     """Only numbers can be held against a limit, which follows without a space."""
+    return [f"{name}=" for name in _completed_limit(ctx, incomplete)]
+
+
+def _completed_limit(ctx: typer.Context, incomplete: str) -> list[str]:
     numbers = (name for name, key in keys_of(ctx.info_name or "").items() if key.type.is_number)
-    return [f"{name}=" for name in numbers if name.startswith(incomplete)]
+    return [name for name in numbers if name.startswith(incomplete)]
 
 
 def keys_of(command: str) -> Keys[Any]:
@@ -390,6 +396,13 @@ class OutputOptions(Group):
         ),
     ] = None
     get: Annotated[str | None, get_option("macs.ratio")] = None
+    append: Annotated[
+        bool,
+        _of_output(
+            "--append",
+            text="Add to what the files of --output hold (.txt .md .jsonl); a GitHub job's summary is always added to.",
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)
@@ -397,11 +410,31 @@ class GateOptions(Group):
     """What a CI job fails on."""
 
     fail_under: Annotated[
-        list[str] | None, _of_output(text="Exit with 1 if the value is lower. Repeatable.", metavar="KEY=NUMBER")
+        list[str] | None,
+        _of_output(
+            text="Exit with 1 if the value is lower; 20M, 1G and 500k are numbers. Repeatable.", metavar="KEY=NUMBER"
+        ),
     ] = None
     fail_over: Annotated[
         list[str] | None, _of_output(text="Exit with 1 if the value is higher. Repeatable.", metavar="KEY=NUMBER")
     ] = None
+    baseline: Annotated[
+        str | None,
+        _of_output(text="Show what changed since an earlier result that --output wrote.", metavar="FILE.json"),
+    ] = None
+    fail_if_grows: Annotated[
+        list[str] | None,
+        _of_output(
+            text="Exit with 1 if the value is above that of --baseline, by more than the tolerance if there is one. "
+            "Repeatable.",
+            metavar="KEY[=1%]",
+        ),
+    ] = None
+
+    @property
+    def compares(self) -> bool:
+        """Whether an earlier result is to be compared with."""
+        return self.baseline is not None or bool(self.fail_if_grows)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from dsconv_cli.cli.destinations import GATE_FAILED
 from dsconv_cli.cli.progress import LayersDone, clock_text
 from dsconv_cli.cli.stdout import results
 from dsconv_cli.cli.streams import is_terminal
+from dsconv_cli.cli.sweep_gates import Gates
 from dsconv_cli.cli.sweep_outlets import (
     Doubts,
-    Gates,
     Outlet,
     draw_here,
     draw_to,
@@ -26,7 +26,7 @@ from dsconv_cli.cli.sweep_outlets import (
 from dsconv_cli.cli.sweep_wishes import Wishes, check
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import DsconvError
-from dsconv_cli.report.page import Page
+from dsconv_cli.report.page import Report
 from dsconv_cli.report.rows import STREAMED
 from dsconv_cli.report.sweep import default_columns, key_columns
 from dsconv_cli.sweep.results import ResultsFile
@@ -47,10 +47,13 @@ def run(options: SweepOptions) -> int:
     _announce(wishes)
     if options.source.strict:
         _refuse_misfits(wishes)
-    gates = Gates(wishes.to.gates, github=options.output.format_name == "github", color=wishes.streams.color)
+    if wishes.earlier is not None:
+        wishes.earlier.check_same(wishes.sweep.layers())
+    gates = Gates(wishes)
     with ExitStack() as stack:
         told = stack.enter_context(_Told(wishes))
-        first, shown, last = list(_on_all(wishes)), list(_on_shown(wishes, stack)), list(_judges(wishes, gates))
+        first, shown = list(_on_all(wishes, gates)), list(_on_shown(wishes, gates, stack))
+        last = list(_judges(wishes, gates))
         rows = _rows(wishes, told, stack, wanted=bool(first or shown or last))
         counted = Outlet(told.add, told.end)
         rows = _passed((counted, *first, *last), rows)
@@ -169,10 +172,10 @@ def _passed(outlets: Sequence[Outlet], rows: Iterable[Comparison]) -> Iterator[C
         yield row
 
 
-def _on_all(wishes: Wishes) -> Iterator[Outlet]:
+def _on_all(wishes: Wishes, gates: Gates) -> Iterator[Outlet]:
     """What shows all rows at once."""
     if wishes.options.rows.summary:
-        yield summary_of(wishes.to.write_out)
+        yield summary_of(lambda report: wishes.to.write_out(gates.judged(report)))
     if wishes.axes is None:
         return
     if wishes.options.drawn_here:
@@ -182,29 +185,29 @@ def _on_all(wishes: Wishes) -> Iterator[Outlet]:
             yield plot(wishes.axes, partial(draw_to, file))
 
 
-def _on_shown(wishes: Wishes, stack: ExitStack) -> Iterator[Outlet]:
+def _on_shown(wishes: Wishes, gates: Gates, stack: ExitStack) -> Iterator[Outlet]:
     """What gets the rows that are left after --sort and --top."""
     form = wishes.rows_on
     if wishes.to.key is not None:
         yield lines_on_stdout("bare", (wishes.to.key,))
     elif form is not None and form.name in STREAMED:
         yield lines_on_stdout(form.name, wishes.shown_keys)
-    elif form is not None and form.part == "page":
-        yield _table(wishes, wishes.to.show)
+    elif form is not None and form.for_people:
+        yield _table(wishes, gates, wishes.to.write_out)
     for file in wishes.to.files:
         if file.format.name in STREAMED:
             yield lines_in_file(file, wishes.shown_keys, stack)
         elif not file.kind:
-            yield _table(wishes, file.show)
+            yield _table(wishes, gates, file.write)
 
 
-def _table(wishes: Wishes, show: Callable[[Page], None]) -> Outlet:
+def _table(wishes: Wishes, gates: Gates, write: Callable[[Report], None]) -> Outlet:
     source = wishes.sweep.source
     if wishes.columns is not None:
         columns = key_columns(wishes.columns)
     else:
         columns = default_columns(source.varying, named=source.named, timed=wishes.sweep.timing is not None)
-    return table(columns, source.title, show)
+    return table(columns, source.title, lambda report: write(gates.judged(report)))
 
 
 def _judges(wishes: Wishes, gates: Gates) -> Iterator[Outlet]:
@@ -212,5 +215,5 @@ def _judges(wishes: Wishes, gates: Gates) -> Iterator[Outlet]:
     if wishes.sweep.timing is not None:
         doubts = Doubts(wishes.streams)
         yield Outlet(doubts.add, doubts.finish)
-    if wishes.to.gates:
+    if wishes.to.gates or wishes.earlier is not None:
         yield Outlet(gates.add, gates.finish)

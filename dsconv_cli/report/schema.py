@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from dsconv_cli.baseline import keys as baseline
 from dsconv_cli.comparison import keys as comparison
 from dsconv_cli.keys import SCHEMA_VERSION
 from dsconv_cli.model import keys as model
@@ -36,12 +37,17 @@ def _side_by_side(one: dict[str, Any]) -> dict[str, Any]:
     return {**one, "properties": {**one["properties"], comparison.RUNTIMES: {"oneOf": [{"type": "null"}, each]}}}
 
 
+def _beside_another(one: dict[str, Any]) -> dict[str, Any]:
+    """What changed since a baseline stands in a document where one was asked for."""
+    return {**one, "properties": {**one["properties"], baseline.NAME: baseline.KEYS.schema()}}
+
+
 def schema() -> dict[str, Any]:
     """JSON Schema, draft 2020-12."""
     documents = {
-        "comparison": _side_by_side(_named_or_not(comparison.KEYS.schema())),
+        "comparison": _beside_another(_side_by_side(_named_or_not(comparison.KEYS.schema()))),
         "doctor": doctor.KEYS.schema(),
-        "model": model.KEYS.schema(),
+        "model": _beside_another(model.KEYS.schema()),
         "summary": summary.schema(),
     }
     return {
