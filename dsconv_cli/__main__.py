@@ -10,7 +10,7 @@ def main() -> None:
     `--version` is answered before anything is imported: scripts ask it often, and typer alone costs 0.07 s.
     """
     _import_nothing_from_here()
-    if sys.argv[1:] == ["--version"]:
+    if sys.argv[1:] in (["--version"], ["-V"]):
         leave(_version())
     from dsconv_cli import interrupts
 

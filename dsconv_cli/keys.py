@@ -14,7 +14,8 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final, Generic, Literal, TypeVar
 
-from dsconv_cli.errors import DsconvError
+from dsconv_cli.errors import DsconvError, quoted
+from dsconv_cli.text import any_of
 
 SCHEMA_VERSION: Final = 1
 
@@ -134,8 +135,11 @@ class Each(Generic[Result, Part]):
     get: Callable[[Result], Iterable[Part]]
 
 
-#: Keys that an error lists, at most: all, but for those of runtimes side by side.
-_LISTED: Final = 125
+#: Keys that an error proposes, at most, and how near one must be.
+_PROPOSED: Final = 3
+_NEAR: Final = 0.6
+#: What stands for a number that has a value and an interval, and for figures that have a ratio.
+_SHORTENED: Final = ("", ".value", ".ratio", ".ratio.value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +172,8 @@ class Keys(Mapping[str, Key[Result]]):
     """The keys of one kind of result, in the order of its document.
 
     `recorded` gives the values that stand in a result that was read back from a file, for it is not this process's to
-    find them out. `others` are keys that only other runs have, and what must be asked for to have one.
+    find them out. `others` are keys that only other runs have, and what must be asked for to have one. `within` is the
+    section whose keys may be named without it.
     """
 
     def __init__(
@@ -178,8 +183,10 @@ class Keys(Mapping[str, Key[Result]]):
         says: str = "",
         recorded: Callable[[Result], Mapping[str, Value] | None] = lambda _: None,
         others: Mapping[str, str] = NOTHING,
+        within: str = "",
     ) -> None:
-        self._others = others
+        self.others = others
+        self._within = within
         self._recorded = recorded
         self.entries = tuple(entries)
         self.sections = {section.name: section for section in sections}
@@ -210,27 +217,38 @@ class Keys(Mapping[str, Key[Result]]):
         """The keys of some sections."""
         return tuple(key for key in self.values() if key.name.partition(".")[0] in names)
 
-    def find(self, name: str, within: str = "") -> str:
-        """The key that a user's `name` means: itself, its `.value`, or the one of that name in the section `within`.
+    def find(self, name: str) -> str:
+        """The key that a user's `name` means: itself, its `.value` or `.ratio`, or the one of that name in `within`.
 
-        Where there is none, the error lists them, the nearest first; or says what must be asked for to have it.
+        Where there is none, the error proposes the nearest, or says what must be asked for to have it.
         """
-        inner = (f"{within}.{name}",) if within else ()
-        for candidate in (*inner, name, f"{name}.value"):
-            if candidate in self._keys:
-                return str(candidate)
-        needed = self._others.get(name) or self._others.get(f"{name}.value")
+        inner = f"{self._within}.{name}"
+        found = next((one + end for one in (inner, name) for end in _SHORTENED if one + end in self._keys), None)
+        if found is not None:
+            return found
+        needed = next((self.others[name + end] for end in _SHORTENED if name + end in self.others), None)
         if needed is not None:
             raise DsconvError(f"{name} is not measured in this run; it needs {needed}")
-        known = self._nearest(name)
-        more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
-        raise DsconvError(f"unknown key {name!r}; keys are {', '.join(known[:_LISTED])}{more}")
+        near = self._nearest(name)
+        proposed = f"; did you mean {any_of(near)}?" if near else ";"
+        raise DsconvError(f"unknown key {quoted(name)}{proposed} --keys lists all")
 
     def _nearest(self, name: str) -> list[str]:
+        """A few keys that are much like `name`, or have a part that is."""
         from difflib import SequenceMatcher
 
         # Comparing takes as long as the two texts times each other; what is so long is similar to nothing.
-        return sorted(self, key=lambda known: -SequenceMatcher(None, name[:_LONGEST], known).ratio())
+        name = name[:_LONGEST].lower()
+
+        def likeness(known: str) -> float:
+            parts = known.split(".")
+            tails = (".".join(parts[start:]) for start in range(len(parts)))
+            return max(SequenceMatcher(None, name, tail).ratio() - 0.01 * depth for depth, tail in enumerate(tails))
+
+        # As they may be shortened: `find` knows what is meant.
+        short = dict.fromkeys(known.removesuffix(".value") for known in self)
+        ranked = sorted(((-likeness(known), known) for known in short), key=lambda one: one[0])
+        return [known for rank, known in ranked[:_PROPOSED] if -rank >= _NEAR]
 
     def check_asked(self, name: str, absent: Iterable[str]) -> None:
         """Refuse a key in one of the sections that this run does not have, and say what must be asked for."""
@@ -289,18 +307,20 @@ class Keys(Mapping[str, Key[Result]]):
         """The JSON Schema (draft 2020-12) of the document."""
         root = _object(self.says)
         for entry in self.entries:
-            if isinstance(entry, Null):
-                root["properties"][entry.name] = {"type": "null"}
-                continue
             *outer, last = entry.name.split(".")
             inner, path = root, ""
             for part in outer:
                 path = f"{path}.{part}" if path else part
                 says = self.sections[path].says if path in self.sections else ""
                 inner = inner["properties"].setdefault(part, _object(says))
-            items = {"type": "array", "items": entry.keys.schema()} if isinstance(entry, Each) else entry.schema()
-            inner["properties"][last] = items
+            inner["properties"][last] = _schema_of(entry)
         return _sealed(root, {section.name for section in self.optional})
+
+
+def _schema_of(entry: Key[Any] | Each[Any, Any] | Null) -> dict[str, Any]:
+    if isinstance(entry, Null):
+        return {"type": "null"}
+    return {"type": "array", "items": entry.keys.schema()} if isinstance(entry, Each) else entry.schema()
 
 
 def _function(get: Getter[Result]) -> Callable[[Result], Any]:

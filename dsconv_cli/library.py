@@ -94,6 +94,8 @@ def analyse(
     model: nn.Module | ExportedProgram,
     inputs: Any,
     selection: network.Selection = network.Selection(),  # noqa: B008  frozen
+    *,
+    fidelity: bool = False,
 ) -> ModelResult:
     """Every layer of a network, what can be replaced, and the totals before and after.
 
@@ -107,6 +109,8 @@ def analyse(
             the network does not take is its one argument, and so is anything else. None for an exported program that
             brings its own.
         selection: which layers to replace, and with what.
+        fidelity: also how much of its weights the best separable pair of each eligible layer keeps, 0 to 1, as
+            `Layer.fidelity`. Targets then take the layers that lose least.
 
     Raises:
         DsconvError: no module, no convolution in it, inputs it does not take, a glob that matches nothing.
@@ -121,7 +125,7 @@ def analyse(
     from dsconv_cli.model.inputs import inputs_of
     from dsconv_cli.model.source import source_of
 
-    return _printed(ModelResult, analyse_source(source_of(model), inputs_of(inputs), selection))
+    return _printed(ModelResult, analyse_source(source_of(model), inputs_of(inputs), selection, fidelity=fidelity))
 
 
 def _printed(kind: type[Printed], one: object) -> Printed:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import typer
 from fakes import FakeLaboratory
 
 from dsconv_cli.cli import main
@@ -28,13 +27,12 @@ FILES = {
     "empty.csv": "",
     "binary.csv": "\x00\x01\x02",
 }
-_COMMANDS = {
-    name: command.params for name, command in typer.main.get_command(main.make_app(main.COMMANDS)).commands.items()
-}
+_COMMANDS = {name: command.params for name, command in main.make_app(main.COMMANDS).commands.items()}
 #: By what an option says it takes; each word is right somewhere.
 _KEYS = ["macs.ratio", "params.separable", "k", "spec.k", "time.speedup", "measured.macs.ratio", "totals.macs.after"]
 _WORDS = {
     "INT": ["1", "3", "8", "64", "007"],
+    "INT|auto": ["1", "4", "auto"],
     "INT[,INT]": ["1", "2", "2,1"],
     "half|same|valid|P[,Q]": ["half", "same", "valid", "0", "1,2"],
     "LIST": ["8", "8,16", "1:9", "1:9:2", "1:64:*2", "float32", "half", "2x1", "float32,bfloat16"],
@@ -78,7 +76,8 @@ _WORDS = {
     "MODULE:FUNCTION": ["network.py:net", "inputs:none"],
     "COUNT[k|M|G|T]": ["1k", "2.5M", "10"],
     "NUMBER": ["2", "0.5"],
-    "TARGET": ["network.py:net", "network:net", "none.py:x", "network.py:nothing"],
+    "K C [R S]": ["8", "3", "64"],
+    "TARGET": ["network.py", "network.py:net", "network:net", "none.py:x", "network.py:nothing"],
 }
 #: What people type by mistake, and what others send on purpose.
 _NASTY = [
@@ -90,29 +89,33 @@ _NASTY = [
 ]  # fmt: skip
 _OURS = ("error: ", "warning: ", "note: ")
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
+#: How each begins, in some of the ways there are.
 _START = {
-    "compare": ["--k", "8", "--c", "4", "--profiler", "none"],
-    "sweep": ["--k", "8,16", "--c", "4", "--profiler", "none"],
-    "model": ["network.py:net", "--input", "1,3,16,16"],
-    "doctor": [],
+    "compare": [
+        [*layer, "--profiler", "none"] for layer in (["--k", "8", "--c", "4"], ["8", "4"], ["8", "4", "3", "1"])
+    ],
+    "sweep": [["--k", "8,16", "--c", "4", "--profiler", "none"]],
+    "model": [["network.py:net", "--input", "1,3,16,16"], ["network.py", "--input", "1,3,16,16"]],
+    "doctor": [[]],
 }
 
 
 def draw(dice):
     """A command and its arguments: right ones, most of the time, of which a few are not."""
     command = dice.choices(list(_START), weights=[20, 20, 1, 3])[0]
-    words = [command, *_START[command]]
+    words = [command, *dice.choice(_START[command])]
     for _ in range(dice.randrange(5)):
         option = dice.choice(_COMMANDS[command])
-        if option.opts[0] == "target":
-            words[1] = _value(dice, option.metavar)
+        if option.param_type_name == "argument":
+            place = 1 if option.name == "target" else dice.randrange(1, len(words))
+            words[place : place + (option.name == "target")] = [_value(dice, option.metavar)]
             continue
         words.append(dice.choice([*option.opts, *option.secondary_opts]))
         if not getattr(option, "is_flag", False):
             words.append(_value(dice, option.metavar))
     if dice.random() < 0.15:
         place = dice.randrange(len(words))
-        words[place:place] = dice.choice([[], [dice.choice(_NASTY)], ["--help"], ["--nope"]])
+        words[place:place] = dice.choice([[], [dice.choice(_NASTY)], ["--help"], ["-h"], ["--nope"]])
     if dice.random() < 0.1:
         del words[dice.randrange(len(words))]
     return words
@@ -154,8 +157,9 @@ class Outcome:
         return [fault for fault, holds in held.items() if not holds]
 
     def _is_json(self):
-        formats = [value for option, value in pairwise(self.words) if option == "--format"]
-        if {"--get", "--help"} & {*self.words} or formats[-1:] != ["json"]:
+        formats = [value for option, value in pairwise(self.words) if option in {"--format", "-f"}]
+        formats += ["json"] if "--json" in self.words else []
+        if {"--get", "--help", "-h", "--keys"} & {*self.words} or formats[-1:] != ["json"]:
             return True
         try:
             for line in self.out.splitlines() if self.words[0] == "sweep" else [self.out]:
@@ -186,7 +190,7 @@ def prepare(folder, monkeypatch):
         # So steady that no budget of real seconds is used up.
         monkeypatch.setattr(module, "ProcessLaboratory", lambda: FakeLaboratory(spread=0.001))
     # It would be made anew each time.
-    whole = typer.main.get_command(main.make_app(main.COMMANDS))
+    whole = main.make_app(main.COMMANDS)
     monkeypatch.setattr(main, "make_app", lambda _: whole)
     for name, text in FILES.items():
         (folder / name).write_text(text)

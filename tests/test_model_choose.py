@@ -88,9 +88,10 @@ LAYERS = [_layer("stem", 16, 3), _layer("body.a", 64, 64), _layer("body.b", 128,
 
 
 def _decided(**selection):
-    return decide(
-        LAYERS, Selection(**selection), params=sum(one.params for one in LAYERS), macs=sum(one.macs for one in LAYERS)
-    )
+    totals = {"params": sum(one.params for one in LAYERS), "macs": sum(one.macs for one in LAYERS)}
+    decided = decide(LAYERS, Selection(**selection), **totals).layers
+    assert all(one.replaced == (one.kept is None) for one in decided)
+    return {one.name: one.kept for one in decided}
 
 
 @pytest.mark.parametrize(
@@ -134,8 +135,8 @@ def test_a_glob_that_matches_nothing():
         ({"only": (1,)}, "`only` must be a tuple of globs such as ('stem*',), not (1,)"),
         ({"min_ratio": float("nan")}, "`min_ratio` must be a number such as 2, not nan"),
         ({"min_ratio": "2"}, "`min_ratio` must be a number such as 2, not '2'"),
-        ({"depth_multiplier": 0}, "`depth_multiplier` must be a positive integer, not 0"),
-        ({"depth_multiplier": None}, "`depth_multiplier` must be a positive integer, not None"),
+        ({"depth_multiplier": 0}, "`depth_multiplier` must be a positive integer or 'auto', not 0"),
+        ({"depth_multiplier": None}, "`depth_multiplier` must be a positive integer or 'auto', not None"),
         ({"target_macs": -1}, "`target_macs` must be a count such as 569_000_000, not -1"),
         ({"target_params": 1.5}, "`target_params` must be a count such as 4_200_000, not 1.5"),
     ],

@@ -384,7 +384,7 @@ BAD = [
     ((*SMALL, "--target-macs", "5"), 3, "--target-macs 5 cannot be reached"),
     ((*SMALL, "--depth", "0"), 2, "--depth must be a positive integer"),
     ((*SMALL, "--depth", "1", "--top", "1"), 2, "give one of them"),
-    ((*SMALL, "--get", "totals.mac"), 2, "unknown key 'totals.mac'; keys are totals.mac"),
+    ((*SMALL, "--get", "totals.mac"), 2, "unknown key 'totals.mac'; did you mean totals.mac"),
     ((*SMALL, "--get", "totals.time.speedup"), 2, "needs --time"),
     ((*SMALL, "--fail-under", "totals.macs.ratio=inf"), 2, "not a finite number"),
     ((*SMALL, "--output", "/no/such/folder/x.json"), 2, "cannot write"),

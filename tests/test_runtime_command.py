@@ -20,7 +20,7 @@ from dsconv_cli.timing.timers import Timers
 
 LAYER = ["compare", "--k", "64", "--c", "32", "--profiler", "none"]
 #: A few processes are enough for the shape of a result.
-QUICK = ["--budget", "60", "--precision", "0.9"]
+QUICK = ["--budget", "25", "--precision", "0.9"]
 INSTALLED = [name for name in ("onnxruntime", "litert", "openvino", "ncnn") if RUNTIMES[name].absent() is None]
 
 
@@ -170,7 +170,7 @@ def test_the_layout_is_chosen_where_there_is_a_choice(machine, capfd):
         (["--chain", "0", "--time"], "--chain must be a positive integer, not '0'"),
         (["--chain", "2", "--time"], "2 layers in a row need an output like the input, and this one makes 1×64×56×56"),
         (["--time", "--get", "runtimes.ncnn.speedup"], "runtimes.ncnn.speedup is not measured in this run; it needs --runtime ncnn"),
-        (["--runtime", "ncnn", "--get", "runtimes.ncn.speedup"], "unknown key 'runtimes.ncn.speedup'; keys are runtimes.ncnn"),
+        (["--runtime", "ncnn", "--get", "runtimes.ncn.speedup"], "unknown key 'runtimes.ncn.speedup'; did you mean runtimes.ncnn"),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused_in_one_line(arguments, words, machine, capfd):

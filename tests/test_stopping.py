@@ -154,6 +154,22 @@ def test_the_stop_rule():
     assert not more(noisy, 14.8), "another process would not end in time"
 
 
+def test_a_clear_verdict_ends_after_four_seconds_where_no_precision_was_asked_for():
+    noisy = [0.6, 0.8] * 10
+    alike = [-0.1, 0.1] * 10
+
+    def more(ratios, elapsed, **settings):
+        settings = TimingSettings(**settings)
+        return wants_more([of_ratio(one) for one in ratios], [0.3] * len(ratios), elapsed, settings)
+
+    assert 0.05 < typical([of_ratio(one) for one in noisy]).half_width < 0.10
+    assert more(noisy, 3.6)
+    assert not more(noisy, 3.8)
+    assert more(noisy, 3.8, precision=0.02)
+    assert more(alike, 3.8), "nothing is clear yet"
+    assert more([0.3, 1.1] * 4, 3.8), "faster, and too wide to be reliable"
+
+
 def test_the_interval_asked_for_is_reached():
     """Processes that differ by 6 %: sooner within 8 % than within 4 %, and no further than that."""
     counts = {}
@@ -176,4 +192,4 @@ def test_what_more_processes_would_not_narrow_ends_it():
 
     run = whole(process, budget_s=600)
     assert len(run) < 30
-    assert typical(run).half_width > 0.3
+    assert typical(run).half_width > 0.2

@@ -283,7 +283,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(sweep, tmp_path):
         (["--k", "64"], "--c is missing; give it, tie it with --zip, or read layers with --from"),
         (["--k", "64:16", "--c", "1"], "--k '64:16' runs backwards"),
         ([*CLOSED, "--top", "0"], "--top must be a positive integer"),
-        ([*CLOSED, "--sort", "macs.rato"], "--sort: unknown key 'macs.rato'; keys are macs.ratio"),
+        ([*CLOSED, "--sort", "macs.rato"], "--sort: unknown key 'macs.rato'; did you mean macs.ratio"),
         ([*CLOSED, "--sort", "k:up"], "the direction must be asc or desc"),
         ([*CLOSED, "--columns", "k,k"], "--columns has spec.k twice"),
         ([*CLOSED, "--columns", "k,"], "--columns: unknown key ''"),

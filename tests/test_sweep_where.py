@@ -86,7 +86,7 @@ def test_what_it_says(text, holds):
         ("not k", "must be followed by a condition"),
         ("true + 1 > 0", "takes numbers"),
         ("-true == 1", "takes a number"),
-        ("macs.rato < 6", "unknown key 'macs.rato'; keys are macs.ratio,"),
+        ("macs.rato < 6", "unknown key 'macs.rato'; did you mean macs.ratio"),
         ("k.real > 1", "unknown key"),
         ("k.__class__ == 1", "unknown key"),
         ("__import__('os').system('true')", "there are no functions"),

@@ -141,7 +141,7 @@ def test_one_bare_value_of_the_doctor(dsconv):
     assert float(result.stdout) > 0
     wrong = dsconv("doctor", "--get", "noise.ration")
     assert wrong.returncode == 2
-    assert wrong.stderr.startswith("error: unknown key 'noise.ration'; keys are noise.ratio.")
+    assert wrong.stderr.startswith("error: unknown key 'noise.ration'; did you mean noise.ratio")
 
 
 def test_doctor(dsconv, tmp_path, valid):

@@ -13,6 +13,8 @@ from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.keys import Keys
 from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.model.keys import selection_section
+from dsconv_cli.model.result import ModelResult, Selection
 
 
 def of_layer(gates: GateOptions, keys: Keys[Comparison], absent: Collection[str], spec: ConvSpec) -> Baseline | None:
@@ -28,13 +30,13 @@ def of_layer(gates: GateOptions, keys: Keys[Comparison], absent: Collection[str]
 
 
 def of_network(
-    gates: GateOptions, keys: Keys[Any], absent: Collection[str], selection: dict[str, Any]
+    gates: GateOptions, keys: Keys[ModelResult], absent: Collection[str], selection: Selection
 ) -> Baseline | None:
-    """The same of a network. `selection` is that section of its document, known before the network is run."""
+    """The same of a network, of which it is known which layers are chosen."""
     limits = limits_of(gates, keys, absent, lambda name: _total(keys, name))
     if gates.baseline is None:
         return None
-    return network_baseline(Path(gates.baseline), limits, keys, selection)
+    return network_baseline(Path(gates.baseline), limits, keys, selection_section(selection))
 
 
 def limits_of(

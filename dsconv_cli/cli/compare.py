@@ -11,6 +11,7 @@ import typer
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli.destinations import Destinations, asked, choose, parse_files
 from dsconv_cli.cli.groups import grouped
+from dsconv_cli.cli.layer_options import LayerOptions
 from dsconv_cli.cli.progress import timing_lines, timing_text
 from dsconv_cli.cli.streams import say
 from dsconv_cli.comparison.keys import RUNTIMES, keys_of
@@ -35,10 +36,10 @@ Explain = Annotated[
 @grouped
 def compare(
     *,
-    layer: opt.LayerOptions,
+    layer: LayerOptions,
     profiler: opt.Profiler = "thop",
     time: opt.Time = False,
-    how: opt.RuntimeOptions,
+    how: opt.ChainOptions,
     output: opt.OutputOptions,
     explain: Explain = False,
     gates: opt.GateOptions,
@@ -55,7 +56,11 @@ def compare(
     settings = how.settings(time)
     runtimes = how.runtimes(settings, spec, streams)
     keys = keys_of(runtimes if how.runtime else ())
-    absent = (*(["measured"] if profiler == "none" else []), *([] if settings else ["time"]))
+    absent = (
+        *(["measured"] if profiler == "none" else []),
+        *([] if settings else ["time"]),
+        *([] if how.runtime else [RUNTIMES]),
+    )
     key, checks = asked(keys, absent, output.get, gates)
     baseline = _baseline(gates, keys, absent, spec)
     files = list(parse_files("compare", output))
@@ -90,7 +95,8 @@ def _without_lost(to: Destinations, result: Comparison) -> Destinations:
     lost = tuple(f"{RUNTIMES}.{name}." for name in result.failures)
     if result.failures and result.time is None:
         lost = (*lost, "time.")
-    return to.without(lost)
+    files = tuple(file for file in to.files if f"{file.format.section}." not in lost)
+    return to._replace(files=files).without(lost)
 
 
 def _report(one: Comparison, *, explain: bool) -> Report:

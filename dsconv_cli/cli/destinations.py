@@ -11,14 +11,23 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dsconv_cli.cli.options import GateOptions, OutputOptions
 from dsconv_cli.cli.stdout import results
-from dsconv_cli.cli.streams import Streams, has_color, has_unicode, is_terminal, say, terminal_width, write_out
+from dsconv_cli.cli.streams import (
+    ColorChoice,
+    Streams,
+    has_color,
+    has_unicode,
+    is_terminal,
+    say,
+    terminal_width,
+    write_out,
+)
 from dsconv_cli.data import bare
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import Replacement, append_file, appending, check_targets, replace_file, replacing
 from dsconv_cli.gates import Gate, Verdict, check, check_types, parse_gates
 from dsconv_cli.keys import Keys, Result
 from dsconv_cli.report.formats import FORMATS, Command, Format, formats_of
-from dsconv_cli.report.page import Place, Report, View
+from dsconv_cli.report.page import Page, Place, Report, View
 from dsconv_cli.text import printable
 
 if TYPE_CHECKING:
@@ -27,6 +36,29 @@ if TYPE_CHECKING:
 GATE_FAILED: Final = 1
 
 INSTALL: Final = "install it with pip install 'dsconv-cli[plot]'"
+
+
+def view_of_stdout(color: ColorChoice = "auto") -> View:
+    """What stdout can show."""
+    return View(
+        width=terminal_width() if is_terminal(results()) else None,
+        unicode=has_unicode(results()),
+        color=has_color(results(), color),
+    )
+
+
+def write_page(page: Page) -> None:
+    """Write a page to stdout, as a table."""
+    from dsconv_cli.report.table import render
+
+    write_out(render(page, view_of_stdout()))
+
+
+#: What is said of a picture whose section is not measured.
+_NEEDS: Final = {
+    "time": "a roofline picture ({}) needs --time",
+    "runtimes": "a picture of runtimes ({}) needs --runtime",
+}
 
 
 class File(NamedTuple):
@@ -73,11 +105,7 @@ class Destinations(NamedTuple):
     @property
     def view(self) -> View:
         """What stdout can show."""
-        return View(
-            width=terminal_width() if is_terminal(results()) else None,
-            unicode=has_unicode(results()),
-            color=has_color(results(), self.streams.color),
-        )
+        return view_of_stdout(self.streams.color)
 
     @property
     def formats(self) -> tuple[Format, ...]:
@@ -140,7 +168,7 @@ def choose(
     form = stdout_format(command, format_name)
     for file in files:
         if file.format.section in absent:
-            raise DsconvError(f"a roofline picture ({file.path}) needs --time")
+            raise DsconvError(_NEEDS[file.format.section].format(file.path))
         if file.kind:
             check_installed("matplotlib", str(file.path))
     check_targets([*(file.path for file in files), *beside], [file.path for file in files if file.added])

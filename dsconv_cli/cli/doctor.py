@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from dsconv_cli.cli import options as opt
-from dsconv_cli.cli.destinations import choose, parse_file
+from dsconv_cli.cli.destinations import choose, parse_files
 from dsconv_cli.cli.groups import grouped
-from dsconv_cli.cli.progress import timing_line
+from dsconv_cli.cli.progress import timing_lines
 from dsconv_cli.layer.fields import FLOATS
 
-FormatName = Annotated[str, opt.format_option("doctor")]
-OutputPath = Annotated[list[str] | None, opt.output_option("doctor")]
-GetKey = Annotated[str | None, opt.get_option("noise.ratio")]
+
+@dataclass(frozen=True)
+class DoctorOutputOptions(opt.OutputOptions):
+    """What is written, and where to."""
+
+    format_name: Annotated[str, opt.format_option("doctor")] = "table"
+    output: Annotated[list[str] | None, opt.output_option("doctor")] = None
+    get: Annotated[str | None, opt.get_option("noise.ratio")] = None
 
 
 @grouped
 def doctor(
     *,
     timing: opt.TimingOptions,
-    format_name: FormatName = "table",
-    output: OutputPath = None,
-    get: GetKey = None,
+    output: DoctorOutputOptions,
     speech: opt.StreamOptions,
 ) -> None:
     """Tell what this machine can measure, and how far its timings can be trusted.
@@ -30,8 +34,8 @@ def doctor(
     """
     streams = speech.streams()
     dtype = opt.choice("--dtype", timing.dtype, FLOATS)
-    files = [parse_file("doctor", text) for text in output or ()]
-    to = choose("doctor", streams, format_name, files)
+    files = list(parse_files("doctor", output))
+    to = choose("doctor", streams, output.format_name, files)
     settings = timing.settings(True)
     assert settings is not None
     from dsconv_cli.report.doctor import report
@@ -39,7 +43,7 @@ def doctor(
     from dsconv_cli.timing.doctor_keys import KEYS
     from dsconv_cli.timing.timer import Timer
 
-    to = to._replace(key=None if get is None else KEYS.find(get))
-    with timing_line(quiet=streams.quiet) as watch, Timer(settings) as timer:
+    to = to._replace(key=None if output.get is None else KEYS.find(output.get))
+    with timing_lines(quiet=streams.quiet) as watch, Timer(settings) as timer:
         found = examine(timer, dtype, watch)
     to.deliver(report, KEYS, found)

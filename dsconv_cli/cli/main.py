@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from importlib import import_module
 from itertools import pairwise
-from typing import Final, cast
+from typing import Annotated, Any, Final, cast
 
 import typer
+import typer.main
 
 from dsconv_cli import interrupts
 from dsconv_cli.cli import stdout
-from dsconv_cli.cli.help import PlainCommand, PlainGroup
+from dsconv_cli.cli.completion import install, prepare, script, shell_named
+from dsconv_cli.cli.help import WIDEST, PlainCommand, PlainGroup, write
+from dsconv_cli.cli.project import ProjectCommand
 from dsconv_cli.cli.streams import ColorChoice, ReaderLeftError, line, say, write_out
+from dsconv_cli.cli.suggestions import said_of_command, said_of_option
 from dsconv_cli.errors import DsconvError
 
 #: As a program that SIGPIPE ends.
@@ -30,20 +34,29 @@ COMMANDS: Final[Mapping[str, str]] = {
 }
 
 
-def make_app(wanted: Collection[str]) -> typer.Typer:
-    """The command line. Only commands that are `wanted` can run: to declare the options of one takes 20 ms."""
+def make_app(wanted: Collection[str]) -> Any:
+    """The command line, to be called with its arguments.
+
+    Only commands that are `wanted` can run: to declare the options of one takes 20 ms.
+    """
+    settings = {"max_content_width": WIDEST}
     app = typer.Typer(
         name="dsconv",
         cls=PlainGroup,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        add_help_option=False,
+        # Ours take the name of any shell.
+        add_completion=False,
+        context_settings=settings,
     )
     app.callback(invoke_without_command=True)(dsconv)
     for name, summary in COMMANDS.items():
         function = getattr(import_module(f"dsconv_cli.cli.{name}"), name) if name in wanted else _unloaded
-        app.command(name, cls=PlainCommand, short_help=summary)(function)
-    return app
+        kind = ProjectCommand if name == "model" else PlainCommand
+        app.command(name, cls=kind, short_help=summary, add_help_option=False, context_settings=settings)(function)
+    prepare()
+    return typer.main.get_command(app)
 
 
 def _unloaded() -> None:
@@ -56,10 +69,34 @@ def _named(words: Iterable[str]) -> set[str]:
     return {*words, *" ".join(completed).split()} & set(COMMANDS)
 
 
+def _show_completion(ctx: typer.Context, shell: str | None) -> None:
+    if shell is not None and not ctx.resilient_parsing:
+        write_out(script(shell_named(shell, "--show-completion")))
+        raise typer.Exit
+
+
+def _install_completion(ctx: typer.Context, shell: str | None) -> None:
+    if shell is not None and not ctx.resilient_parsing:
+        write_out(f"{install(shell_named(shell, '--install-completion'))}\n")
+        raise typer.Exit
+
+
+def _for_a_shell(name: str, text: str, callback: Callable[[typer.Context, str | None], None]) -> Any:
+    return typer.Option(name, help=text, metavar="SHELL", callback=callback, is_eager=True)
+
+
 def dsconv(
     context: typer.Context,
     *,
-    version: bool = typer.Option(False, "--version", help="Print the version and leave."),
+    version: Annotated[bool, typer.Option("--version", "-V", help="Print the version, and leave.")] = False,
+    show_completion: Annotated[  # noqa: ARG001  what it does is done by then
+        str | None,
+        _for_a_shell("--show-completion", "Print what a shell must read to complete dsconv.", _show_completion),
+    ] = None,
+    install_completion: Annotated[  # noqa: ARG001
+        str | None,
+        _for_a_shell("--install-completion", "Put it where the shell reads it.", _install_completion),
+    ] = None,
 ) -> None:
     """Tell what replacing a convolution by a depthwise separable one buys, and why that is not R×S.
 
@@ -71,7 +108,7 @@ def dsconv(
         write_out(f"dsconv {__version__}\n")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        context.get_help()
+        write(context.get_help())
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -140,8 +177,16 @@ def _color(words: list[str]) -> ColorChoice:
 
 
 def _usage(error: typer.TyperException) -> str:
-    """What typer says, as one line, with where to read more."""
+    """What typer says, as one line, with what was meant or where to read more."""
     text = " ".join(error.format_message().split())
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "dsconv"
-    return f"{text[:1].lower()}{text[1:].rstrip('.')}; see '{path} --help'"
+    option = getattr(error, "option_name", None)
+    hint = ""
+    if text.startswith("No such option"):
+        every = make_app(COMMANDS)
+        text = f"no such option: {option}"
+        hint = said_of_option(str(option), context.command if context else every, every.commands)
+    elif text.startswith("No such command"):
+        hint = said_of_command(text.partition("'")[2].partition("'")[0])
+    return f"{text[:1].lower()}{text[1:].rstrip('.')}; " + (hint or f"see '{path} --help'")

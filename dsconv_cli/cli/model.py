@@ -15,6 +15,7 @@ from dsconv_cli.cli.destinations import asked, choose, parse_files, parse_pictur
 from dsconv_cli.cli.groups import Group, grouped
 from dsconv_cli.files import replace_file
 from dsconv_cli.layer.fields import FIELDS
+from dsconv_cli.layer.spec import ConvSpec
 
 NETWORK = "The network"
 WHAT_IF = "What if"
@@ -36,8 +37,8 @@ class NetworkOptions(Group):
         str,
         typer.Argument(
             metavar="TARGET",
-            help="package.module:factory or path/to/file.py:factory, something that makes a network or is one; or a "
-            "torch.export program, path.pt2.",
+            help="path/to/file.py[:factory] or package.module:factory, which makes a network or is one; of a file "
+            "alone, the only network in it. Or a torch.export program, path.pt2, or an ONNX graph, path.onnx.",
         ),
     ]
     arg: Annotated[
@@ -68,6 +69,9 @@ class NetworkOptions(Group):
             metavar="MODULE:FUNCTION",
         ),
     ] = None
+    no_config: Annotated[
+        bool, _of_network("--no-config", text="Do not read [tool.dsconv] of the project's pyproject.toml.")
+    ] = False
 
 
 @dataclass(frozen=True)
@@ -84,17 +88,50 @@ class WhatIfOptions(Group):
             text="Do not replace a layer whose MACs (ordinary / separable) gain less than this.", metavar="NUMBER"
         ),
     ] = None
-    depth_multiplier: Annotated[str, opt.field_option(FIELDS["depth_multiplier"], WHAT_IF)] = "1"
+    depth_multiplier: Annotated[
+        str,
+        _of_what_if(
+            text=f"{FIELDS['depth_multiplier'].help} auto: for each layer the smallest with which it reaches the least "
+            "fidelity and saves MACs.",
+            metavar="INT|auto",
+        ),
+    ] = "1"
     target_macs: Annotated[
         Text,
         _of_what_if(
-            text="Replace as few layers as bring the network to at most so many MACs.", metavar="COUNT[k|M|G|T]"
+            text="Replace as few layers as bring the network to at most so many MACs; where fidelity is known, those "
+            "that lose least of it.",
+            metavar="COUNT[k|M|G|T]",
         ),
     ] = None
     target_params: Annotated[
         Text,
         _of_what_if(
             text="The same for parameters; with both targets, as few layers as reach both.", metavar="COUNT[k|M|G|T]"
+        ),
+    ] = None
+    fidelity: Annotated[
+        bool,
+        _of_what_if(
+            "--fidelity",
+            text="Tell how much of a layer's trained weights its best separable replacement keeps, from 0 to 1.",
+        ),
+    ] = False
+    min_fidelity: Annotated[
+        Text, _of_what_if(text="Do not replace a layer of which less than this is kept.", metavar="FRACTION")
+    ] = None
+    max_error: Annotated[
+        Text,
+        _of_what_if(
+            text="The same as a relative error E of the weights: a least fidelity of 1 - E^2.", metavar="FRACTION"
+        ),
+    ] = None
+    save: Annotated[
+        Text,
+        _of_what_if(
+            text="Write the network with the layers replaced, their weights fitted to the trained ones: .onnx, .pt2 or "
+            ".safetensors, for the weights alone. Read back and run once before it is written.",
+            metavar="PATH",
         ),
     ] = None
 
@@ -112,15 +149,20 @@ class NetworkTimingOptions(opt.TimingOptions):
     ] = ""
     budget: Annotated[
         str,
-        _of_time(
-            text="Seconds that --time may take in all, divided among the shapes and the network.", metavar="SECONDS"
-        ),
+        _of_time(text="Time limit for all of it, in seconds; the shapes and the network share it.", metavar="SECONDS"),
     ] = "60"
 
     @classmethod
     def parameters(cls) -> list[Parameter]:
         """The dtype first: it changes the network whether or not that is timed."""
         return sorted(super().parameters(), key=lambda one: one.name != "dtype")
+
+
+@dataclass(frozen=True)
+class NetworkRuntimeOptions(opt.RuntimeOptions):
+    """The same, and on what."""
+
+    timing: NetworkTimingOptions
 
 
 @dataclass(frozen=True)
@@ -171,7 +213,7 @@ def model(
             "--time", text="Also measure time: of each eligible layer, the same shape once, and of the whole network."
         ),
     ] = False,
-    timing: NetworkTimingOptions,
+    how: NetworkRuntimeOptions,
     output: NetworkOutputOptions,
     gates: opt.GateOptions,
     speech: opt.StreamOptions,
@@ -180,6 +222,9 @@ def model(
 
     The network is run once as it is and once with the chosen layers really replaced, on the meta device where it
     allows that: then nothing is computed and no memory used, at any resolution.
+
+    TARGET, inputs, gates and other options may stand in the project's pyproject.toml, under [tool.dsconv], by their
+    names without dashes; what stands on the command line counts more.
 
     TARGET is code: loading it from a package or a path runs it, so name only what you would run. What it prints goes
     to stderr. A .pt2 file is looked through before torch reads it, and refused if it holds pickled objects, compiled
@@ -190,28 +235,31 @@ def model(
     from dsconv_cli.cli import model_run
     from dsconv_cli.cli.baseline import of_network
     from dsconv_cli.cli.place import place_of
-    from dsconv_cli.model.keys import KEYS, selection_section
+    from dsconv_cli.model.keys import keys_of
     from dsconv_cli.report.network import layers_file, report
 
     streams = speech.streams()
-    settings = timing.settings(time)
-    selection = model_run.selection(what_if)
-    recipe = model_run.recipe(network, timing.dtype)
-    absent = [] if time else ["totals.time"]
-    key, checks = asked(KEYS, absent, output.get, gates)
-    baseline = of_network(gates, KEYS, absent, selection_section(selection))
+    settings = how.settings(time)
+    wishes = model_run.wishes(what_if, network.target)
+    recipe = model_run.recipe(network, how.timing.dtype)
+    found = how.runtimes(settings, ConvSpec(1, 1, dtype=how.timing.dtype or "float32"), streams)
+    runtimes = found if how.runtime else ()
+    keys = keys_of(runtimes)
+    absent = [] if settings else ["totals.time"]
+    key, checks = asked(keys, absent, output.get, gates)
+    baseline = of_network(gates, keys, absent, wishes.selection)
     files = list(parse_files("model", output))
     files += [parse_picture("model", view.plot)] if view.plot is not None else []
     rest = model_run.layers_path(view.layers)
-    beside = [] if rest is None else [rest]
+    beside = [path for path in (rest, wishes.save) if path is not None]
     to = choose("model", streams, output.format_name, files, key=key, gates=checks, baseline=baseline, beside=beside)
     if any(one.name == "github" for one in to.formats):
         to = to._replace(place=place_of(network.target))
     levels = model_run.levels(view.depth, view.top)
     stdout.reserve()
-    result = model_run.measure(streams, recipe, selection, settings)
+    result = model_run.measure(streams, recipe, wishes, settings, runtimes)
     for note in result.notes:
         streams.note(model_run.in_options(note))
     if rest is not None:
         replace_file(rest, layers_file(result, rest.suffix.lower()))
-    raise typer.Exit(to.deliver(partial(report, levels=levels), KEYS, result))
+    raise typer.Exit(to.deliver(partial(report, levels=levels), keys, result))

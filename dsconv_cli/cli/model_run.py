@@ -8,23 +8,28 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from dsconv_cli.cli.options import choice
 from dsconv_cli.cli.progress import timing_line
 from dsconv_cli.cli.streams import Streams
-from dsconv_cli.errors import DsconvError, loading, need, quoted
+from dsconv_cli.errors import DsconvError, installed, loading, need, quoted
+from dsconv_cli.files import replace_file
 from dsconv_cli.layer import reading
 from dsconv_cli.layer.fields import FLOATS
 from dsconv_cli.model.choose import parse_count
 from dsconv_cli.model.foreign import same_directory
-from dsconv_cli.model.result import InputShape, ModelResult, Recipe, Selection
+from dsconv_cli.model.result import AUTO, InputShape, ModelResult, Recipe, Selection
+from dsconv_cli.model.save_kinds import checked_path, is_graph
 from dsconv_cli.numbers import decimal
 from dsconv_cli.report.network import Levels
 
 if TYPE_CHECKING:
     from dsconv_cli.cli.model import NetworkOptions, WhatIfOptions
+    from dsconv_cli.model.inputs import Inputs
+    from dsconv_cli.model.source import Source
     from dsconv_cli.timing.settings import TimingSettings
 
 #: An argument, as the library writes it, and the option. One argument stands for two options.
@@ -43,15 +48,38 @@ _INPUT_DTYPES: Final = (
 _LAYERS: Final = (".csv", ".jsonl")
 
 
-def measure(streams: Streams, recipe: Recipe, chosen: Selection, settings: TimingSettings | None) -> ModelResult:
-    """The network's result, with times where `settings` are given. Raises as `analyse` does."""
-    need("torch")
+class Wishes(NamedTuple):
+    """What is asked of a network: which layers are replaced, their fidelity, and where the outcome is saved."""
+
+    selection: Selection
+    fidelity: bool
+    save: Path | None
+
+
+def measure(
+    streams: Streams,
+    recipe: Recipe,
+    chosen: Wishes,
+    settings: TimingSettings | None,
+    runtimes: Sequence[str],
+) -> ModelResult:
+    """The network's result, with times where `settings` are given, on `runtimes` if any; the network saved.
+
+    Raises as `analyse` does.
+    """
+    if is_graph(recipe.target):
+        if not installed("onnx"):
+            raise DsconvError(f"{recipe.target} needs onnx: pip install 'dsconv-cli[onnx]'")
+        if settings is not None:
+            raise DsconvError("--time is for networks that are code or .pt2; an .onnx file is not timed yet")
+    else:
+        need("torch")
     if settings is None:
         return _analyse(recipe, chosen)
     from dsconv_cli.model.timing import NetworkTimer
 
     # The measuring process loads torch while this one does.
-    with NetworkTimer(settings) as timer:
+    with NetworkTimer(settings, runtimes) as timer:
         result = _analyse(recipe, chosen)
         return timer.time(result, recipe, lambda what: timing_line(quiet=streams.quiet, prefix=what))
 
@@ -72,7 +100,9 @@ def in_options(text: str) -> str:
     return text
 
 
-def _analyse(recipe: Recipe, chosen: Selection) -> ModelResult:
+def _analyse(recipe: Recipe, chosen: Wishes) -> ModelResult:
+    if is_graph(recipe.target):
+        return _analyse_graph(recipe, chosen)
     # torch's own code warns on stderr, past Python's filters, of what is no news to someone who counts.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     with loading("torch"):
@@ -81,7 +111,32 @@ def _analyse(recipe: Recipe, chosen: Selection) -> ModelResult:
 
     with _options_named(), same_directory():
         source, inputs = load(recipe)
-        return analyse_source(source, inputs, chosen)
+        result = analyse_source(source, inputs, chosen.selection, fidelity=chosen.fidelity)
+        content = b"" if chosen.save is None else _saved(chosen.save, result, source, inputs)
+    # Where the command line said, whatever directory the network's own code has gone to.
+    if chosen.save is not None:
+        replace_file(chosen.save, content)
+    return result
+
+
+def _analyse_graph(recipe: Recipe, chosen: Wishes) -> ModelResult:
+    with loading("onnx"):
+        from dsconv_cli.model.graph.analysis import analyse, load
+        from dsconv_cli.model.graph.saving import saved
+
+    with _options_named():
+        graph = load(recipe)
+        result = analyse(graph, recipe.inputs, chosen.selection, fidelity=chosen.fidelity)
+        content = b"" if chosen.save is None else saved(graph, result)
+    if chosen.save is not None:
+        replace_file(chosen.save, content)
+    return result
+
+
+def _saved(path: Path, result: ModelResult, source: Source, inputs: Inputs) -> bytes:
+    from dsconv_cli.model.saving import saved
+
+    return saved(path.suffix.lower(), result, source, inputs)
 
 
 def levels(depth: str | None, top: str | None) -> Levels:
@@ -155,6 +210,26 @@ def _ratio(text: str | None) -> float | None:
     return float(value)
 
 
+def _multiplier(text: str) -> int | Literal["auto"]:
+    return AUTO if text == AUTO else reading.integer(text, "--depth-multiplier")
+
+
+def _least_fidelity(least: str | None, error: str | None) -> float | None:
+    """`--min-fidelity`, or `--max-error`, whose square is what may be lost."""
+    if least is not None and error is not None:
+        raise DsconvError("--max-error E is --min-fidelity 1 - E^2; give one of them")
+    if error is not None:
+        return float(1 - _share(error, "--max-error") ** 2)
+    return None if least is None else float(_share(least, "--min-fidelity"))
+
+
+def _share(text: str, label: str) -> Fraction:
+    value = decimal(text)
+    if value is None or not 0 <= value <= 1:
+        raise DsconvError(f"{label} must be a number from 0 to 1, such as 0.9, not {quoted(text)}")
+    return value
+
+
 def selection(what_if: WhatIfOptions) -> Selection:
     """The options that choose layers; a DsconvError where one of them is not what it should be."""
     macs, params = what_if.target_macs, what_if.target_params
@@ -163,10 +238,17 @@ def selection(what_if: WhatIfOptions) -> Selection:
             keep=tuple(what_if.keep or ()),
             only=tuple(what_if.only or ()),
             min_ratio=_ratio(what_if.min_ratio),
-            depth_multiplier=reading.integer(what_if.depth_multiplier, "--depth-multiplier"),
+            depth_multiplier=_multiplier(what_if.depth_multiplier),
             target_macs=None if macs is None else parse_count(macs, "--target-macs"),
             target_params=None if params is None else parse_count(params, "--target-params"),
+            min_fidelity=_least_fidelity(what_if.min_fidelity, what_if.max_error),
         )
+
+
+def wishes(what_if: WhatIfOptions, target: str) -> Wishes:
+    """What the options ask of the network at `target`; a DsconvError where one of them is not what it should be."""
+    save = None if what_if.save is None else checked_path(what_if.save, target)
+    return Wishes(selection(what_if), what_if.fidelity or save is not None, save)
 
 
 def recipe(network: NetworkOptions, dtype: str) -> Recipe:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from inspect import Parameter
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self, cast
 
 import typer
 
-from dsconv_cli.cli.groups import Group, parameter
+from dsconv_cli.cli.completion import completion, keys_of
+from dsconv_cli.cli.groups import Group
 from dsconv_cli.cli.streams import ColorChoice, Streams
 from dsconv_cli.counting.profilers import choices
 from dsconv_cli.errors import DsconvError, quoted
-from dsconv_cli.keys import Keys
-from dsconv_cli.layer.fields import FIELDS, VALUED, Field
-from dsconv_cli.layer.reading import integer, layer
-from dsconv_cli.layer.spec import Bias, ConvSpec
+from dsconv_cli.layer.fields import FIELDS
+from dsconv_cli.layer.reading import integer
+from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.numbers import decimal
 from dsconv_cli.report.formats import Command, formats_of
 from dsconv_cli.timing.runtimes import DEFAULT, RUNTIMES
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from dsconv_cli.timing.timer import Timer
     from dsconv_cli.timing.timers import Timers
 
-LAYER: Final = "The layer"
 MEASUREMENT: Final = "The measurement"
 OUTPUT: Final = "The output"
 
@@ -37,10 +36,10 @@ _MOST_SECONDS: Final = 10_000_000
 _MOST_THREADS: Final = 1024
 #: Longer than any network.
 _LONGEST_CHAIN: Final = 1000
+#: What sets the default format.
+FORMAT_VARIABLE: Final = "DSCONV_FORMAT"
 #: Seconds that timing one layer may take.
 BUDGET: Final = "15"
-#: The interval that is called reliable.
-PRECISION: Final = "0.05"
 
 
 def option(*names: str, text: str, panel: str, metavar: str | None = None, envvar: str | None = None) -> Any:
@@ -51,49 +50,8 @@ def option(*names: str, text: str, panel: str, metavar: str | None = None, envva
         rich_help_panel=panel,
         metavar=metavar,
         envvar=envvar,
-        autocompletion=_completion(metavar),
+        autocompletion=completion(metavar),
     )
-
-
-def _completion(metavar: str | None) -> Callable[..., list[str]] | None:
-    """What a shell offers: the words that the metavar lists, or the command's keys."""
-    if metavar is None:
-        return None
-    if metavar.startswith("KEY"):
-        return {"KEY=": _completed_gate, "KEY[=": _completed_limit}.get(
-            metavar[: metavar.find("=") + 1], _completed_key
-        )
-    words = [word for word in metavar.split("|") if word.replace("-", "").isalnum() and word.islower()]
-    return (lambda incomplete: [word for word in words if word.startswith(incomplete)]) if words else None
-
-
-def _completed_key(ctx: typer.Context, incomplete: str) -> list[str]:
-    return [key for key in keys_of(ctx.info_name or "") if key.startswith(incomplete)]
-
-
-def _completed_gate(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Only numbers can be held against a limit, which follows without a space."""
-    return [f"{name}=" for name in _completed_limit(ctx, incomplete)]
-
-
-def _completed_limit(ctx: typer.Context, incomplete: str) -> list[str]:
-    numbers = (name for name, key in keys_of(ctx.info_name or "").items() if key.type.is_number)
-    return [name for name in numbers if name.startswith(incomplete)]
-
-
-def keys_of(command: str) -> Keys[Any]:
-    """The keys of what a command prints."""
-    if command == "model":
-        from dsconv_cli.model.keys import KEYS as MODEL
-
-        return MODEL
-    if command == "doctor":
-        from dsconv_cli.timing.doctor_keys import KEYS as DOCTOR
-
-        return DOCTOR
-    from dsconv_cli.comparison.keys import KEYS
-
-    return KEYS
 
 
 def choice(label: str, value: str, choices: Iterable[str]) -> str:
@@ -108,51 +66,6 @@ def choice(label: str, value: str, choices: Iterable[str]) -> str:
     return value
 
 
-def field_option(field: Field, panel: str = LAYER) -> Any:
-    """The option that sets one field of a layer."""
-    if field.kind == "flag":
-        name = field.option.removeprefix("--")
-        return option(f"--{name}/--no-{name}", text=field.help, panel=panel)
-    numbers = {"number": ["INT"], "pair": ["P[,Q]"] if field.words else ["INT[,INT]"], "word": []}[field.kind]
-    return option(field.option, text=field.help, panel=panel, metavar="|".join([*field.words, *numbers]))
-
-
-@dataclass(frozen=True, slots=True)
-class LayerOptions(Group):
-    """One layer, but for its dtype: the text of each field that has a value, and the biases."""
-
-    texts: Mapping[str, str]
-    bias: Bias
-
-    @classmethod
-    def parameters(cls) -> list[Parameter]:
-        """From the table of the fields."""
-        return [cls.parameter_of(field) for name, field in FIELDS.items() if name != "dtype"]
-
-    @classmethod
-    def parameter_of(cls, field: Field) -> Parameter:
-        """The option of one field."""
-        if field.name == "bias":
-            return parameter("bias", Annotated[bool, field_option(field)], False)
-        if field.kind == "flag":
-            return parameter(field.name, Annotated[bool | None, field_option(field)], None)
-        return parameter(field.name, Annotated[str, field_option(field)], field.default or Parameter.empty)
-
-    @classmethod
-    def gathered(cls, values: Mapping[str, Any]) -> Self:
-        """Texts and flags apart."""
-        texts = {name: values[name] for name in VALUED if name != "dtype"}
-        return cls(texts, Bias(*(_either(values[f"{part}_bias"], values["bias"]) for part in Bias._fields)))
-
-    def spec(self, dtype: str) -> ConvSpec:
-        """The layer."""
-        return layer({**self.texts, "dtype": dtype}, bias=self.bias)
-
-
-def _either(own: bool | None, every: bool) -> bool:
-    return every if own is None else own
-
-
 Profiler = Annotated[
     str,
     option(
@@ -163,14 +76,19 @@ Profiler = Annotated[
         metavar="|".join(choices()),
     ),
 ]
-Time = Annotated[bool, option("--time", text="Also measure time, with an honest interval.", panel=MEASUREMENT)]
+Time = Annotated[
+    bool, option("--time", text="Also measure run time, with a 95% confidence interval.", panel=MEASUREMENT)
+]
 Device = Annotated[str, option("--device", text="Where it is measured.", panel=MEASUREMENT, metavar="cpu|cuda[:I]|mps")]
-Dtype = Annotated[str, field_option(FIELDS["dtype"], MEASUREMENT)]
+Dtype = Annotated[
+    str,
+    option("--dtype", text=FIELDS["dtype"].help, panel=MEASUREMENT, metavar="|".join(FIELDS["dtype"].words)),
+]
 Threads = Annotated[
     str | None,
     option(
         "--threads",
-        text="Threads that are timed (1, which is disturbed the least; torch's own default is all cores).",
+        text="Threads to use (1, which is disturbed the least; torch's own default is all cores).",
         panel=MEASUREMENT,
         metavar="INT",
     ),
@@ -180,13 +98,14 @@ ChannelsLast = Annotated[
 ]
 Budget = Annotated[
     str,
-    option("--budget", text="Seconds that timing a layer may take, at most.", panel=MEASUREMENT, metavar="SECONDS"),
+    option("--budget", text="Time limit per layer, in seconds.", panel=MEASUREMENT, metavar="SECONDS"),
 ]
 Precision = Annotated[
-    str,
+    str | None,
     option(
         "--precision",
-        text="Half-width of the time ratio's 95% interval, as a fraction of it, at which timing ends.",
+        text="Timing ends when the 95% interval of the time ratio is within this fraction of it on either side (0.05, "
+        "or about 4 seconds where the verdict is clear).",
         panel=MEASUREMENT,
         metavar="FRACTION",
     ),
@@ -223,7 +142,7 @@ class TimingOptions(Group):
     threads: Threads = None
     channels_last: ChannelsLast = False
     budget: Budget = BUDGET
-    precision: Precision = PRECISION
+    precision: Precision = None
 
     def settings(self, wanted: bool) -> TimingSettings | None:
         """The options as `TimingSettings`, or None where no time is `wanted`.
@@ -241,7 +160,7 @@ class TimingOptions(Group):
             threads=DEFAULT_THREADS if self.threads is None else integer(self.threads, "--threads", most=_MOST_THREADS),
             channels_last=self.channels_last,
             budget_s=seconds(self.budget or BUDGET, "--budget"),
-            precision=fraction(self.precision, "--precision"),
+            precision=None if self.precision is None else fraction(self.precision, "--precision"),
         )
 
     def _refuse_without_time(self) -> None:
@@ -257,16 +176,10 @@ class RuntimeOptions(Group):
 
     timing: TimingOptions
     runtime: RuntimeNames = ""
-    chain: Chain = "1"
 
     def settings(self, wanted: bool) -> TimingSettings | None:
         """As `TimingOptions.settings`; a runtime is a wish for time."""
-        found = self.timing.settings(wanted or bool(self.runtime))
-        if found is None:
-            if self.chain != "1":
-                raise DsconvError("--chain is about measured time; it goes with --time")
-            return None
-        return replace(found, chain=integer(self.chain, "--chain", most=_LONGEST_CHAIN))
+        return self.timing.settings(wanted or bool(self.runtime))
 
     def runtimes(self, settings: TimingSettings | None, spec: ConvSpec, streams: Streams) -> tuple[str, ...]:
         """Those that are asked for, known to be able to time `spec`; of `all` the others are told in a note.
@@ -287,6 +200,22 @@ class RuntimeOptions(Group):
         if settings.channels_last and all(RUNTIMES[name].layout for name in found):
             raise DsconvError(f"--channels-last is a choice only with torch; {', '.join(found)} take their own layout")
         return tuple(found)
+
+
+@dataclass(frozen=True)
+class ChainOptions(RuntimeOptions):
+    """How time is measured, on what, and of how many layers in a row."""
+
+    chain: Chain = "1"
+
+    def settings(self, wanted: bool) -> TimingSettings | None:
+        """As `RuntimeOptions.settings`."""
+        found = super().settings(wanted)
+        if found is not None:
+            return replace(found, chain=integer(self.chain, "--chain", most=_LONGEST_CHAIN))
+        if self.chain != "1":
+            raise DsconvError("--chain is about measured time; it goes with --time")
+        return None
 
 
 def _able(settings: TimingSettings, spec: ConvSpec, streams: Streams) -> Iterator[str]:
@@ -349,25 +278,29 @@ def fraction(text: str, label: str) -> float:
     """
     value = decimal(text)
     if value is None or not 0 < value < 1:
-        raise DsconvError(f"{label} must be a fraction between 0 and 1, such as {PRECISION}, not {quoted(text)}")
+        raise DsconvError(f"{label} must be a fraction between 0 and 1, such as 0.05, not {quoted(text)}")
     return float(value)
 
 
 def format_option(command: Command) -> Any:
     """`--format`, of what a command's stdout can get."""
     known = [one.name for one in formats_of(command).values() if one.on_stdout]
-    more = " github writes workflow annotations for gates that fail." if "github" in known else ""
+    more = " github adds workflow annotations for gates that fail." if "github" in known else ""
     return option(
-        "--format", text=f"What stdout gets.{more}", panel=OUTPUT, metavar="|".join(known), envvar="DSCONV_FORMAT"
+        *("--format", "-f"),
+        text=f"What stdout gets.{more}",
+        panel=OUTPUT,
+        metavar="|".join(known),
+        envvar=FORMAT_VARIABLE,
     )
 
 
 def output_option(command: Command, more: str = "") -> Any:
     """`--output`, of what a command can write. `more` is said of its pictures, whose endings alone mean others too."""
-    plain = (one for one in formats_of(command).values() if one.in_files and one.part != "picture")
+    plain = (one for one in formats_of(command).values() if one.in_files and one.text is not None)
     endings = " ".join(ending for one in plain for ending in one.endings)
     return option(
-        "--output",
+        *("--output", "-o"),
         text=f"Also write a file; the format comes from its ending ({endings}) or the prefix.{more} Repeatable.",
         panel=OUTPUT,
         metavar="[FORMAT:]PATH",
@@ -384,6 +317,26 @@ def get_option(example: str) -> Any:
 _of_output = partial(option, panel=OUTPUT)
 
 
+def _list_keys(ctx: typer.Context, wanted: bool) -> None:
+    """Write the keys, and leave, whatever else is asked for."""
+    if wanted and not ctx.resilient_parsing:
+        from dsconv_cli.cli.destinations import write_page
+        from dsconv_cli.report.keys import page
+
+        command = ctx.info_name or ""
+        write_page(page(keys_of(command), command))
+        raise typer.Exit
+
+
+KEYS: Final = typer.Option(
+    "--keys",
+    help="List the keys that --get, gates and the like take, and leave.",
+    rich_help_panel=OUTPUT,
+    is_eager=True,
+    callback=_list_keys,
+)
+
+
 @dataclass(frozen=True)
 class OutputOptions(Group):
     """What is written, and where to."""
@@ -392,7 +345,9 @@ class OutputOptions(Group):
     output: Annotated[
         list[str] | None,
         output_option(
-            "compare", " With --time, roofline:PATH or a file called roofline.svg or .png is a roofline picture."
+            "compare",
+            " With --time, roofline:PATH or a file called roofline.svg or .png is a roofline picture; with "
+            "--runtime, runtimes:PATH or runtimes.svg or .png has a bar for each runtime.",
         ),
     ] = None
     get: Annotated[str | None, get_option("macs.ratio")] = None
@@ -403,6 +358,18 @@ class OutputOptions(Group):
             text="Add to what the files of --output hold (.txt .md .jsonl); a GitHub job's summary is always added to.",
         ),
     ] = False
+    json: Annotated[bool, _of_output("--json", text="The same as --format json.")] = False
+    keys: Annotated[bool, KEYS] = False
+
+    @classmethod
+    def gathered(cls, values: Mapping[str, Any]) -> Self:
+        """--json is a format. The variable that sets the default format contradicts nothing."""
+        asked = values["format_name"]
+        if values["json"]:
+            if asked not in {"json", cls.format_name, os.environ.get(FORMAT_VARIABLE)}:
+                raise DsconvError(f"--json and --format {asked} contradict each other")
+            asked = "json"
+        return super().gathered({**values, "format_name": asked})
 
 
 @dataclass(frozen=True)
@@ -441,7 +408,7 @@ class GateOptions(Group):
 class StreamOptions(Group):
     """How a run speaks."""
 
-    quiet: Annotated[bool, _of_output("--quiet", text="Nothing on stderr but errors and failed gates.")] = False
+    quiet: Annotated[bool, _of_output("--quiet", "-q", text="Nothing on stderr but errors and failed gates.")] = False
     verbose: Annotated[bool, _of_output("--verbose", text="Also a traceback where the work could not be done.")] = False
     color: Annotated[str, _of_output(text="Colours, on both streams.", metavar="auto|always|never")] = "auto"
 

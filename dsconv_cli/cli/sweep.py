@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from inspect import Parameter
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import typer
 
 from dsconv_cli.cli import options as opt
-from dsconv_cli.cli.groups import Group, grouped, parameter
+from dsconv_cli.cli.groups import Group, grouped
+from dsconv_cli.cli.layer_options import LAYER, LayerOptions, field_option, with_default
 from dsconv_cli.cli.options import BUDGET, MEASUREMENT, OUTPUT
-from dsconv_cli.layer.fields import FIELDS, Field
+from dsconv_cli.layer.fields import FIELDS, SQUARES, Field
 
 GRID = "The layers of a sweep"
 PICTURE = "The picture"
@@ -29,32 +29,31 @@ _of_run = partial(opt.option, panel=RUN)
 
 
 @dataclass(frozen=True, slots=True)
-class ListOptions(opt.LayerOptions):
-    """The fields of the layers as lists and ranges: those that were given."""
+class ListOptions(LayerOptions):
+    """The fields of the layers as lists and ranges."""
 
     @classmethod
-    def parameter_of(cls, field: Field) -> Parameter:
+    def parameters(cls) -> list[Parameter]:
+        """Lists have names: their order alone would not tell them apart."""
+        return cls.of_fields()
+
+    @classmethod
+    def valued_option(cls, field: Field) -> Any:
         """The option of one field, which takes a list."""
-        if field.kind == "flag":
-            return opt.LayerOptions.parameter_of(field)
-        return parameter(field.name, Annotated[str, _list_option(field)], "")
-
-    @classmethod
-    def gathered(cls, values: Mapping[str, Any]) -> Self:
-        """What was not given is what a file says, and else the default."""
-        every = opt.LayerOptions.gathered(values)
-        return cls({name: text for name, text in every.texts.items() if text}, every.bias)
+        return _list_option(field)
 
 
-def _list_option(field: Field, panel: str = opt.LAYER) -> Any:
+def _list_option(field: Field, panel: str = LAYER) -> Any:
     """The option of one field as a sweep takes it: its default applies only where no file says otherwise."""
-    one = opt.field_option(field, panel)
+    one = field_option(field, panel)
     one.metavar = "LIST"
     if field.kind == "pair" and not field.words:
-        one.help = "Numbers, or HEIGHTxWIDTH."
-    if field.default:
-        one.help += f" [default: {field.default}]"
-    return one
+        one.help = f"{_pairs_help(field)}Numbers, or HEIGHTxWIDTH."
+    return with_default(one, field.default)
+
+
+def _pairs_help(field: Field) -> str:
+    return f"{field.help} " if field.name in SQUARES else ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class SweepTimingOptions(opt.TimingOptions):
     budget: Annotated[
         str,
         opt.option(
-            text=f"Seconds that --time may take, split over the layers; {BUDGET} for each by default.",
+            text=f"Time limit for all layers together, in seconds; {BUDGET} for each by default.",
             panel=MEASUREMENT,
             metavar="SECONDS",
         ),

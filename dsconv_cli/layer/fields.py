@@ -42,6 +42,7 @@ class Field:
         unit: of its numbers, where they have one.
         words: what it takes instead of numbers.
         least: the least of its numbers.
+        also: other names of its option.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Field:
     unit: str = ""
     words: tuple[str, ...] = ()
     least: int = 1
+    also: tuple[str, ...] = ()
 
     @property
     def option(self) -> str:
@@ -71,8 +73,8 @@ class Field:
 
 
 _ENTRIES: Final = (
-    Field("k", "number", "", "output channels K", "Output channels K.", "K"),
-    Field("c", "number", "", "input channels C", "Input channels C.", "C"),
+    Field("k", "number", "", "output channels K", "Output channels K.", "K", also=("-k", "--out-channels")),
+    Field("c", "number", "", "input channels C", "Input channels C.", "C", also=("-c", "--in-channels")),
     Field("r", "number", "3", "kernel height R", "Kernel height R.", "R", "pixels"),
     Field("s", "number", "3", "kernel width S", "Kernel width S.", "S", "pixels"),
     Field("h", "number", "56", "input height H", "Input height.", "H", "pixels"),
@@ -129,3 +131,33 @@ FIELDS: Final[Mapping[str, Field]] = MappingProxyType({field.name: field for fie
 VALUED: Final = tuple(name for name, field in FIELDS.items() if field.kind != "flag")
 #: One integer each.
 NUMBERS: Final = tuple(name for name in VALUED if FIELDS[name].kind == "number")
+
+
+@dataclass(frozen=True, slots=True)
+class Square:
+    """An option that sets two fields, height and width, by one number where both are equal."""
+
+    field: Field
+    parts: tuple[str, str]
+
+    @property
+    def name(self) -> str:
+        """As a `Field`'s."""
+        return self.field.name
+
+
+_SQUARES: Final = (
+    Square(
+        Field("kernel", "pair", "", "kernel R×S", "Kernel height and width, or one number; not with --r, --s."),
+        ("r", "s"),
+    ),
+    Square(
+        Field("size", "pair", "", "input H×W", "Input height and width, or one number; not with --h, --w."),
+        ("h", "w"),
+    ),
+)
+#: By name.
+SQUARES: Final[Mapping[str, Square]] = MappingProxyType({square.name: square for square in _SQUARES})
+
+#: What `dsconv compare` takes without the names of options, in this order.
+POSITIONAL: Final = ("k", "c", "r", "s")

@@ -13,15 +13,17 @@ from dsconv_cli.environment import distribution_of
 from dsconv_cli.errors import CannotMeasureError, DsconvError
 from dsconv_cli.model import notes
 from dsconv_cli.model.choose import decide
+from dsconv_cli.model.converting import Weights, build_separated, check_weights
 from dsconv_cli.model.convolutions import conv_of, spec_of
 from dsconv_cli.model.foreign import foreign
 from dsconv_cli.model.inputs import CPU, Inputs, inputs_of
 from dsconv_cli.model.layers import layers_of
 from dsconv_cli.model.network import Network, type_of
 from dsconv_cli.model.reasons import FAILS, why_not_by_itself
-from dsconv_cli.model.replacing import build_separated
 from dsconv_cli.model.result import BeforeAfter, Layer, ModelResult, Selection
 from dsconv_cli.model.source import Source, source_of
+from dsconv_cli.model.spectra import notes_on_weights
+from dsconv_cli.model.trained import decomposed
 from dsconv_cli.model.trial import Failure, Ran, Totals, Trials, run_somewhere
 from dsconv_cli.numbers import many
 
@@ -30,21 +32,27 @@ def separate(
     model: nn.Module | ExportedProgram,
     inputs: Any = None,
     selection: Selection = Selection(),  # noqa: B008  frozen
+    *,
+    weights: Weights = "fresh",
 ) -> nn.Module:
     """A new model in which the eligible convolutions are depthwise separable; `model` stays as it is.
 
-    Each one becomes a `torch.nn.Sequential` of `depthwise` and `pointwise`, freshly initialised, with the same output
-    shape; a bias goes to the pointwise half. It answers for the convolution it replaces: `stride`, `weight.dtype` and
-    the like are what they were. Everything else is copied with its values.
+    Each one becomes a `torch.nn.Sequential` of `depthwise` and `pointwise` with the same output shape; a bias goes to
+    the pointwise half. It answers for the convolution it replaces: `stride`, `weight.dtype` and the like are what they
+    were. Everything else is copied with its values.
 
     Args:
         model: a module or an exported program.
         inputs: as for `analyse`. Without them the network is not run, so that layers are replaced too which are never
             called or whose weight is used elsewhere, and targets cannot be used.
         selection: as for `analyse`.
+        weights: "fresh" ones, drawn as torch draws them; "fit", those of the best separable pair for the layer's own
+            weights (with a depth multiplier of min(K, R·S) the outputs stay what they are), and its bias; or "refit",
+            the same with the pointwise half by least squares on what each layer sees when `model` is run on `inputs`,
+            which are then tensors. A fitted layer has `fidelity`, a refitted one `output_fidelity` as well.
 
     Raises:
-        DsconvError: as for `analyse`.
+        DsconvError: as for `analyse`; or a layer has no finite weights to fit, or "refit" no tensors to go by.
         CannotMeasureError: as for `analyse`.
 
     Example:
@@ -61,23 +69,28 @@ def separate(
           )
         )
     """
-    source = source_of(model)
+    check_weights(weights)
+    source, given = source_of(model), inputs_of(inputs)
     if inputs is not None:
-        layers: Sequence[Layer] = analyse_source(source, inputs_of(inputs), selection).replaced
+        layers: Sequence[Layer] = analyse_source(source, given, selection).replaced
     elif selection.target_macs is not None or selection.target_params is not None:
         raise DsconvError("a target needs `inputs`: the totals are not known before the network has run")
     else:
         layers = _chosen_unseen(source, selection)
-    return build_separated(source, {layer.name: layer.spec for layer in layers if layer.spec is not None})
+    chosen = {layer.name: layer.spec for layer in layers if layer.spec is not None}
+    return build_separated(source, chosen, weights, given)
 
 
-def analyse_source(source: Source, inputs: Inputs, selection: Selection) -> ModelResult:
+def analyse_source(source: Source, inputs: Inputs, selection: Selection, *, fidelity: bool = False) -> ModelResult:
     """`dsconv_cli.analyse` for a network that may still have to be built."""
     with source.untouched(), foreign(source.name):
         ran = run_somewhere(source, inputs)
-        layers = tuple(layers_of(ran.network, ran.walk, selection.depth_multiplier))
+        layers = tuple(layers_of(ran.network, ran.walk, selection.multiplier))
         _check_has_convolution(layers, source)
         _check_sum(layers, ran)
+        untrained = False
+        if fidelity or selection.needs_weights:
+            layers, untrained = decomposed(source, layers)
         after = _replaced(ran, layers, selection, Trials(source, inputs, ran))
     before = ran.totals
     return ModelResult(
@@ -94,7 +107,10 @@ def analyse_source(source: Source, inputs: Inputs, selection: Selection) -> Mode
         selection=selection,
         after_counted=after.failure is None,
         uncounted=tuple(dict.fromkeys(name for name, _ in ran.walk.uncounted)),
-        notes=notes.about(ran, after.layers, source.not_built_on_meta, after.guilty, after.failure),
+        notes=(
+            *notes.about(ran, after.layers, source.not_built_on_meta, after.guilty, after.failure),
+            *notes_on_weights(after.layers, after.gap, untrained=untrained),
+        ),
         counters=(distribution_of("torch"),),
     )
 
@@ -104,13 +120,14 @@ class _After:
     """The network with the chosen layers replaced.
 
     `guilty` says what was wrong with layers that are left as they are for it, `failure` what is still wrong with the
-    rest together: then the totals are those of the closed forms alone.
+    rest together: then the totals are those of the closed forms alone. `gap` is that of the choice.
     """
 
     layers: tuple[Layer, ...]
     totals: Totals
     guilty: dict[str, Failure]
     failure: Failure | None
+    gap: float
 
 
 def _replaced(ran: Ran, layers: Sequence[Layer], selection: Selection, trials: Trials) -> _After:
@@ -118,22 +135,13 @@ def _replaced(ran: Ran, layers: Sequence[Layer], selection: Selection, trials: T
     guilty: dict[str, Failure] = {}
     while True:
         spared = [replace(one, eligible=False, reason=FAILS) if one.name in guilty else one for one in layers]
-        decided = _decided(spared, selection, ran.totals)
+        decided, gap = decide(spared, selection, params=ran.totals.params, macs=ran.totals.macs)
         chosen = [layer for layer in decided if layer.replaced]
         failure = trials.failure(chosen)
         found = trials.guilty(chosen) if failure is not None and trials.blames_layers(failure) else {}
         if not found:
-            return _After(decided, ran.totals_without(chosen), guilty, failure)
+            return _After(decided, ran.totals_without(chosen), guilty, failure, gap)
         guilty |= found
-
-
-def _decided(layers: Sequence[Layer], selection: Selection, totals: Totals) -> tuple[Layer, ...]:
-    """The layers with whether they are replaced, and why not those that could be."""
-    kept = decide(layers, selection, params=totals.params, macs=totals.macs)
-    return tuple(
-        replace(layer, kept=kept[layer.name], replaced=kept[layer.name] is None) if layer.eligible else layer
-        for layer in layers
-    )
 
 
 def _chosen_unseen(source: Source, selection: Selection) -> list[Layer]:
@@ -145,10 +153,11 @@ def _chosen_unseen(source: Source, selection: Selection) -> list[Layer]:
         if conv is None or why_not_by_itself(network, name) is not None:
             continue
         height, width = (d * (size - 1) + 1 for d, size in zip(conv.dilation, conv.kernel, strict=True))
-        spec = spec_of(conv, (1, conv.in_channels, height, width), selection.depth_multiplier)
+        spec = spec_of(conv, (1, conv.in_channels, height, width), selection.multiplier)
         if spec is not None:
             layers.append(Layer(name, type(module).__name__, "convolution", 0, 0, 0, eligible=True, spec=spec))
-    return [layer for layer in _decided(layers, selection, Totals(0, 0)) if layer.replaced]
+    known = decomposed(source, layers)[0] if selection.needs_weights else layers
+    return [layer for layer in decide(known, selection, params=0, macs=0).layers if layer.replaced]
 
 
 def _check_has_convolution(layers: Sequence[Layer], source: Source) -> None:

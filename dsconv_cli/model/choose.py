@@ -1,14 +1,17 @@
-"""Which eligible layers are replaced: globs, a least ratio, targets for the totals."""
+"""Which eligible layers are replaced: globs, a least ratio, a least fidelity, targets for the totals."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from itertools import accumulate
 from typing import Final, NamedTuple
 
-from dsconv_cli.errors import CannotMeasureError, DsconvError, quoted
+from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.model.result import Layer, Saving, Selection
+from dsconv_cli.model.tradeoff import Option, Target, check_reachable, least_loss, unreachable
+from dsconv_cli.model.ways import ways_of
 from dsconv_cli.numbers import quantity
 
 #: How else counts of parameters and MACs are written: none of them is in milli.
@@ -44,31 +47,6 @@ def _check_globs(names: Sequence[str], selection: Selection) -> None:
                 raise DsconvError(f"`{argument}` {glob!r} matches no convolution; they are {some}")
 
 
-def _why_kept(layer: Layer, selection: Selection) -> str | None:
-    for glob in selection.keep:
-        if fnmatchcase(layer.name, glob):
-            return f"--keep {glob}"
-    if selection.only and not any(fnmatchcase(layer.name, glob) for glob in selection.only):
-        return f"not in --only {' '.join(selection.only)}"
-    closed = layer.cost
-    if closed is not None and selection.min_ratio is not None and closed.macs.ratio < selection.min_ratio:
-        return f"ratio {float(closed.macs.ratio):.2f} is below {selection.min_ratio:g}"
-    return None
-
-
-class Target(NamedTuple):
-    """A total that must not be exceeded: its metric, the aim, and the total as it is."""
-
-    metric: str
-    aim: int
-    before: int
-
-    @property
-    def need(self) -> int:
-        """What must be saved."""
-        return self.before - self.aim
-
-
 def fewest(candidates: Mapping[str, Saving], aims: Sequence[Target]) -> set[str]:
     """The smallest set of layers whose replacement reaches every target.
 
@@ -81,27 +59,14 @@ def fewest(candidates: Mapping[str, Saving], aims: Sequence[Target]) -> set[str]
     if all(aim.need <= 0 for aim in aims):
         return set()
     for aim in aims:
-        _check_reachable(candidates, aim)
+        check_reachable(candidates, aim)
     if len(aims) == 1:
         return _fewest_for_one(candidates, aims[0])
     needs = Saving(**{aim.metric: aim.need for aim in aims})
     found = _fewest_for_both(candidates, needs)
     if found is None:
-        raise CannotMeasureError(
-            "no set of the eligible layers reaches both targets at once, though each can be reached alone; "
-            "raise `target_macs` or `target_params`"
-        )
+        raise unreachable()
     return found
-
-
-def _check_reachable(candidates: Mapping[str, Saving], aim: Target) -> None:
-    best = aim.before - sum(max(0, getattr(saving, aim.metric)) for saving in candidates.values())
-    if best > aim.aim:
-        unit = "MACs" if aim.metric == "macs" else "parameters"
-        raise CannotMeasureError(
-            f"`target_{aim.metric}` {aim.aim:,} cannot be reached: with all {len(candidates)} layers that may be "
-            f"replaced the network still has {best:,} {unit}"
-        )
 
 
 def _fewest_for_one(candidates: Mapping[str, Saving], aim: Target) -> set[str]:
@@ -228,17 +193,47 @@ def _reaches(saved: Saving, needs: Saving) -> bool:
     return saved.params >= needs.params and saved.macs >= needs.macs
 
 
-def decide(layers: Sequence[Layer], selection: Selection, *, params: int, macs: int) -> dict[str, str | None]:
-    """For each eligible one of all `layers` why it is kept, or None where it is replaced.
+class Decision(NamedTuple):
+    """All layers with whether they are replaced, with which M, and why not those that could be.
 
-    `params` and `macs` are the totals of the network as it is.
+    `gap` is by how much another choice might lose less fidelity: 0 where none does, or none is known.
     """
+
+    layers: tuple[Layer, ...]
+    gap: float = 0.0
+
+
+def decide(layers: Sequence[Layer], selection: Selection, *, params: int, macs: int) -> Decision:
+    """Choose. `params` and `macs` are the totals of the network as it is."""
     _check_globs([layer.name for layer in layers if layer.operator == "convolution"], selection)
-    decided = {layer.name: _why_kept(layer, selection) for layer in layers if layer.eligible}
+    ways = {layer.name: ways_of(layer, selection) for layer in layers if layer.eligible}
+    free = {name: one.layers for name, one in ways.items() if one.kept is None}
     asked = (("macs", selection.target_macs, macs), ("params", selection.target_params, params))
     aims = [Target(metric, aim, before) for metric, aim, before in asked if aim is not None]
-    if not aims:
-        return decided
-    free = {layer.name: layer.saving for layer in layers if decided.get(layer.name, "") is None}
-    chosen = fewest(free, aims)
-    return {name: NOT_NEEDED if why is None and name not in chosen else why for name, why in decided.items()}
+    chosen, gap = ({name: each[0] for name, each in free.items()}, 0.0) if not aims else _for_targets(free, aims)
+
+    def decided(layer: Layer) -> Layer:
+        if layer.name not in ways:
+            return layer
+        if layer.name in chosen:
+            return replace(chosen[layer.name], replaced=True, kept=None)
+        way = ways[layer.name]
+        return replace(way.layers[0], replaced=False, kept=way.kept or NOT_NEEDED)
+
+    return Decision(tuple(map(decided, layers)), gap)
+
+
+def _for_targets(free: Mapping[str, Sequence[Layer]], aims: Sequence[Target]) -> tuple[dict[str, Layer], float]:
+    """The layers to replace, as they are then, and by how much another choice might lose less."""
+    if not any(one.spectrum for each in free.values() for one in each):
+        names = fewest({name: each[0].saving for name, each in free.items()}, aims)
+        return {name: free[name][0] for name in names}, 0.0
+    choice = least_loss({name: [_option(one) for one in each] for name, each in free.items()}, aims)
+    by_multiplier = {name: {one.multiplier: one for one in each} for name, each in free.items()}
+    return {name: by_multiplier[name][found] for name, found in choice.multipliers.items()}, choice.gap
+
+
+def _option(layer: Layer) -> Option:
+    """Of weights that nobody can see, all may be lost."""
+    fidelity = layer.fidelity
+    return Option(layer.multiplier, layer.saving, 1.0 if fidelity is None else 1.0 - fidelity)

@@ -1,20 +1,16 @@
-"""The depthwise separable pair in the place of a convolution, and copies of a network with such pairs in it."""
+"""The depthwise separable pair in the place of a convolution."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 from torch import Tensor, nn
 
 from dsconv_cli.counting.modules import separable_conv2d
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.model.convolutions import Conv, conv_of
-from dsconv_cli.model.copying import copy_module
-from dsconv_cli.model.foreign import foreign
-from dsconv_cli.model.inputs import CPU
-from dsconv_cli.model.source import Source
 
 
 class SeparablePair(nn.Sequential):
@@ -22,7 +18,8 @@ class SeparablePair(nn.Sequential):
 
     A network may ask its convolution for its stride, or for the dtype of its weight. `in_channels`, `out_channels`,
     `kernel_size`, `stride`, `padding`, `dilation`, `groups`, `padding_mode`, `transposed` and `output_padding` are
-    those of the convolution that was replaced.
+    those of the convolution that was replaced. `fidelity` is that of fitted weights, `output_fidelity` that of the
+    outputs on what the layer saw; None where nothing was fitted, or seen.
     """
 
     #: TorchScript compiles every property otherwise.
@@ -40,6 +37,8 @@ class SeparablePair(nn.Sequential):
         self.padding_mode = replaced.padding_mode
         self.transposed = False
         self.output_padding = (0, 0)
+        self.fidelity: float | None = None
+        self.output_fidelity: float | None = None
         # torch prepares every convolution for every way of padding, and looks at this name when it is called.
         cast("nn.Conv2d", self[0]).padding_mode = replaced.padding_mode  # type: ignore[assignment]
 
@@ -60,25 +59,16 @@ class SeparablePair(nn.Sequential):
         return cast("nn.Conv2d", self[1]).bias
 
 
-def pairs_for(network: nn.Module, chosen: Mapping[str, ConvSpec], device: str | None) -> dict[str, nn.Module]:
+def pairs_for(network: nn.Module, chosen: Mapping[str, ConvSpec], device: str | None) -> dict[str, SeparablePair]:
     """The pairs for the layers `chosen` of `network`, freshly initialised, each in the mode of its convolution.
 
     They are on `device` or, without one, each where its convolution is.
     """
-    pairs: dict[str, nn.Module] = {}
+    pairs: dict[str, SeparablePair] = {}
     for name, spec in chosen.items():
         conv = conv_of(network.get_submodule(name))
         assert conv is not None
         halves = separable_conv2d(spec, device=device or str(conv.device))
-        pairs[name] = SeparablePair(halves, conv).train(conv.training)
+        pairs[name] = SeparablePair(halves, conv)
+        pairs[name].train(conv.training)
     return pairs
-
-
-def build_separated(source: Source, chosen: Mapping[str, ConvSpec]) -> nn.Module:
-    """The network of `source` where it is, in its own mode, with the layers of `chosen` replaced."""
-    base = source.original(CPU)
-    pairs: dict[Any, nn.Module] = {
-        base.get_submodule(name): pair for name, pair in pairs_for(base, chosen, None).items()
-    }
-    with source.untouched(), foreign(source.name):
-        return copy_module(base, None, pairs)

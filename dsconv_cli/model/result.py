@@ -7,7 +7,7 @@ of a convolution or matrix product; FLOPs = 2·MACs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Final, Literal, NamedTuple, cast
 
@@ -15,9 +15,16 @@ from dsconv_cli.environment import Environment, environment
 from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.layer.cost import Cost, cost_over_calls
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.timing.result import Fastest, Interval, Timing
+from dsconv_cli.timing.result import TORCH, Executed, Fastest, Interval, Timing
+from dsconv_cli.weights.spectrum import Spectrum
 
 Operator = Literal["convolution", "linear", "matmul"]
+
+#: What an `.onnx` file is said to be, where a module has its class.
+GRAPH: Final = "ONNX graph"
+
+#: The depth multiplier that is for each layer the smallest that keeps enough of its weights.
+AUTO: Final = "auto"
 
 
 class InputShape(NamedTuple):
@@ -64,7 +71,9 @@ class Layer:
     `weight`, `inputs` and `outputs` are shapes, those of the first call, and None where there is none.
     `reason` says why a convolution is not eligible; `kept` why an eligible one is not replaced.
     `spec` is the layer as `compare` takes it at its first call, wherever one can be written (dense, two-dimensional),
-    and `further` at each call after that, which may be of other sizes. `time` is that of one call of `spec`.
+    and `further` at each call after that, which may be of other sizes. `time` is that of one call of `spec`, and
+    `times` are those on each runtime that was asked for by name.
+    `spectrum` says what separable pairs keep of its weights, where somebody asked and there are any.
     """
 
     name: str
@@ -83,6 +92,23 @@ class Layer:
     replaced: bool = False
     kept: str | None = None
     time: Timing | None = None
+    times: Mapping[str, Timing | None] = field(default_factory=dict)
+    spectrum: Spectrum | None = None
+
+    @property
+    def multiplier(self) -> int:
+        """M, depthwise filters for each input channel, of its separable form."""
+        return 1 if self.spec is None else self.spec.depth_multiplier
+
+    def with_multiplier(self, multiplier: int) -> Layer:
+        """The same layer with another M."""
+        specs = [replace(one, depth_multiplier=multiplier) for one in (self.spec, *self.further) if one is not None]
+        return replace(self, spec=specs[0], further=tuple(specs[1:]))
+
+    @property
+    def fidelity(self) -> float | None:
+        """How much of its weights the best pair with its M keeps, 0 to 1; None where that is not known."""
+        return None if self.spectrum is None else self.spectrum.fidelity(self.multiplier)
 
     @property
     def cost(self) -> Cost | None:
@@ -131,9 +157,12 @@ class Selection:
         keep: globs of layers that are not replaced; `*` crosses dots.
         only: globs of the only layers that may be replaced.
         min_ratio: the least ratio of MACs (ordinary ÷ separable) for which a layer is replaced.
-        depth_multiplier: M, depthwise filters for each input channel.
-        target_macs: replace the fewest layers with which the network has at most as many MACs.
+        depth_multiplier: M, depthwise filters for each input channel; or "auto": for each layer the smallest M that
+            keeps `min_fidelity` and still saves MACs or, with a target, the M that serves it best.
+        target_macs: replace the fewest layers with which the network has at most as many MACs; where fidelity is known,
+            those that lose least of it.
         target_params: the same for parameters; with both, as few as reach both.
+        min_fidelity: the least fidelity, 0 to 1, with which a layer is replaced; the weights are then decomposed.
 
     Raises:
         DsconvError: a value is not of its kind.
@@ -149,15 +178,30 @@ class Selection:
     keep: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     min_ratio: float | None = None
-    depth_multiplier: int = 1
+    depth_multiplier: int | Literal["auto"] = 1
     target_macs: int | None = None
     target_params: int | None = None
+    min_fidelity: float | None = None
 
     def __post_init__(self) -> None:
         for name, (right, wanted) in _WANTED.items():
             value = getattr(self, name)
             if not right(value):
                 raise DsconvError(f"`{name}` must be {wanted}, not {quoted(value)}")
+        if self.depth_multiplier == AUTO and (self.min_fidelity, self.target_macs, self.target_params) == (None,) * 3:
+            raise DsconvError(
+                "`depth_multiplier` auto needs `min_fidelity` to go by, or `target_macs` or `target_params`"
+            )
+
+    @property
+    def multiplier(self) -> int:
+        """M, before any layer has one of its own."""
+        return 1 if self.depth_multiplier == AUTO else self.depth_multiplier
+
+    @property
+    def needs_weights(self) -> bool:
+        """Whether it depends on what a replacement keeps of the weights."""
+        return self.min_fidelity is not None or self.depth_multiplier == AUTO
 
 
 def _are_globs(value: object) -> bool:
@@ -172,14 +216,23 @@ def _is_count(value: object) -> bool:
     return value is None or (type(value) is int and value >= 0)
 
 
+def _is_multiplier(value: object) -> bool:
+    return value == AUTO or (type(value) is int and value > 0)
+
+
+def _is_share(value: object) -> bool:
+    return value is None or (type(value) in {int, float} and 0 <= cast("float", value) <= 1)
+
+
 #: What each field of a `Selection` must be, and how that is said.
 _WANTED: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
     "keep": (_are_globs, "a tuple of globs such as ('stem*',)"),
     "only": (_are_globs, "a tuple of globs such as ('stem*',)"),
     "min_ratio": (_is_ratio, "a number such as 2"),
-    "depth_multiplier": (lambda value: bool(value) and _is_count(value), "a positive integer"),
+    "depth_multiplier": (_is_multiplier, "a positive integer or 'auto'"),
     "target_macs": (_is_count, "a count such as 569_000_000"),
     "target_params": (_is_count, "a count such as 4_200_000"),
+    "min_fidelity": (_is_share, "a number from 0 to 1 such as 0.9"),
 }
 
 
@@ -200,6 +253,7 @@ class NetworkTime:
     dtype: str
     processes: int
     pairs: int
+    runtime: Executed = TORCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +264,8 @@ class ModelResult:
     and then `not_on_meta` says why. `other_params` belong to no counted layer, such as those of normalisations.
     `after_counted` tells that the network with its layers replaced was really run and counted as the closed forms say;
     where it is not, the totals after are the closed forms'. `uncounted` are operators that compute with a weight and
-    are in no total, for no formula is known for them.
+    are in no total, for no formula is known for them. `time` is that of the whole network, on the first runtime, and
+    `times` are those on each that was asked for by name; None where it was not timed.
     """
 
     target: str
@@ -228,6 +283,7 @@ class ModelResult:
     uncounted: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     time: NetworkTime | None = None
+    times: Mapping[str, NetworkTime | None] = field(default_factory=dict)
     counters: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -252,9 +308,9 @@ class ModelResult:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document, schema version 1."""
-        from dsconv_cli.model.keys import KEYS
+        from dsconv_cli.model.keys import keys_of
 
-        return KEYS.document(self)
+        return keys_of(tuple(self.times)).document(self)
 
     def get(self, key: str) -> Any:
         """The value at a dotted key, such as `totals.macs.ratio`.
@@ -262,6 +318,7 @@ class ModelResult:
         Raises:
             DsconvError: there is no such key; the message lists them all, the nearest first.
         """
-        from dsconv_cli.model.keys import KEYS
+        from dsconv_cli.model.keys import keys_of
 
-        return KEYS.read(self, KEYS.find(key))
+        keys = keys_of(tuple(self.times))
+        return keys.read(self, keys.find(key))

@@ -1,4 +1,4 @@
-"""TARGET on the command line → a network: `package.module:factory`, `path/to/file.py:factory`, `program.pt2`."""
+"""TARGET on the command line → a network: `package.module:factory`, `path/to/file.py[:factory]`, `program.pt2`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from dsconv_cli.counting.modules import torch_dtype
-from dsconv_cli.errors import DsconvError
+from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.model.exported.reading import load_program
 from dsconv_cli.model.foreign import blaming
 from dsconv_cli.model.inputs import Inputs, inputs_from, once
+from dsconv_cli.model.only import only_network, proposed
 from dsconv_cli.model.result import Recipe
 from dsconv_cli.model.seeds import seeded
 from dsconv_cli.model.source import Source, from_exported, source_of
@@ -59,7 +60,9 @@ def _find(text: str, arguments: Mapping[str, object], loaded: dict[str, ModuleTy
         _refuse_arguments(text, arguments)
         path = _existing(text)
         return from_exported(load_program(path), str(path))
-    wanted = "TARGET must be package.module:factory, path/to/file.py:factory or a .pt2 file"
+    wanted = "TARGET must be package.module:factory, path/to/file.py, path/to/file.py:factory or a .pt2 file"
+    if text.endswith(".py"):
+        text = f"{text}:{_only(text, arguments, loaded)}"
     module, place, name = _module(text, loaded, wanted)
     # A module may look its names up in a function of its own, and an object be a mock-up that answers to anything.
     with blaming(f"looking for {name} in {place}"):
@@ -75,11 +78,18 @@ def _find(text: str, arguments: Mapping[str, object], loaded: dict[str, ModuleTy
     return Source(text, build=lambda: found(**arguments))
 
 
+def _only(place: str, arguments: Mapping[str, object], loaded: dict[str, ModuleType]) -> str:
+    """The name of the only network in a file."""
+    loaded[place] = _from_file(_existing(place))
+    with blaming(f"looking for a network in {place}"):
+        return only_network(loaded[place], place, arguments)
+
+
 def _module(text: str, loaded: dict[str, ModuleType], wanted: str) -> tuple[ModuleType, str, str]:
     """The module that `text` names before the colon, loaded unless it is, and both parts of the text."""
     place, _, name = text.rpartition(":")
     if not place or not name:
-        raise DsconvError(f"{wanted}, not {text!r}")
+        raise DsconvError(f"{wanted}, not {quoted(text)}{proposed(text)}")
     if place not in loaded:
         loaded[place] = _from_file(_existing(place)) if place.endswith(".py") else _from_package(place)
     return loaded[place], place, name

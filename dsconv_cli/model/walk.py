@@ -7,7 +7,7 @@ into the module; the hooks are torch's global ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,6 +15,7 @@ from typing import Any, Final
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.modules import module as module_hooks
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -88,7 +89,7 @@ def walk(module: nn.Module, call: Call, *, shapes_only: bool) -> Walk:
         stack.enter_context(torch.device("meta") if shapes_only else nullcontext())
         # Global hooks, which are taken away again: none is left on any module, whatever happens.
         stack.enter_context(register_module_forward_pre_hook(watcher.enter_module))
-        stack.enter_context(register_module_forward_hook(watcher.leave_module, with_kwargs=True, always_call=True))
+        stack.enter_context(_after_each_module(watcher.leave_module))
         stack.enter_context(counter)
         stack.enter_context(watcher)
         output = module(*args, **kwargs)
@@ -112,6 +113,18 @@ def tensors_in(value: Any) -> list[torch.Tensor]:
         elif hasattr(leaf, "__dataclass_fields__"):
             leaves += tensors_in([getattr(leaf, name) for name in leaf.__dataclass_fields__])
     return leaves
+
+
+@contextmanager
+def _after_each_module(hook: Callable[..., None]) -> Iterator[None]:
+    """`hook` is called after every module, with the keyword arguments too, and also where the module fails."""
+    handle = register_module_forward_hook(hook, with_kwargs=True, always_call=True)
+    try:
+        yield
+    finally:
+        handle.remove()
+        # The handle forgets that the hook took keyword arguments, and torch.compile then warns of it for ever.
+        module_hooks._global_forward_hooks_with_kwargs.pop(handle.id, None)  # noqa: SLF001
 
 
 class _Nowhere(nullcontext[None]):

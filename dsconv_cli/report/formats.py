@@ -25,7 +25,7 @@ class Format(NamedTuple):
     """
 
     name: str
-    part: Literal["page", "document", "rows", "report", "picture"]
+    part: Literal["page", "document", "rows", "report", "picture", "bars"]
     text: Callable[[Any, View], str] | None
     endings: tuple[str, ...] = ()
     commands: tuple[Command, ...] = _EVERYWHERE
@@ -72,6 +72,12 @@ def _svg(page: Page, _: View) -> str:
     return render(page)
 
 
+def _svg_light(page: Page, _: View) -> str:
+    from dsconv_cli.report.svg import render
+
+    return render(page, light=True)
+
+
 def _json(document: Any, _: View) -> str:
     import json
 
@@ -106,7 +112,10 @@ FORMATS: Final = (
     Format("github", "report", _github, (), ("compare", "model"), on_stdout=True, adds=True),
     Format("github", "report", _github, (), ("sweep",), on_stdout=True, in_files=False),
     Format("roofline", "picture", None, (".svg",), ("compare",), kinds=_SVG_PNG, stem="roofline", section="time"),
+    Format("runtimes", "bars", None, _SVG_PNG, ("compare",), kinds=_SVG_PNG, stem="runtimes", section="runtimes"),
     Format("svg", "page", _svg, (".svg",), ("compare", "model")),
+    # For pages that are light; a page can name both and let the reader's own setting choose.
+    Format("svg-light", "page", _svg_light, (), ("compare", "model")),
     Format("png", "picture", None, (".png",), ("compare",), kinds=(".png",), section="time"),
     Format("plot", "picture", None, (".png", ".pdf"), ("model",), kinds=(*_SVG_PNG, ".pdf")),
     Format("svg", "picture", None, (".svg",), ("sweep",), kinds=(".svg",)),

@@ -124,13 +124,15 @@ class Report(NamedTuple):
     """A result as the formats take it, each part made when one asks for it.
 
     `document` is the JSON value, `rows` are those of CSV, the header first; `picture` draws the result in a kind such
-    as "svg". `verdicts` are what its gates came to, and `place` is where what it is about is written.
+    as "svg", `bars` its times on several runtimes. `verdicts` are what its gates came to, `place` is where the code is
+    that it is about.
     """
 
     page: Callable[[], Page]
     document: Callable[[], Any]
     rows: Callable[[], Iterable[Iterable[Value]]]
     picture: Callable[[str], bytes] | None = None
+    bars: Callable[[str], bytes] | None = None
     verdicts: tuple[Verdict, ...] = ()
     place: Place | None = None
 

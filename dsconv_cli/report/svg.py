@@ -10,13 +10,17 @@ from dsconv_cli.report import table
 from dsconv_cli.report.page import Page, View
 
 _OWN_FONT: Final = "Fira Code, Menlo, Consolas, DejaVu Sans Mono, monospace"
+#: The border of the window, which is white in rich's own picture.
+_BORDER: Final = "rgba(255,255,255,0.35)"
+_BORDER_ON_LIGHT: Final = "rgba(0,0,0,0.25)"
 #: What stands in one cell, or in one line of text: it has a place of its own in the picture.
 _PIECE: Final = r"\S+( \S+)*"
 
 
-def render(page: Page) -> str:
-    """An SVG of the page as the output of its command, whatever the terminal is like."""
+def render(page: Page, *, light: bool = False) -> str:
+    """An SVG of the page as the output of its command, whatever the terminal is like: dark, or `light`."""
     from rich.console import Console
+    from rich.terminal_theme import DEFAULT_TERMINAL_THEME, SVG_EXPORT_THEME
     from rich.text import Text
 
     text = Text.from_ansi(table.render(page, View(color=True)).rstrip("\n"))
@@ -26,7 +30,13 @@ def render(page: Page) -> str:
         file=io.StringIO(), width=width, record=True, force_terminal=True, color_system="standard", legacy_windows=False
     )
     console.print(text, highlight=False)
-    return console.export_svg(title=page.command, code_format=_template(), unique_id="dsconv")
+    picture = console.export_svg(
+        title=page.command,
+        theme=DEFAULT_TERMINAL_THEME if light else SVG_EXPORT_THEME,
+        code_format=_template(),
+        unique_id="dsconv",
+    )
+    return picture.replace(_BORDER, _BORDER_ON_LIGHT) if light else picture
 
 
 def _template() -> str:

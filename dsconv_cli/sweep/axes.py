@@ -13,7 +13,7 @@ from math import gcd, lcm
 from typing import Final
 
 from dsconv_cli.errors import DsconvError, quoted
-from dsconv_cli.layer.fields import FIELDS, Field
+from dsconv_cli.layer.fields import FIELDS, SQUARES, Field, Square
 from dsconv_cli.layer.reading import as_text, field_value, integer
 from dsconv_cli.layer.spec import Pair
 
@@ -103,7 +103,7 @@ def parse_axis(name: str, text: str, label: str) -> Axis:
     Raises:
         DsconvError: an item is empty or no value, a range is reversed or never ends, or a value is there twice.
     """
-    field = FIELDS[name]
+    field = SQUARES[name].field if name in SQUARES else FIELDS[name]
     listed: list[Scalar] = []
     pieces: list[Piece] = []
     for item in text.split(","):
@@ -124,6 +124,24 @@ def parse_axis(name: str, text: str, label: str) -> Axis:
     pieces += [tuple(listed)] if listed else []
     _refuse_repeats(pieces, label)
     return Axis(name, pieces)
+
+
+def parse_square(square: Square, text: str) -> tuple[Axis, Axis]:
+    """The values of an option that sets two fields, such as `--kernel 3,5x3`: an axis of each, of equal length."""
+    pairs = parse_axis(square.name, text, square.field.option)
+    height, width = square.parts
+    return _side(height, pairs, 0), _side(width, pairs, 1)
+
+
+def _side(name: str, pairs: Axis, place: int) -> Axis:
+    return Axis(name, [_part(piece, place) for piece in pairs.pieces])
+
+
+def _part(piece: Piece, place: int) -> Piece:
+    """The heights, or the widths, of a piece of pairs."""
+    if isinstance(piece, Squares):
+        return piece.numbers
+    return tuple(value[place] if isinstance(value, tuple) else value for value in piece)
 
 
 def _range(field: Field, item: str, label: str) -> range | list[int]:

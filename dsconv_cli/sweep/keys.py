@@ -9,9 +9,9 @@ from dsconv_cli.errors import DsconvError, about
 
 
 def resolve(name: str, option: str = "") -> str:
-    """The key that `name` means: itself, its `.value`, or the layer's `spec.` key. Errors begin with `option`."""
+    """The key that `name` means. Errors begin with `option`."""
     with about(option):
-        return KEYS.find(name, within="spec")
+        return KEYS.find(name)
 
 
 def resolve_many(text: str, option: str) -> tuple[str, ...]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.errors import DsconvError, SpecError, quoted
-from dsconv_cli.layer.fields import FIELDS, VALUED
+from dsconv_cli.layer.fields import FIELDS, SQUARES, VALUED
 from dsconv_cli.layer.reading import layer_name
 from dsconv_cli.layer.spec import Bias, ConvSpec
-from dsconv_cli.sweep.axes import parse_axis
+from dsconv_cli.sweep.axes import parse_axis, parse_square
 from dsconv_cli.sweep.files import LayerFile
 from dsconv_cli.sweep.grid import Arguments, Grid, make_grid
-from dsconv_cli.sweep.ties import parse_zips
+from dsconv_cli.sweep.ties import Zips, parse_zips
 
 _NO_BIAS = Bias()
 #: What a layer must be told; the others have defaults.
@@ -107,7 +107,10 @@ def parse_source(
     Raises:
         DsconvError: a value is missing or malformed, or is given twice; the file cannot be read.
     """
-    tied = parse_zips(zips, texts)
+    squares = {name: text for name, text in texts.items() if name in SQUARES}
+    pairs = [parse_square(SQUARES[name], text) for name, text in squares.items()]
+    texts = {name: text for name, text in texts.items() if name not in squares}
+    tied = parse_zips(zips, {*texts, *(axis.name for pair in pairs for axis in pair)})
     fixed = {} if bias == _NO_BIAS else {"bias": bias}
     missing = [name for name in _REQUIRED if name not in {*texts, *tied.targets}]
     if file is None:
@@ -115,12 +118,25 @@ def parse_source(
             raise DsconvError(f"--{missing[0]} is missing; give it, tie it with --zip, or read layers with --from")
         usual = {name: field.default for name, field in FIELDS.items() if field.default}
         texts = {**usual, **texts}
+    given = {name: parse_axis(name, text, FIELDS[name].option) for name, text in texts.items()}
+    given.update((axis.name, axis) for pair in pairs for axis in pair)
     # In the order of the fields, in which a grid nests.
-    axes = {name: parse_axis(name, texts[name], FIELDS[name].option) for name in VALUED if name in texts}
+    axes = {name: given[name] for name in VALUED if name in given}
+    tied = replace(tied, steps=(*tied.steps, *_steps(squares, tied)))
     if file is None:
         return Source(make_grid(axes, tied, fixed))
     layers = LayerFile(file, missing)
     return Source(make_grid(axes, tied, fixed, layers.names), layers)
+
+
+def _steps(squares: Iterable[str], tied: Zips) -> Iterator[tuple[str, str]]:
+    """Height and width of each of `squares` are walked in step, and so in step with nothing else."""
+    for square in (SQUARES[name] for name in squares):
+        rival = next((step for step in tied.steps if {*step} & {*square.parts}), None)
+        if rival is not None:
+            options = " and ".join(FIELDS[part].option for part in square.parts)
+            raise DsconvError(f"--zip {','.join(rival)} does not go with {square.field.option}; use {options}")
+        yield square.parts
 
 
 class Misfit(NamedTuple):

@@ -15,7 +15,7 @@ from dsconv_cli.timing.worker.answers import Conditions
 from dsconv_cli.timing.worker.devices import DEVICES, parse_device
 
 DEFAULT_BUDGET_S: Final = 15.0
-#: The interval that is called reliable.
+#: An interval within this is narrow enough for anyone who did not ask for another.
 DEFAULT_PRECISION: Final = 0.05
 #: One thread: the only number that means the same on every machine, and the least disturbed by other programs.
 DEFAULT_THREADS: Final = 1
@@ -33,6 +33,7 @@ class TimingSettings:
         runtime: the name of what executes the layer, one of `RUNTIMES`.
         chain: how many such layers in a row are timed at once; times are for one of them.
         precision: the half-width of the typical speed-up's interval, as a fraction of it, at which measuring ends.
+            None: 0.05, or sooner where the verdict is clear.
 
     Raises:
         DsconvError: a value that makes no sense.
@@ -45,7 +46,7 @@ class TimingSettings:
     threads: int = DEFAULT_THREADS
     channels_last: bool = False
     budget_s: float = DEFAULT_BUDGET_S
-    precision: float = DEFAULT_PRECISION
+    precision: float | None = None
     runtime: str = DEFAULT
     chain: int = 1
 
@@ -59,7 +60,7 @@ class TimingSettings:
             raise DsconvError(f"the runtime must be one of {', '.join(RUNTIMES)}, not {quoted(self.runtime)}")
         if self.chain < 1:
             raise DsconvError(f"the chain must be a positive integer, not {self.chain}")
-        if not 0 < self.precision < 1:
+        if self.precision is not None and not 0 < self.precision < 1:
             raise DsconvError(f"the precision must be a fraction between 0 and 1, such as 0.05, not {self.precision}")
 
     @property

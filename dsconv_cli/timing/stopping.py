@@ -9,16 +9,20 @@ from typing import Final
 from dsconv_cli.errors import CannotMeasureError
 from dsconv_cli.layer.cost import FLOPS_PER_MAC, cost
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.timing.result import Peaks
-from dsconv_cli.timing.settings import TimingSettings
+from dsconv_cli.timing.result import Interval, Peaks
+from dsconv_cli.timing.settings import DEFAULT_PRECISION, TimingSettings
 from dsconv_cli.timing.statistics import LEVEL, MIN_PROCESSES, half_width, median, normal
-from dsconv_cli.timing.verdict import ENOUGH_PROCESSES, typical_ratios, wander
+from dsconv_cli.timing.verdict import ENOUGH_PROCESSES, WIDEST, typical, typical_ratios, wander
 from dsconv_cli.timing.worker.answers import Sample
 from dsconv_cli.timing.worker.sampling import Schedule
 
-#: Where the machine's wander from minute to minute alone makes the interval wider than was asked for, measuring ends
-#: when what more processes would narrow is no more than this part of it: twice the time would make it 6 % narrower.
+#: Measuring ends, at whatever width, when what more processes would narrow is no more than this part of the machine's
+#: wander from minute to minute, which they would not: twice the time would make the interval 6 % narrower.
 WORTHWHILE: Final = 0.5
+#: After so many seconds a clear verdict is enough for whoever asked for no precision: the whole interval is farther
+#: from 1 than this, and no wider than is reliable.
+QUICK_S: Final = 4.0
+CLEAR: Final = 1.1
 #: More processes than this narrow nothing: what they then disagree about is the machine's drift.
 MOST_PROCESSES: Final = 180
 #: Torch keeps this much for itself; a layer may not have it.
@@ -31,9 +35,20 @@ _FASTER_THAN_PEAK: Final = 4
 _FEWEST_CALLS: Final = 2 * MIN_PROCESSES
 
 
-def schedule(budget_s: float) -> Schedule:
-    """How long one process samples: short, since it is processes that differ, but not below a few rounds."""
-    return Schedule(seconds=min(0.2, max(0.04, budget_s / 60)))
+#: A process samples for no less than this part of the time that it builds, unless that is too much of the budget.
+_OF_BUILDING: Final = 1 / 4
+_OF_BUDGET: Final = 1 / 10
+#: Once there are processes enough for an interval, building ends at so many times the budget, which it is not in.
+MOST_BUILDING: Final = 4
+
+
+def schedule(budget_s: float, built_s: float = 0.0) -> Schedule:
+    """How long one process samples: short, since it is processes that differ, but not below a few rounds.
+
+    Longer where a process takes long to build what it times, for there will be few of them.
+    """
+    short = min(0.2, max(0.04, budget_s / 60))
+    return Schedule(seconds=max(short, min(_OF_BUILDING * built_s, _OF_BUDGET * budget_s)))
 
 
 def wants_more(
@@ -42,14 +57,21 @@ def wants_more(
     """Whether to start another process, given what there is, how long each took, and the time used."""
     if not samples:
         return True
-    if elapsed_s + median(durations) > settings.budget_s or len(samples) >= MOST_PROCESSES:
+    ends_s = elapsed_s + median(durations)
+    if ends_s > settings.budget_s or len(samples) >= MOST_PROCESSES:
         return False
     if len(samples) < ENOUGH_PROCESSES:
         return True
-    scatter, drift = half_width(typical_ratios(samples)), normal(LEVEL) * wander(samples)
-    if math.expm1(drift) < settings.precision:
-        return math.expm1(math.hypot(scatter, drift)) > settings.precision
-    return scatter > WORTHWHILE * drift
+    gain = typical(samples)
+    if ends_s > QUICK_S and settings.precision is None and _is_clear(gain):
+        return False
+    narrowed = half_width(typical_ratios(samples)) <= WORTHWHILE * normal(LEVEL) * wander(samples)
+    return not narrowed and gain.half_width > (settings.precision or DEFAULT_PRECISION)
+
+
+def _is_clear(gain: Interval) -> bool:
+    """Whether the verdict would stay, and the figure is good enough to show."""
+    return gain.half_width <= WIDEST and (gain.low > CLEAR or gain.high < 1 / CLEAR)
 
 
 def bytes_needed(spec: ConvSpec, chain: int = 1) -> int:

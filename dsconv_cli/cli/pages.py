@@ -1,0 +1,81 @@
+"""What the help of each command has beside its options: how it is called, examples, and which options matter first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+
+class Example(NamedTuple):
+    """A command, and what it is for."""
+
+    command: str
+    says: str
+
+
+class HelpPage(NamedTuple):
+    """`usage` follows the command's name; `common` are the options that `-h` shows."""
+
+    usage: str
+    examples: tuple[Example, ...]
+    common: tuple[str, ...] = ()
+
+
+#: By the name of the command; the program itself is "dsconv".
+PAGES: Final[Mapping[str, HelpPage]] = {
+    "dsconv": HelpPage(
+        "COMMAND [OPTIONS]",
+        (
+            Example("dsconv compare 64 32", "One layer: K=64, C=32, 3×3 on 56×56."),
+            Example("dsconv model net.py --input 1,3,224,224", "The network in net.py, layer by layer."),
+            Example("dsconv compare --help", "Every option of a command; -h shows the most used."),
+        ),
+    ),
+    "compare": HelpPage(
+        "[OPTIONS] K C [R S]",
+        (
+            Example("dsconv compare 64 32 5 5 --size 28", "64 output and 32 input channels, 5×5, on 28×28."),
+            Example("dsconv compare 64 32 --time", "Also how much faster it is on this machine."),
+            Example("dsconv compare 64 32 --fail-under macs=7.5", "Exit with 1 if it saves less than that in MACs."),
+        ),
+        ("--size", "--stride", "--padding", "--time", "--runtime", "--explain", "--json", "--output", "--get"),
+    ),
+    "sweep": HelpPage(
+        "[OPTIONS] (--k LIST --c LIST | --from FILE)",
+        (
+            Example("dsconv sweep -k 16:512:*2 --zip c=k --size 7,14,56", "As many input as output channels."),
+            Example(
+                "dsconv sweep --from layers.csv --sort traffic --top 5", "The five that gain most in memory traffic."
+            ),
+            Example(
+                "dsconv sweep -k 64 -c 32 --size 7:112:7 --time -o times.jsonl --resume",
+                "Times of many layers, to be continued if it is interrupted.",
+            ),
+        ),
+        ("--k", "--c", "--kernel", "--size", "--from", "--zip", "--time", "--where", "--sort", "--top", "--summary"),
+    ),
+    "model": HelpPage(
+        "[OPTIONS] TARGET",
+        (
+            Example("dsconv model net.py --input 1,3,224,224", "The only network in net.py."),
+            Example(
+                "dsconv model torchvision.models:resnet18 --input 1,3,224,224 --target-macs 1G",
+                "The fewest layers to replace for at most 1 G MACs.",
+            ),
+            Example(
+                "dsconv model net.py:Net --input 1,3,224,224 --fail-over totals.macs.before=600e6",
+                "Exit with 1 if the network has grown.",
+            ),
+        ),
+        ("--input", "--keep", "--only", "--target-macs", "--time", "--depth", "--top", "--json", "--output", "--get"),
+    ),
+    "doctor": HelpPage(
+        "[OPTIONS]",
+        (
+            Example("dsconv doctor", "The CPU, one thread."),
+            Example("dsconv doctor --device cuda", "The first GPU."),
+            Example("dsconv doctor --get noise.ratio.high", "How far apart two equal layers may seem."),
+        ),
+        ("--device", "--threads", "--budget", "--json", "--output"),
+    ),
+}

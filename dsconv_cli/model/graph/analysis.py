@@ -1,0 +1,115 @@
+"""A network from an `.onnx` file, before and after: counted from shapes alone, and counted again with pairs in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from dsconv_cli.environment import distribution_of
+from dsconv_cli.errors import CannotMeasureError, DsconvError
+from dsconv_cli.model.choose import decide
+from dsconv_cli.model.graph.layers import Rows, names_of, rows_of
+from dsconv_cli.model.graph.reading import GraphFile, read
+from dsconv_cli.model.graph.replacing import replaced, shapes_of
+from dsconv_cli.model.graph.shapes import infer, inputs_of
+from dsconv_cli.model.result import GRAPH, BeforeAfter, InputShape, Layer, ModelResult, Recipe, Selection
+from dsconv_cli.model.spectra import notes_on_weights, with_spectra
+from dsconv_cli.numbers import many
+
+_NAMED: Final = 5
+
+
+def load(recipe: Recipe) -> GraphFile:
+    """The file that is the target of `recipe`, which can be had only as it is.
+
+    Raises:
+        DsconvError: there is none, or it is not to be believed; or the recipe asks for what a file cannot be asked.
+    """
+    path = Path(recipe.target)
+    if not path.is_file():
+        raise DsconvError(f"no file {str(path)!r}")
+    if recipe.arguments:
+        raise DsconvError(f"--arg {next(iter(recipe.arguments))}: {path} is a network already and takes no arguments")
+    if recipe.inputs_by:
+        raise DsconvError(
+            "--inputs is for networks that are code; an .onnx file takes tensors: give their shapes by --input"
+        )
+    if recipe.dtype:
+        raise DsconvError("--dtype is for networks that are code; an .onnx file computes in the types that it says")
+    return read(path)
+
+
+def analyse(graph: GraphFile, given: Sequence[InputShape], selection: Selection, *, fidelity: bool) -> ModelResult:
+    """Its layers, and the totals before and after.
+
+    Raises:
+        DsconvError: it takes other inputs, or has no convolution; or a glob matches none.
+        CannotMeasureError: onnx cannot infer its shapes, or a target cannot be reached.
+    """
+    inputs = inputs_of(graph, given)
+    nodes = list(graph.model.graph.node)
+    shapes = infer(graph, nodes, inputs, {})
+    rows = rows_of(graph, nodes, shapes, selection.multiplier)
+    if not any(layer.operator == "convolution" for layer in rows.layers):
+        raise DsconvError(f"{graph.path} has no convolution: there is nothing to replace")
+    layers, untrained = rows.layers, False
+    if fidelity or selection.needs_weights:
+        layers, untrained = _with_weights(graph, layers)
+    params = _parameters(graph, rows)
+    decided, gap = decide(layers, selection, params=params, macs=rows.macs)
+    chosen = {layer.name: layer.spec for layer in decided if layer.replaced and layer.spec is not None}
+    savings = [layer.saving for layer in decided if layer.replaced]
+    macs_after = rows.macs - sum(one.macs for one in savings)
+    new = shapes_of(chosen)
+    pairs = replaced(nodes, chosen)
+    after = rows_of(graph, pairs, infer(graph, pairs, inputs, new))
+    if after.macs != macs_after or after.unknown != rows.unknown:
+        raise CannotMeasureError(
+            f"counters disagree: {graph.path} has {after.macs:,} MACs with its layers replaced, by the closed forms "
+            f"{macs_after:,}"
+        )
+    return ModelResult(
+        target=str(graph.path),
+        type=GRAPH,
+        device="meta",
+        not_on_meta=None,
+        inputs=inputs,
+        outputs=tuple(shapes[one.name] for one in graph.model.graph.output if one.name in shapes),
+        layers=decided,
+        params=BeforeAfter(params, params - sum(one.params for one in savings)),
+        macs=BeforeAfter(rows.macs, macs_after),
+        other_params=params - sum(layer.params for layer in decided),
+        selection=selection,
+        uncounted=rows.uncounted,
+        notes=(*_notes(rows, decided), *notes_on_weights(decided, gap, untrained=untrained)),
+        counters=(distribution_of("onnx"),),
+    )
+
+
+def _with_weights(graph: GraphFile, layers: Sequence[Layer]) -> tuple[tuple[Layer, ...], bool]:
+    nodes = list(graph.model.graph.node)
+    by_name = dict(zip(names_of(nodes), nodes, strict=True))
+    weights = {one.name: graph.values(by_name[one.name].input[1]) for one in layers if one.eligible}
+    return with_spectra(layers, weights)
+
+
+def _parameters(graph: GraphFile, rows: Rows) -> int:
+    """The numbers of all floating constants of more than one, be they initializers or nodes, and of all weights."""
+    return sum(
+        graph.size(name)
+        for name in graph.constants
+        if name in rows.weights or (graph.size(name) > 1 and graph.is_floating(name))
+    )
+
+
+def _notes(rows: Rows, layers: Sequence[Layer]) -> Iterator[str]:
+    if rows.unknown:
+        more = f" and {len(rows.unknown) - _NAMED} more" if len(rows.unknown) > _NAMED else ""
+        names = ", ".join(rows.unknown[:_NAMED]) + more
+        yield f"{many(len(rows.unknown), 'layer')} of a shape that cannot be inferred, in no total of MACs: {names}"
+    if not any(layer.eligible for layer in layers):
+        yield "no convolution of this network can be replaced; the last column says why"
+    worse = [layer for layer in layers if layer.replaced and layer.saving.macs < 0]
+    if worse:
+        yield f"{many(len(worse), 'replaced layer')} with more MACs than before; `min_ratio` 1 leaves such layers out"

@@ -1,0 +1,87 @@
+"""What an operator of ONNX multiplies, in MACs, from the shapes of what goes in and comes out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from onnx import helper
+
+from dsconv_cli.model.result import Operator
+
+Shape = tuple[int, ...]
+
+#: Shapes of a node's inputs and of its first output, as far as they are known.
+Known = tuple[Shape | None, ...]
+
+
+class Kind(NamedTuple):
+    """An operator that convolves or multiplies: which of its inputs are image, weight and bias, and its MACs.
+
+    `macs` is given the node and the shapes of image, weight and output; None where they do not fit each other.
+    """
+
+    operator: Operator
+    macs: Callable[[Any, Shape, Shape, Shape], int | None]
+    image: int = 0
+    weight: int = 1
+    bias: int | None = None
+    reason: str | None = None
+
+
+def attributes(node: Any) -> dict[str, Any]:
+    """Its attributes by name, text as text."""
+    found = {one.name: helper.get_attribute_value(one) for one in node.attribute}
+    return {
+        name: value.decode("utf-8", "replace") if isinstance(value, bytes) else value for name, value in found.items()
+    }
+
+
+def _convolution(_: Any, image: Shape, weight: Shape, output: Shape) -> int | None:
+    """Each output is a sum over C ÷ groups channels and the kernel."""
+    if len(image) != len(weight) or len(output) != len(weight) or len(weight) < 3:
+        return None
+    return math.prod(output) * math.prod(weight[1:])
+
+
+def _transposed(_: Any, image: Shape, weight: Shape, output: Shape) -> int | None:
+    """Each input goes into K ÷ groups channels and the kernel."""
+    if len(image) != len(weight) or len(output) != len(weight) or len(weight) < 3:
+        return None
+    return math.prod(image) * math.prod(weight[1:])
+
+
+def _product(_: Any, one: Shape, other: Shape, output: Shape) -> int | None:
+    inner = one[-1] if one else 0
+    return math.prod(output) * inner if inner == other[-2 if len(other) > 1 else -1] else None
+
+
+def _general(node: Any, one: Shape, other: Shape, output: Shape) -> int | None:
+    if len(one) != 2 or len(other) != 2:
+        return None
+    return math.prod(output) * one[0 if attributes(node).get("transA") else 1]
+
+
+_QUANTISED: Final = "quantised"
+
+#: By domain ("" is ONNX's own) and name.
+KINDS: Final[Mapping[tuple[str, str], Kind]] = {
+    ("", "Conv"): Kind("convolution", _convolution, bias=2),
+    ("", "ConvTranspose"): Kind("convolution", _transposed, bias=2, reason="transposed"),
+    ("", "ConvInteger"): Kind("convolution", _convolution, reason=_QUANTISED),
+    ("", "QLinearConv"): Kind("convolution", _convolution, weight=3, bias=8, reason=_QUANTISED),
+    ("com.microsoft", "FusedConv"): Kind("convolution", _convolution, bias=2, reason="fused with its activation"),
+    ("", "MatMul"): Kind("matmul", _product),
+    ("", "MatMulInteger"): Kind("matmul", _product),
+    ("", "QLinearMatMul"): Kind("matmul", _product, weight=3),
+    ("", "Gemm"): Kind("linear", _general, bias=2),
+}
+
+#: What computes with weights too, or may, and has no formula here.
+UNCOUNTED: Final = frozenset({"Attention", "DeformConv", "Einsum", "GRU", "LSTM", "RNN"})
+
+
+def kind_of(node: Any) -> Kind | None:
+    """What a node does, if it convolves or multiplies."""
+    return KINDS.get(("" if node.domain == "ai.onnx" else node.domain, node.op_type))

@@ -1,0 +1,153 @@
+"""The graph with pairs in it, their weights fitted to the trained ones, as the bytes of a file that was run once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from dsconv_cli.errors import CannotMeasureError, DsconvError, installed
+from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.model.graph.layers import names_of
+from dsconv_cli.model.graph.reading import MOST_BYTES, GraphFile, embed, is_external
+from dsconv_cli.model.graph.replacing import replaced, weights_of
+from dsconv_cli.model.result import InputShape, ModelResult
+from dsconv_cli.weights.decomposition import Factors, factors
+
+#: Of the largest output, how far that of the file may be away: other kernels add up in another order.
+_TOLERANCE: Final = 1e-3
+_LOG_ERRORS: Final = 3
+
+
+def saved(graph: GraphFile, result: ModelResult) -> bytes:
+    """The file's network with the layers replaced that `result` says, all of it in one file.
+
+    It is run once, beside the network as it was with the weights that the pairs stand for.
+
+    Raises:
+        DsconvError: a replaced layer has weights that are not finite.
+        CannotMeasureError: it is too large for one file, or cannot be run, or computes something else.
+    """
+    chosen = {layer.name: layer.spec for layer in result.replaced if layer.spec is not None}
+    found = {name: _factors(graph, name, spec) for name, spec in chosen.items()}
+    content = _written(_with_pairs(graph, chosen, found))
+    reference = _written(_with_products(graph, found))
+    wanted, given = (_outputs(one, result.inputs) for one in (reference, content))
+    for one, other in zip(given, wanted, strict=True):
+        if not _equal(one, other):
+            raise CannotMeasureError(f"{graph.path} with its layers replaced computes something else; not saved")
+    return content
+
+
+def _node(graph: GraphFile, name: str) -> Any:
+    nodes = list(graph.model.graph.node)
+    return nodes[names_of(nodes).index(name)]
+
+
+def _factors(graph: GraphFile, name: str, spec: ConvSpec) -> Factors:
+    weight = graph.values(_node(graph, name).input[1]).astype(np.float64)
+    if not np.isfinite(weight).all():
+        raise DsconvError(f"{name} has no finite weights that could be fitted")
+    return factors(weight, spec.depth_multiplier)
+
+
+def _whole(graph: GraphFile) -> Any:
+    """A copy of the model with all its numbers in it."""
+    model = onnx.ModelProto()
+    model.CopyFrom(graph.model)
+    tensors = list(model.graph.initializer)
+    tensors += [one.t for node in model.graph.node for one in node.attribute if one.HasField("t")]
+    for tensor in filter(is_external, tensors):
+        embed(tensor, graph.path)
+    return model
+
+
+def _with_pairs(graph: GraphFile, chosen: Mapping[str, ConvSpec], found: Mapping[str, Factors]) -> Any:
+    model = _whole(graph)
+    nodes = replaced(list(model.graph.node), chosen)
+    olds = {_node(graph, name).input[1] for name in chosen}
+    kept = [one for one in nodes if one.op_type != "Constant" or one.output[0] not in olds]
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
+    for field in (model.graph.initializer, model.graph.input, model.graph.value_info):
+        left = [one for one in field if one.name not in olds]
+        del field[:]
+        field.extend(left)
+    for name, pair in found.items():
+        dtype = _dtype(graph, name)
+        for weight, values in zip(weights_of(name), pair, strict=True):
+            model.graph.initializer.append(numpy_helper.from_array(values.astype(dtype), weight))
+    return model
+
+
+def _with_products(graph: GraphFile, found: Mapping[str, Factors]) -> Any:
+    """The model as it was, each weight the one that its pair stands for."""
+    model = _whole(graph)
+    for name, pair in found.items():
+        weight, dtype = _node(graph, name).input[1], _dtype(graph, name)
+        rounded = Factors(*(half.astype(dtype).astype(np.float64) for half in pair))
+        channels = graph.constants[weight].dims[1]
+        for tensor in _tensors_called(model, weight):
+            tensor.CopyFrom(numpy_helper.from_array(rounded.product(channels).astype(dtype), tensor.name))
+    return model
+
+
+def _tensors_called(model: Any, name: str) -> list[Any]:
+    given = [one for one in model.graph.initializer if one.name == name]
+    return given + [
+        attribute.t
+        for node in model.graph.node
+        if node.op_type == "Constant" and node.output[0] == name
+        for attribute in node.attribute
+        if attribute.name == "value"
+    ]
+
+
+def _dtype(graph: GraphFile, name: str) -> Any:
+    return helper.tensor_dtype_to_np_dtype(graph.constants[_node(graph, name).input[1]].data_type)
+
+
+def _written(model: Any) -> bytes:
+    if model.ByteSize() > MOST_BYTES:
+        raise CannotMeasureError("an .onnx file holds at most 2 GiB; this network has more numbers than that")
+    return bytes(model.SerializeToString())
+
+
+def _outputs(content: bytes, inputs: Sequence[InputShape]) -> list[Any]:
+    random = np.random.default_rng(0)
+    given = {one.name: _image(one, random) for one in inputs}
+    try:
+        return list(_session(content).run(None, given))
+    except Exception as error:
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise CannotMeasureError(f"the network with its layers replaced could not be run: {first}") from error
+
+
+def _image(one: InputShape, random: np.random.Generator) -> NDArray[Any]:
+    dtype = np.dtype(one.dtype)
+    # Zeros for whole numbers, which may be indices: 0 is always a valid one.
+    return random.standard_normal(one.shape).astype(dtype) if dtype.kind == "f" else np.zeros(one.shape, dtype)
+
+
+def _session(content: bytes) -> Any:
+    if not installed("onnxruntime"):
+        from onnx.reference import ReferenceEvaluator
+
+        return ReferenceEvaluator(onnx.load_model_from_string(content))
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _LOG_ERRORS
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if not isinstance(one, np.ndarray) or one.dtype.kind not in "fc":
+        # Labels and the like may turn over at a rounding error.
+        return type(one) is type(other) and getattr(one, "shape", None) == getattr(other, "shape", None)
+    reach = float(np.abs(other).max(initial=0.0))
+    return one.shape == other.shape and np.allclose(one, other, rtol=0, atol=_TOLERANCE * reach, equal_nan=True)

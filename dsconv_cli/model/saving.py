@@ -1,0 +1,159 @@
+"""The converted network as a file's content, read back and run once before anyone writes it.
+
+`.onnx` and `.pt2` hold the network, `.safetensors` its weights by name.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
+
+import torch
+from torch import nn
+
+from dsconv_cli.errors import CannotMeasureError, DsconvError, installed
+from dsconv_cli.model import tensors_file
+from dsconv_cli.model.converting import build_separated
+from dsconv_cli.model.foreign import describe, foreign
+from dsconv_cli.model.inputs import CPU, Inputs, call_of
+from dsconv_cli.model.result import ModelResult
+from dsconv_cli.model.seeds import seeded
+from dsconv_cli.model.source import Source
+from dsconv_cli.model.walk import Call, tensors_in
+
+#: Of the largest output, how far the file's may be away from the module's: other kernels add up in another order.
+_TOLERANCE: Final = 1e-3
+#: What one message of Protocol Buffers can hold.
+_MOST_ONNX_BYTES: Final = 2**31 - 1
+
+
+def saved(ending: str, result: ModelResult, source: Source, inputs: Inputs) -> bytes:
+    """The network of `source`, in evaluation mode, with the layers replaced that `result` says, as a file's content.
+
+    Their weights are those of the best separable pair for the layer's own.
+
+    Raises:
+        DsconvError: a replaced layer has no weights.
+        CannotMeasureError: torch cannot write it, or what was written cannot be read back, or computes something else.
+    """
+    chosen = {layer.name: layer.spec for layer in result.replaced if layer.spec is not None}
+    network = build_separated(source, chosen, "fit", inputs)
+    if source.dtype is not None:
+        network.to(source.dtype)
+    if not hasattr(network, "type_name"):
+        network.eval()
+    kind = _KINDS[ending]
+    call = call_of(source, inputs, network, CPU)
+    with torch.no_grad():
+        wanted = _outputs(network, call, source.name)
+        with _blaming(f"{source.name} could not be written as {ending}"):
+            content = kind.write(network, call)
+        with _blaming(f"{source.name} was written as {ending} and could not be read back"):
+            found = kind.run(content, network, call)
+    _check_equal(found, wanted, f"{source.name} as {ending}")
+    return content
+
+
+@contextmanager
+def _blaming(what: str) -> Iterator[None]:
+    try:
+        with foreign(what):
+            yield
+    except DsconvError:
+        raise
+    except Exception as error:
+        raise CannotMeasureError(f"{what}: {describe(error)}") from error
+
+
+def _outputs(network: nn.Module, call: Call, name: str) -> list[torch.Tensor]:
+    args, kwargs = call_copied(call)
+    with _blaming(f"{name} with its layers replaced could not be run"):
+        return tensors_in(seeded(lambda: network(*args, **kwargs)))
+
+
+def call_copied(call: Call) -> Call:
+    """The same arguments once more: a forward pass may write to its inputs."""
+    from torch.utils._pytree import tree_map
+
+    copied: Call = tree_map(lambda one: one.clone() if isinstance(one, torch.Tensor) else one, call)
+    return copied
+
+
+def _check_equal(found: Sequence[torch.Tensor], wanted: Sequence[torch.Tensor], what: str) -> None:
+    if len(found) != len(wanted):
+        raise CannotMeasureError(f"{what} gives {len(found)} tensors where the network gives {len(wanted)}; not saved")
+    for one, other in zip(found, wanted, strict=True):
+        reach = float(other.abs().max()) if other.numel() else 0.0
+        same = one.shape == other.shape and torch.allclose(
+            one.double(), other.double(), rtol=0, atol=_TOLERANCE * reach, equal_nan=True
+        )
+        if not same:
+            raise CannotMeasureError(f"{what} computes something else than the network; not saved")
+
+
+def _write_onnx(network: nn.Module, call: Call) -> bytes:
+    args, kwargs = call_copied(call)
+    program: Any = torch.onnx.export(network, args, kwargs=dict(kwargs), dynamo=True, verbose=False)
+    proto = program.model_proto
+    if proto.ByteSize() > _MOST_ONNX_BYTES:
+        raise CannotMeasureError("an .onnx file holds at most 2 GiB; save it as .pt2 or .safetensors")
+    return bytes(proto.SerializeToString())
+
+
+def _run_onnx(content: bytes, _network: nn.Module, call: Call) -> list[torch.Tensor]:
+    given = [one.detach().numpy() for one in tensors_in(call_copied(call))]
+    if installed("onnxruntime"):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        session: Any = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        names = [one.name for one in session.get_inputs()]
+    else:
+        import onnx
+        from onnx.reference import ReferenceEvaluator
+
+        session = ReferenceEvaluator(onnx.load_model_from_string(content))
+        names = list(session.input_names)
+    return [torch.as_tensor(one) for one in session.run(None, dict(zip(names, given, strict=True)))]
+
+
+def _write_pt2(network: nn.Module, call: Call) -> bytes:
+    args, kwargs = call_copied(call)
+    buffer = io.BytesIO()
+    torch.export.save(torch.export.export(network, args, dict(kwargs)), buffer)
+    return buffer.getvalue()
+
+
+def _run_pt2(content: bytes, _network: nn.Module, call: Call) -> list[torch.Tensor]:
+    args, kwargs = call_copied(call)
+    return tensors_in(torch.export.load(io.BytesIO(content)).module()(*args, **kwargs))
+
+
+def _write_tensors(network: nn.Module, _call: Call) -> bytes:
+    return tensors_file.written(network.state_dict())
+
+
+def _run_tensors(content: bytes, network: nn.Module, call: Call) -> list[torch.Tensor]:
+    """With every weight put in anew, over zeros."""
+    for tensor in network.state_dict().values():
+        tensor.zero_()
+    network.load_state_dict(tensors_file.read(content))
+    args, kwargs = call_copied(call)
+    return tensors_in(seeded(lambda: network(*args, **kwargs)))
+
+
+class _Kind(NamedTuple):
+    """A kind of file: what writes a network that is called so, and what runs that again; and packages it needs."""
+
+    write: Callable[[nn.Module, Call], bytes]
+    run: Callable[[bytes, nn.Module, Call], list[torch.Tensor]]
+
+
+_KINDS: Final[Mapping[str, _Kind]] = {
+    ".onnx": _Kind(_write_onnx, _run_onnx),
+    ".pt2": _Kind(_write_pt2, _run_pt2),
+    ".safetensors": _Kind(_write_tensors, _run_tensors),
+}

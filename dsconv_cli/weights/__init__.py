@@ -1,0 +1,1 @@
+"""Trained weights in separable form: the best pair, what it loses, and whether there is anything to lose. No torch."""
