@@ -113,12 +113,6 @@ def replacing(path: Path) -> Iterator[Replacement]:
             new.move()
 
 
-def append_file(path: Path, content: str, apart: str = "") -> None:
-    """Add `content` to `path` as `appending` does."""
-    with appending(path, apart) as file:
-        file.write(content.encode())
-
-
 @contextmanager
 def appending(path: Path, apart: str = "") -> Iterator[Replacement]:
     """What is written comes to stand in `path` after all that is there, when all went well, and not at all when not.

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from dsconv_cli.cli import run
 from dsconv_cli.cli.place import place_of
 from dsconv_cli.errors import DsconvError
-from dsconv_cli.files import append_file, check_targets
+from dsconv_cli.files import appending, check_targets
 from dsconv_cli.report.github import annotation
 from dsconv_cli.report.page import Place
 
@@ -260,6 +260,11 @@ def test_where_a_target_is_written(tmp_path, monkeypatch, target, place):
     monkeypatch.chdir(tmp_path / "sub")
     if place is not None:
         assert place_of(target.replace("./", "").removeprefix("sub/")) == place
+
+
+def append_file(path, text, apart=""):
+    with appending(path, apart) as file:
+        file.write(text.encode())
 
 
 # --- files that are added to -----------------------------------------------------------------------------------

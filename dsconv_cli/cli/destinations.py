@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from importlib import util
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -23,7 +24,7 @@ from dsconv_cli.cli.streams import (
 )
 from dsconv_cli.data import bare
 from dsconv_cli.errors import DsconvError
-from dsconv_cli.files import Replacement, append_file, appending, check_targets, replace_file, replacing
+from dsconv_cli.files import Replacement, appending, check_targets, replace_file, replacing
 from dsconv_cli.gates import Gate, Verdict, check, check_types, parse_gates
 from dsconv_cli.keys import Keys, Result
 from dsconv_cli.report.formats import FORMATS, Command, Format, formats_of
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 
 GATE_FAILED: Final = 1
 
-INSTALL: Final = "install it with pip install 'dsconv-cli[plot]'"
+#: Lines that are written at once.
+_TOGETHER: Final = 10_000
 
 
 def view_of_stdout(color: ColorChoice = "auto") -> View:
@@ -71,16 +73,16 @@ class File(NamedTuple):
 
     def write(self, report: Report) -> None:
         """Write it, whole or not at all."""
-        content = self.format.content(report, kind=self.kind)
-        if self.added:
-            assert isinstance(content, str)
-            append_file(self.path, content, "\n" if self.format.for_people else "")
-        else:
-            replace_file(self.path, content)
+        if self.format.text is None:
+            replace_file(self.path, self.format.content(report, kind=self.kind))
+            return
+        with self.opened() as file:
+            for text in self.format.texts(report):
+                file.write(text.encode())
 
     def opened(self) -> AbstractContextManager[Replacement]:
-        """The file for rows that come one by one."""
-        return appending(self.path) if self.added else replacing(self.path)
+        """The file, to be written piece by piece; what is for people is set off from what it is added to."""
+        return appending(self.path, "\n" if self.format.for_people else "") if self.added else replacing(self.path)
 
 
 class Destinations(NamedTuple):
@@ -147,9 +149,9 @@ class Destinations(NamedTuple):
     def write_out(self, report: Report) -> None:
         """Write to stdout, in its format."""
         if self.format is not None and self.key is None:
-            text = self.format.content(report, self.view)
-            assert isinstance(text, str)
-            write_out(text)
+            texts = self.format.texts(report, self.view)
+            while text := "".join(islice(texts, _TOGETHER)):
+                write_out(text)
 
 
 def choose(
@@ -171,6 +173,8 @@ def choose(
             raise DsconvError(_NEEDS[file.format.section].format(file.path))
         if file.kind:
             check_installed("matplotlib", str(file.path))
+        if file.format.package:
+            check_installed(file.format.package, str(file.path), extra=file.format.name)
     check_targets([*(file.path for file in files), *beside], [file.path for file in files if file.added])
     return Destinations(streams, form, tuple(files), key, gates, baseline)
 
@@ -252,10 +256,10 @@ def parse_picture(command: Command, text: str) -> File:
     return _file(meant, text, f"--plot {text}")
 
 
-def check_installed(package: str, what: str) -> None:
+def check_installed(package: str, what: str, *, extra: str = "plot") -> None:
     """Refuse `what`, before anything is measured, where the package that it needs is missing."""
     if util.find_spec(package) is None:
-        raise DsconvError(f"{what} needs {package}; {INSTALL}")
+        raise DsconvError(f"{what} needs {package}; install it with pip install 'dsconv-cli[{extra}]'")
 
 
 def _file(one: Format, path: str, said: str) -> File:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePath
 from typing import Any, Final, Literal, NamedTuple
 
@@ -19,14 +19,16 @@ _SVG_PNG: Final = (".svg", ".png")
 class Format(NamedTuple):
     """A format of some commands: the `part` of a report that it shows, and the function from that part to text.
 
-    "report" is the whole of it: the page and what its gates came to. `endings` are those of files that mean it, if
-    their names begin with `stem`. A picture is drawn as one of `kinds`, the usual one first. `section` is what a result
-    must have to be shown in it. A file of a format that `adds` can be continued.
+    "report" is the whole of it: the page and what its gates came to. The text comes whole or in pieces.
+
+    `endings` are those of files that mean it, if their names begin with `stem`. A picture is drawn as one of `kinds`,
+    the usual one first. `section` is what a result must have to be shown in it. A file of a format that `adds` can be
+    continued. `package` is what writes it, which the extra of the same name as the format brings.
     """
 
     name: str
     part: Literal["page", "document", "rows", "report", "picture", "bars"]
-    text: Callable[[Any, View], str] | None
+    text: Callable[[Any, View], str | Iterator[str]] | None
     endings: tuple[str, ...] = ()
     commands: tuple[Command, ...] = _EVERYWHERE
     on_stdout: bool = False
@@ -34,6 +36,7 @@ class Format(NamedTuple):
     kinds: tuple[str, ...] = ()
     stem: str = ""
     section: str = ""
+    package: str = ""
     adds: bool = False
 
     @property
@@ -47,23 +50,28 @@ class Format(NamedTuple):
 
     def content(self, report: Report, view: View = PLAIN, kind: str = "") -> str | bytes:
         """What stdout or a file gets; a picture as `kind`."""
-        part: Any = report if self.part == "report" else getattr(report, self.part)
         if self.text is None:
-            return part(kind)  # type: ignore[no-any-return]
-        return self.text(part if part is report else part(), view)
+            return getattr(report, self.part)(kind)  # type: ignore[no-any-return]
+        return "".join(self.texts(report, view))
+
+    def texts(self, report: Report, view: View = PLAIN) -> Iterator[str]:
+        """The text of that part of a report, piece by piece, for it may be larger than the memory."""
+        assert self.text is not None
+        made = self.text(report if self.part == "report" else getattr(report, self.part)(), view)
+        return iter((made,)) if isinstance(made, str) else made
 
 
-def _table(page: Page, view: View) -> str:
-    from dsconv_cli.report.table import render
+def _table(page: Page, view: View) -> Iterator[str]:
+    from dsconv_cli.report.table import lines_of
 
-    return render(page, view)
+    return lines_of(page, view)
 
 
-def _markdown(report: Report, _: View) -> str:
+def _markdown(report: Report, _: View) -> Iterator[str]:
     from dsconv_cli.report.gates import judged_page
-    from dsconv_cli.report.markdown import render
+    from dsconv_cli.report.markdown import lines_of
 
-    return render(judged_page(report))
+    return lines_of(judged_page(report))
 
 
 def _svg(page: Page, _: View) -> str:
@@ -92,10 +100,10 @@ def _csv(rows: Iterable[Iterable[Value]], _: View) -> str:
     return csv_text(rows)
 
 
-def _github(report: Report, view: View) -> str:
-    from dsconv_cli.report.github import render
+def _github(report: Report, view: View) -> Iterator[str]:
+    from dsconv_cli.report.github import lines_of
 
-    return render(report, view)
+    return lines_of(report, view)
 
 
 _ONE: Final[tuple[Command, ...]] = ("compare", "model", "doctor")
@@ -108,6 +116,7 @@ FORMATS: Final = (
     Format("json", "document", _json_line, (".json",), ("sweep",), on_stdout=True),
     Format("jsonl", "document", _json_line, (".jsonl",), adds=True),
     Format("csv", "rows", _csv, (".csv",), on_stdout=True),
+    Format("parquet", "rows", None, (".parquet",), ("sweep",), package="pyarrow"),
     Format("markdown", "report", _markdown, (".md",), on_stdout=True, adds=True),
     Format("github", "report", _github, (), ("compare", "model"), on_stdout=True, adds=True),
     Format("github", "report", _github, (), ("sweep",), on_stdout=True, in_files=False),

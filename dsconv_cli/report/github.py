@@ -9,20 +9,17 @@ from typing import Final
 from dsconv_cli.gates import Verdict
 from dsconv_cli.report.gates import headline
 from dsconv_cli.report.page import Place, Report, View
-from dsconv_cli.report.table import render as table
+from dsconv_cli.report.table import lines_of as table
 from dsconv_cli.text import printable
 
 #: What the runner takes for a command, wherever in the log a line begins with it.
 _COMMAND: Final = re.compile(r"^(\s*)(?:::|##\[)", re.MULTILINE)
 
 
-def render(report: Report, view: View) -> str:
+def lines_of(report: Report, view: View) -> Iterator[str]:
     """The page as a table, then what the gates came to. Each failure is one line: the runner shows it as an error."""
-    page = _COMMAND.sub(lambda match: f"{match[1]}: ", table(report.page(), view))
-    return page + "".join(_verdicts(report))
-
-
-def _verdicts(report: Report) -> Iterator[str]:
+    for text in table(report.page(), view):
+        yield _COMMAND.sub(lambda match: f"{match[1]}: ", text)
     if report.verdicts:
         yield f"\n{headline(report.verdicts)}\n"
     for one in report.verdicts:
