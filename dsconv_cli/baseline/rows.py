@@ -108,7 +108,9 @@ class EarlierRows:
             for key, was in zip(self._watched, kept.figures, strict=True)
         }
         self._remember(one, found)
-        for limit in self._limits:
+        # Where a runtime failed, that is told and makes the run fail; there is nothing to compare.
+        lost = tuple(f"{RUNTIMES}.{name}." for name in one.failures)
+        for limit in (limit for limit in self._limits if not limit.key.startswith(lost)):
             yield judged(limit, found[limit.key], self._doubts, f"{self._path} ({one.label})")
 
     def _take(self, one: Comparison) -> _Kept | None:

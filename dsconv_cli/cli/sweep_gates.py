@@ -9,12 +9,13 @@ from typing import Final
 
 from dsconv_cli.cli.streams import say
 from dsconv_cli.cli.sweep_wishes import Wishes
-from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.keys import RUNTIMES
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.gates import Verdict, check
 from dsconv_cli.numbers import many
 from dsconv_cli.report.baseline import rows_headline, with_rows
 from dsconv_cli.report.page import Report
+from dsconv_cli.sweep.keys import KEYS
 
 #: Layers that are named one by one where a gate fails; the others are counted.
 _NAMED: Final = 10
@@ -55,7 +56,9 @@ class Gates:
                     self._named.append((one.label, verdict))
 
     def _verdicts_on(self, one: Comparison) -> Iterator[Verdict]:
-        yield from check(KEYS, one, self._wishes.to.gates)
+        # Where a runtime failed, that is told and makes the run fail; there is nothing to judge.
+        lost = tuple(f"{RUNTIMES}.{name}." for name in one.failures)
+        yield from check(KEYS, one, [gate for gate in self._wishes.to.gates if not gate.key.startswith(lost)])
         if self._earlier is not None:
             yield from self._earlier.add(one)
 

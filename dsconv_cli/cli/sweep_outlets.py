@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from array import array
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,12 +14,13 @@ from dsconv_cli.cli.streams import Streams, write_out
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import replace_file, replacing
-from dsconv_cli.report import summary, sweep
+from dsconv_cli.report import answer, summary, sweep
 from dsconv_cli.report.compare import counted_by
 from dsconv_cli.report.page import Cell, Report, View, only
 from dsconv_cli.report.pictures.drawing import Axes, Drawing, Picture
 from dsconv_cli.report.rows import STREAMED
 from dsconv_cli.sweep.compiled.plan import ToLine
+from dsconv_cli.sweep.keys import KEYS
 from dsconv_cli.sweep.spool import Spool
 from dsconv_cli.sweep.summary import Summary
 
@@ -89,6 +91,7 @@ def columns_in_file(file: File, keys: tuple[str, ...], stack: ExitStack) -> Line
 def table(columns: tuple[sweep.Column, ...], title: str, write: Callable[[Report], None]) -> Outlet:
     """Rows for people. Columns are as wide as their widest cell, and so all rows are kept, outside of the memory."""
     rows: Spool[tuple[Cell, ...]] = Spool()
+    ratios = [array("d") for _ in answer.RATIOS]
 
     def add(one: Comparison) -> None:
         nonlocal title
@@ -97,8 +100,12 @@ def table(columns: tuple[sweep.Column, ...], title: str, write: Callable[[Report
         if len(rows) == MOST_IN_TABLE:
             raise DsconvError(TOO_LONG)
         rows.put(sweep.cells(columns, one))
+        for key, values in zip(answer.RATIOS, ratios, strict=True):
+            value = KEYS.read(one, key)
+            if isinstance(value, float):
+                values.append(value)
 
-    return Outlet(add, lambda: write(only(sweep.table(columns, rows, title))))
+    return Outlet(add, lambda: write(only(sweep.table(columns, rows, answer.of_layers(*ratios), title))))
 
 
 def summary_of(write: Callable[[Report], None]) -> Outlet:
@@ -132,19 +139,20 @@ class Doubts:
 
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
-        self._rows = self._unreliable = 0
+        self._timings = self._unreliable = 0
         self._reasons: Counter[str] = Counter()
 
     def add(self, one: Comparison) -> None:
         """As `Outlet`."""
-        self._rows += 1
-        if one.time is not None and not one.time.reliable:
-            self._unreliable += 1
-            self._reasons.update(one.time.warnings)
+        for timing in one.runtimes.values() or [one.time]:
+            self._timings += timing is not None
+            if timing is not None and not timing.reliable:
+                self._unreliable += 1
+                self._reasons.update(timing.warnings)
 
     def finish(self) -> None:
         """As `Outlet`."""
         if self._unreliable:
             reasons = "; ".join(text for text, _ in self._reasons.most_common(1))
-            told = f"{self._unreliable:,} of {self._rows:,} timings are not reliable (time.reliable)"
+            told = f"{self._unreliable:,} of {self._timings:,} timings are not reliable (time.reliable)"
             self._streams.warn(f"{told}, most often: {reasons}" if reasons else told)
