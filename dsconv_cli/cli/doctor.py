@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from dsconv_cli.cli import options as opt
-from dsconv_cli.cli.destinations import choose, parse_file
+from dsconv_cli.cli.destinations import choose, parse_files
 from dsconv_cli.cli.groups import grouped
 from dsconv_cli.cli.progress import timing_lines
 from dsconv_cli.layer.fields import FLOATS
@@ -28,13 +28,13 @@ def doctor(
     output: DoctorOutputOptions,
     speech: opt.StreamOptions,
 ) -> None:
-    """Tell what this machine can measure, and how far its timings can be trusted.
+    """Show what this machine can measure, and how far its timings can be trusted.
 
-    Measures the machine's peaks, and its noise: a convolution timed against itself, whose ratio is 1 in truth.
+    Measures the machine's peaks, and its noise: a convolution timed against itself, whose true ratio is 1.
     """
     streams = speech.streams()
     dtype = opt.choice("--dtype", timing.dtype, FLOATS)
-    files = [parse_file("doctor", text) for text in output.output or ()]
+    files = list(parse_files("doctor", output))
     to = choose("doctor", streams, output.format_name, files)
     settings = timing.settings(True)
     assert settings is not None

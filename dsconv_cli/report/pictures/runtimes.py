@@ -44,9 +44,8 @@ def _figure(one: Comparison) -> Figure:
     # Room for what stands at the ends of the bars.
     axes.set_xlim(0, 1.3 * max(macs, *(timing.speedup.high for timing in there)))
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_xlabel(
-        f"ratio of times, ordinary ÷ separable (×), with 95 % intervals\n{conditions(there[0])}", fontsize=9
-    )
+    told = f"ratio of times, ordinary ÷ separable (×), with 95% intervals\n{conditions(there[0])}"
+    axes.set_xlabel(told, fontsize=9)
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), fontsize=8, frameon=False)
     axes.set_title(f"{layer.title(one.spec)}\n{layer.shapes(one.spec)}", fontsize=10, loc="left")
     return figure
