@@ -11,9 +11,10 @@ from dsconv_cli.baseline.change import OPTION
 from dsconv_cli.baseline.rows import EarlierRows
 from dsconv_cli.cli.baseline import limits_of
 from dsconv_cli.cli.destinations import Destinations, File, check_installed, choose, parse_files, parse_picture
-from dsconv_cli.cli.options import choice, seconds
+from dsconv_cli.cli.options import choice
 from dsconv_cli.cli.streams import Streams
 from dsconv_cli.cli.sweep_outlets import MOST_IN_TABLE, TOO_LONG
+from dsconv_cli.cli.timing_options import seconds
 from dsconv_cli.comparison.keys import keys_of
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.counting.profilers import choices
