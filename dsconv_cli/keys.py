@@ -35,8 +35,16 @@ Result = TypeVar("Result")
 Whole = TypeVar("Whole")
 Part = TypeVar("Part")
 
+#: Applies a getter's function to a result.
+Apply = Callable[[Callable[[Any], Any], Any], Any]
+
 #: How a value is had from what it is a value of: the path of an attribute, such as "spec.k", or a function.
 Getter = str | Callable[[Result], Any]
+
+
+def applied(get: Callable[[Any], Any], result: Any) -> Any:
+    """The plain `Apply`."""
+    return get(result)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,12 +272,12 @@ class Keys(Mapping[str, Key[Result]]):
         section = self.section_of(name)
         return None if section is not None and not _is_there(section, result) else self._keys[name].getter(result)
 
-    def read_all(self, result: Result, names: Sequence[str]) -> list[Value]:
+    def read_all(self, result: Result, names: Sequence[str], apply: Apply = applied) -> list[Value]:
         """The values at keys. For many results, where `read` would look each key up anew."""
         if self._recorded(result) is not None:
             return [self.read(result, name) for name in names]
         getters = self._getters(tuple(names), self._missing(result))
-        return [None if getter is None else getter(result) for getter in getters]
+        return [None if getter is None else apply(getter, result) for getter in getters]
 
     def _missing(self, result: Result) -> tuple[str, ...]:
         return tuple(section.name for section in self.optional if not _is_there(section, result))
@@ -280,7 +288,7 @@ class Keys(Mapping[str, Key[Result]]):
         lost = tuple(f"{name}." for name in missing)
         return tuple(None if name.startswith(lost) else self._keys[name].getter for name in names)
 
-    def document(self, result: Result) -> dict[str, Any]:
+    def document(self, result: Result, apply: Apply = applied) -> dict[str, Any]:
         """The keys nested at their dots, ready for JSON."""
         recorded = self._recorded(result) or {}
         nested: dict[str, Any] = {}
@@ -288,7 +296,7 @@ class Keys(Mapping[str, Key[Result]]):
             inner = nested
             for part in outer:
                 inner = inner.setdefault(part, {})
-            inner[last] = _plain(recorded[name] if name in recorded else get(result))
+            inner[last] = _plain(recorded[name] if name in recorded else apply(get, result))
         return nested
 
     def _find_layout(self, missing: tuple[str, ...]) -> tuple[tuple[str, list[str], str, Callable[[Result], Any]], ...]:
@@ -307,18 +315,20 @@ class Keys(Mapping[str, Key[Result]]):
         """The JSON Schema (draft 2020-12) of the document."""
         root = _object(self.says)
         for entry in self.entries:
-            if isinstance(entry, Null):
-                root["properties"][entry.name] = {"type": "null"}
-                continue
             *outer, last = entry.name.split(".")
             inner, path = root, ""
             for part in outer:
                 path = f"{path}.{part}" if path else part
                 says = self.sections[path].says if path in self.sections else ""
                 inner = inner["properties"].setdefault(part, _object(says))
-            items = {"type": "array", "items": entry.keys.schema()} if isinstance(entry, Each) else entry.schema()
-            inner["properties"][last] = items
+            inner["properties"][last] = _schema_of(entry)
         return _sealed(root, {section.name for section in self.optional})
+
+
+def _schema_of(entry: Key[Any] | Each[Any, Any] | Null) -> dict[str, Any]:
+    if isinstance(entry, Null):
+        return {"type": "null"}
+    return {"type": "array", "items": entry.keys.schema()} if isinstance(entry, Each) else entry.schema()
 
 
 def _function(get: Getter[Result]) -> Callable[[Result], Any]:

@@ -70,6 +70,8 @@ class FakeLaboratory:
             raise self.fails[type(job)]
         if isinstance(job, PrepareLayer):
             return self.prepared
+        if not hasattr(job, "schedule"):
+            return {}
         takes = self.slow.pop(0) if self.slow else self.job_s
         if takes > timeout_s:
             self.now += timeout_s

@@ -25,7 +25,7 @@ def conv(image, weight, output, bias=None, **attributes):
     return helper.make_node("Conv", [image, weight, *([bias] if bias else [])], [output], name=output, **attributes)
 
 
-def model(nodes, initializers, image=("n", 3, 16, 16), shape=None):
+def model(nodes, initializers, image=("n", 3, 16, 16), shape=None, opset=17):
     """One input, `image`, one output: that of the last node, of `shape`."""
     graph = helper.make_graph(
         nodes,
@@ -34,7 +34,7 @@ def model(nodes, initializers, image=("n", 3, 16, 16), shape=None):
         [helper.make_tensor_value_info(nodes[-1].output[0], TensorProto.FLOAT, shape)],
         [numpy_helper.from_array(values, name) for name, values in initializers.items()],
     )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
 
 
 def small():

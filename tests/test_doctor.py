@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,7 @@ from dsconv_cli.report.page import View
 from dsconv_cli.timing import doctor
 from dsconv_cli.timing.doctor import Surveyed, examine, trust
 from dsconv_cli.timing.doctor_keys import KEYS
+from dsconv_cli.timing.runtimes import RUNTIMES, protocol
 from dsconv_cli.timing.settings import TimingSettings
 from dsconv_cli.timing.timer import Timer
 
@@ -43,6 +45,26 @@ def test_a_quiet_machine_is_trusted(monkeypatch):
     assert found.noise.speedup.low < 1 < found.noise.speedup.high
     gain = found.noise.speedup
     assert f"can be trusted: differences above {max(gain.high - 1, 1 - gain.low):.1%} are seen" in found.verdict
+
+
+def test_every_runtime_has_its_line(monkeypatch):
+    """Of those that are there, what a call costs and what a layer reads against itself; of the others, how to get them."""
+    monkeypatch.setattr(protocol, "installed", lambda package: package in ("torch", "openvino"))
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    found = examined(monkeypatch)
+    lines = {one.name: one for one in found.runtimes}
+    assert list(lines) == list(RUNTIMES)
+    assert (lines["torch"].call_s, lines["openvino"].call_s) == (3e-6, 3e-6)
+    assert lines["openvino"].noise.speedup.low < 1 < lines["openvino"].noise.speedup.high
+    assert lines["ncnn"].version is None
+    text = render("table", found, View())
+    assert "no ncnn: pip install 'dsconv-cli[ncnn]'" in text
+    assert "OpenVINO 2.99.0: a call costs 3.00 µs, noise floor 1.0" in text
+    assert "torch.compile needs a C++ compiler" in text
+    document = KEYS.document(found)["runtimes"]
+    assert document["ncnn"]["noise"] is None
+    assert document["openvino"]["noise"]["ratio"]["low"] < 1
+    assert document["torch"]["version"] == "2.99.0"
 
 
 def test_a_noisy_machine_is_not(monkeypatch):
@@ -89,7 +111,7 @@ def test_no_advice_without_a_reason(monkeypatch, survey):
 def test_one_screen(monkeypatch):
     found = examined(monkeypatch, replace(QUIET, virtual=True), spread=0.5)
     text = render("table", found, View())
-    assert len(text.splitlines()) <= 24
+    assert len(text.splitlines()) <= 24 + len(RUNTIMES)
     assert max(map(len, text.splitlines())) <= 80
     for word in ("thop 0.1.1", "torch 2.99.0", "A CPU", "no cuda", "a layer against itself", "cannot be trusted"):
         assert word in text

@@ -14,11 +14,12 @@ from torch import nn
 
 from dsconv_cli import CannotMeasureError, Selection, analyse
 from dsconv_cli.model.result import InputShape, Recipe
-from dsconv_cli.model.timing import NETWORK_SHARES, MeasureNetwork, NetworkTimer
+from dsconv_cli.model.timing import NETWORK_SHARES, ExportNetwork, MeasureNetwork, NetworkTimer
 from dsconv_cli.report.network import Levels, page
 from dsconv_cli.report.page import View
 from dsconv_cli.report.table import render
-from dsconv_cli.timing.jobs import MeasureLayer
+from dsconv_cli.timing.jobs import MeasureGraphs, MeasureLayer
+from dsconv_cli.timing.runtimes import RUNTIMES
 from dsconv_cli.timing.settings import TimingSettings
 from dsconv_cli.timing.stopping import OverBudgetError
 from dsconv_cli.timing.worker.answers import Conditions
@@ -30,7 +31,7 @@ SHAPE = (1, 8, 16, 16)
 
 def FakeLaboratory(**more):  # noqa: N802
     """Every layer is 3 times as fast when separable, the network 2 times."""
-    return fakes.FakeLaboratory(ratio=3.0, ratios={MeasureNetwork: 2.0}, spread=0.0, **more)
+    return fakes.FakeLaboratory(ratio=3.0, ratios={MeasureNetwork: 2.0, MeasureGraphs: 2.0}, spread=0.0, **more)
 
 
 DOES_NOT_FIT = CannotMeasureError("it does not fit")
@@ -118,6 +119,52 @@ def test_times_are_shown_and_in_the_document(valid):
     assert any(line.split()[:1] == ["time"] and "2.00×" in line for line in lines)
     assert result.get("totals.time.speedup") == result.time.speedup.value
     valid(result.to_dict())
+
+
+def test_each_runtime_times_the_layers_and_some_the_network(valid, monkeypatch):
+    """Layers on both. ncnn is given no networks; ONNX Runtime is given what torch writes, once."""
+    monkeypatch.setattr("dsconv_cli.timing.runtimes.protocol.installed", lambda _: True)
+    laboratory = FakeLaboratory()
+    recipe = Recipe("package:network", {}, (InputShape(None, SHAPE, ""),))
+    with NetworkTimer(TimingSettings(budget_s=120), ("onnxruntime", "ncnn"), laboratory=laboratory) as timer:
+        result = timer.time(analyse(_network(), SHAPE), recipe, _show)
+    assert [type(job) for job in laboratory.jobs].count(ExportNetwork) == 1
+    assert list(result.times) == ["onnxruntime", "ncnn"]
+    assert result.times["ncnn"] is None
+    assert result.time is result.times["onnxruntime"]
+    assert result.time.runtime.name == "onnxruntime"
+    assert (
+        result.notes[-1]
+        == "ncnn, the whole network was not timed in 40 s: ncnn is given single layers here, no networks"
+    )
+    assert [sorted(layer.times) for layer in result.eligible] == [["ncnn", "onnxruntime"]] * 3
+    document = result.to_dict()
+    valid(document)
+    assert document["totals"]["runtimes"]["ncnn"] is None
+    assert document["totals"]["runtimes"]["onnxruntime"] == document["totals"]["time"]
+    assert document["layers"][0]["runtimes"]["ncnn"]["runtime"]["name"] == "ncnn"
+    assert document["layers"][3]["runtimes"] == {"onnxruntime": None, "ncnn": None}
+    assert result.get("totals.runtimes.onnxruntime.speedup") == pytest.approx(2, rel=2e-2)
+    lines = render(page(result), View()).splitlines()
+    assert "onnxruntime" in lines[4]
+    assert "ncnn" in lines[4]
+    assert any(line.startswith("time, ONNX Runtime") and "2.00×" in line for line in lines)
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
+def test_a_network_on_a_runtime_gives_what_torch_gives(name):
+    """What runs in the other processes, run here: torch writes both networks, the runtime runs them."""
+    if RUNTIMES[name].absent() is not None:
+        pytest.skip(RUNTIMES[name].absent())
+    result = analyse(torch.nn.Sequential(nn.Conv2d(3, 8, 3, padding=1)), (1, 3, 8, 8))
+    recipe = Recipe(f"{ODD}:small", {}, (InputShape(None, (1, 3, 8, 8), ""),))
+    graphs = ExportNetwork(recipe, (("0", result.layers[0].spec),)).run()
+    conditions = Conditions("cpu", 1, False, "float32", name)
+    sample = MeasureGraphs(conditions, Schedule(seconds=0.005), graphs).run()
+    assert set(sample.rounds.per_call) == {"ordinary", "separable"}
+    wrong = {form: graph._replace(outputs=tuple(one + 1 for one in graph.outputs)) for form, graph in graphs.items()}
+    with pytest.raises(CannotMeasureError, match=f"{RUNTIMES[name].title} computed the network wrong: it is off by 1"):
+        MeasureGraphs(conditions, Schedule(seconds=0.005), wrong).run()
 
 
 def test_end_to_end():

@@ -175,6 +175,29 @@ def test_a_layer_whose_shape_cannot_be_inferred_is_named_not_guessed(here, valid
     assert "note: 1 layer of a shape that cannot be inferred, in no total of MACs: lost" in err
 
 
+def test_sizes_that_the_graph_computes_itself(document, tmp_path):
+    """As Paddle's exporter flattens: the batch cut out of the shape, and -1 behind it. onnx alone stops at opset 11."""
+    nodes = [
+        graphs.conv("image", "w", "conv"),
+        helper.make_node("Shape", ["conv"], ["shape"]),
+        helper.make_node("Slice", ["shape", "from", "to", "axis"], ["batch"]),
+        helper.make_node("Cast", ["batch"], ["whole"], to=TensorProto.INT64),
+        helper.make_node("Concat", ["whole", "rest"], ["sizes"], axis=0),
+        helper.make_node("Reshape", ["conv", "sizes"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "head.w"], ["out"], name="head"),
+    ]
+    numbers = {"from": [0], "to": [1], "axis": [0], "rest": [-1]}
+    weights = {"w": graphs.trained((8, 3, 3, 3)), "head.w": np.ones((8 * 14 * 14, 10), np.float32)}
+    weights |= {name: np.array(values) for name, values in numbers.items()}
+    found = document(graphs.save(graphs.model(nodes, weights, opset=11), tmp_path / "net.onnx"), *INPUT)
+    assert {layer["name"]: layer["counted"]["macs"] for layer in found["layers"]} == {
+        "conv": 2 * 8 * 14 * 14 * 27,
+        "head": 2 * 8 * 14 * 14 * 10,
+    }
+    assert found["totals"]["uncounted"] == []
+    assert found["model"]["output"] == [[2, 10]]
+
+
 def branches():
     inner = helper.make_graph(
         [graphs.conv("image", "stem.w", "inner")], "then", [], [helper.make_tensor_value_info("inner", 1, None)]
@@ -339,6 +362,15 @@ def test_torch_is_not_loaded(network, python):
         "assert 'torch' not in sys.modules"
     )
     assert subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip().isdigit()
+
+
+def test_without_onnx_one_line_names_the_extra(here, network, monkeypatch):
+    from dsconv_cli.cli import model_run
+
+    monkeypatch.setattr(model_run, "installed", lambda package: False)
+    code, out, err = here(network, *INPUT)
+    assert (code, out) == (2, "")
+    assert "net.onnx needs onnx: pip install 'dsconv-cli[onnx]'" in err
 
 
 def test_half_precision(here, tmp_path):

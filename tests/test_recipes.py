@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -62,7 +63,47 @@ def dsconv_with(tmp_path):
     return run
 
 
+#: Eager torch by another name.
+RUNTIME = """
+    import dsconv_cli.timing.runtimes as home
+    from dsconv_cli.timing.runtimes.protocol import Runtime
+    entry = Runtime("mine", "My Runtime", ("torch",), "torch", ("float32",), home.TORCH.build)
+    home.RUNTIMES = {**home.RUNTIMES, entry.name: entry}
+"""
+#: One that is there, and dies when it is to build something.
+CRASH = """
+    import os, signal
+    import dsconv_cli.timing.runtimes as home
+    from dsconv_cli.timing.runtimes.protocol import Runtime
+    entry = Runtime("crash", "Crash", ("torch",), "torch", ("float32",), lambda *_: os.kill(os.getpid(), signal.SIGSEGV))
+    home.RUNTIMES = {**home.RUNTIMES, entry.name: entry}
+"""
+#: Every call takes a millisecond.
+CLOCK = """
+    import dsconv_cli.timing.worker.devices as home
+    from dsconv_cli.timing.worker.sampling import Reading
+    def sundial(torch, work, calls):
+        work()
+        return Reading(calls * 1e-3, calls * 1e-3)
+    home.DEVICES = {**home.DEVICES, "cpu": home.DEVICES["cpu"]._replace(stopwatch=sundial, clock="sundial")}
+"""
+
 CLOSED = ("compare", "--k", "64", "--c", "32", "--profiler", "none")
+
+
+@pytest.fixture
+def dsconv_everywhere(tmp_path):
+    """The command line, and the processes that measure, with an entry added before anything reads the table."""
+
+    def run(recipe: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        program = "\n".join(line[4:] for line in recipe.splitlines())
+        (tmp_path / "sitecustomize.py").write_text(program, encoding="utf-8")
+        return subprocess.run(
+            [sys.executable, "-m", "dsconv_cli", *arguments], capture_output=True, encoding="utf-8", cwd=ROOT,
+            env=clean_environment(PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}"), timeout=120, check=False,
+        )  # fmt: skip
+
+    return run
 
 
 def document(done):
@@ -92,17 +133,26 @@ def test_a_metric(dsconv_with):
     assert "outputs" in rows.stdout
 
 
-def test_a_metric_is_in_the_schema(dsconv_with):
-    recipe = METRIC + (
-        "    import json, sys\n    from dsconv_cli.report.schema import schema\n"
-        "    print(json.dumps(schema()))\n    sys.exit()\n"
-    )
-    schema = json.loads(dsconv_with(recipe).stdout)
+@pytest.fixture
+def valid_with(dsconv_with):
+    """Whether the schema that an entry makes allows a document."""
+
+    def check(recipe, found):
+        recipe += (
+            "    import json, sys\n    from dsconv_cli.report.schema import schema\n"
+            "    print(json.dumps(schema()))\n    sys.exit()\n"
+        )
+        jsonschema.Draft202012Validator(json.loads(dsconv_with(recipe).stdout)).validate(found)
+
+    return check
+
+
+def test_a_metric_is_in_the_schema(dsconv_with, valid_with):
     found = document(dsconv_with(METRIC, *CLOSED, "--format", "json"))
-    jsonschema.Draft202012Validator(schema).validate(found)
+    valid_with(METRIC, found)
     del found["outputs"]
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.Draft202012Validator(schema).validate(found)
+        valid_with(METRIC, found)
 
 
 def test_a_form(dsconv_with):
@@ -137,6 +187,40 @@ def test_a_format(dsconv_with, tmp_path):
     assert "shout" in dsconv_with(FORMAT, "model", "--help").stdout
 
 
+TIMED = ("compare", "--k", "8", "--c", "8", "--h", "9", "--w", "9", "--profiler", "none", "--budget", "60")
+
+
+def test_a_runtime(dsconv_everywhere, valid_with):
+    quick = ("--precision", "0.9", "--runtime", "mine,torch", "--format", "json")
+    found = document(dsconv_everywhere(RUNTIME, *TIMED, *quick))
+    assert list(found["runtimes"]) == ["mine", "torch"]
+    assert found["time"]["runtime"]["name"] == "mine"
+    assert found["runtimes"]["mine"]["ordinary"]["backend"] == found["runtimes"]["torch"]["ordinary"]["backend"]
+    assert "|ncnn|mine|all" in dsconv_everywhere(RUNTIME, "compare", "--help").stdout.replace(" ", "")
+    asked = dsconv_everywhere(RUNTIME, *CLOSED, "--time", "--get", "runtimes.mine.speedup")
+    assert "it needs --runtime mine" in asked.stderr
+    valid_with(RUNTIME, found)
+
+
+def test_a_runtime_that_crashes_costs_one_line_and_its_own_row(dsconv_everywhere):
+    arguments = (*TIMED, "--precision", "0.9", "--runtime", "crash,torch", "--format", "json")
+    done = dsconv_everywhere(CRASH, *arguments)
+    assert done.returncode == 3
+    assert done.stderr == "error: crash: the measuring process ended without an answer (signal 11)\n"
+    found = json.loads(done.stdout)
+    assert found["runtimes"]["crash"] is None
+    assert found["runtimes"]["torch"]["ordinary"]["median_s"] > 0
+
+
+def test_a_clock(dsconv_everywhere):
+    """Each call takes a millisecond by it, so that neither form is faster."""
+    found = document(dsconv_everywhere(CLOCK, *TIMED, "--time", "--format", "json"))["time"]
+    assert found["regime"]["clock"] == "sundial"
+    assert (found["ordinary"]["median_s"], found["separable"]["median_s"]) == (0.001, 0.001)
+    assert found["speedup"]["value"] == 1
+    assert found["verdict"] == "no detectable difference"
+
+
 def test_every_recipe_is_written_down():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     for place in (
@@ -145,6 +229,8 @@ def test_every_recipe_is_written_down():
         "counting/profilers.py",
         "report/formats.py",
         "layer/fields.py",
+        "timing/runtimes",
+        "timing/worker/devices.py",
     ):
         assert place in text, place
         assert (Path(ROOT) / "dsconv_cli" / place).exists()

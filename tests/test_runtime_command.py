@@ -20,7 +20,7 @@ from dsconv_cli.timing.timers import Timers
 
 LAYER = ["compare", "--k", "64", "--c", "32", "--profiler", "none"]
 #: A few processes are enough for the shape of a result.
-QUICK = ["--budget", "60", "--precision", "0.9"]
+QUICK = ["--budget", "25", "--precision", "0.9"]
 INSTALLED = [name for name in ("onnxruntime", "litert", "openvino", "ncnn") if RUNTIMES[name].absent() is None]
 
 

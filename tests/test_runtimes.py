@@ -6,6 +6,8 @@ import contextlib
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -237,6 +239,35 @@ class Crash:
 
     def run(self):
         os.kill(os.getpid(), signal.SIGSEGV)
+
+
+SILENT = """
+import socket, sys, threading
+asked = []
+def refuse(*arguments, **_):
+    asked.append(arguments)
+    raise OSError("no network")
+socket.getaddrinfo = socket.create_connection = socket.socket.connect = socket.socket.sendto = refuse
+from dsconv_cli.timing.jobs import PrepareLayer
+from dsconv_cli.timing.runtimes import RUNTIMES
+from dsconv_cli.timing.worker.answers import Conditions
+from dsconv_cli.layer.spec import ConvSpec
+for name, one in RUNTIMES.items():
+    if name != "torch-compile" and one.absent() is None:
+        PrepareLayer(Conditions("cpu", 1, False, "float32", name), ConvSpec(8, 8, h=9, w=9)).run()
+for thread in threading.enumerate():
+    if thread is not threading.main_thread():
+        thread.join(5)
+print(asked, sys.modules.get("openvino_telemetry"))
+"""
+
+
+def test_nothing_is_sent_and_nothing_fetched():
+    """OpenVINO's package sends an event when it is imported, by another package, which must not be loaded."""
+    said = subprocess.run(
+        [sys.executable, "-c", SILENT], capture_output=True, text=True, timeout=120, check=True
+    ).stdout
+    assert said == "[] None\n"
 
 
 def test_work_in_other_threads_is_found_out():

@@ -37,7 +37,7 @@ def compare(
     layer: LayerOptions,
     profiler: opt.Profiler = "thop",
     time: opt.Time = False,
-    how: opt.RuntimeOptions,
+    how: opt.ChainOptions,
     output: opt.OutputOptions,
     explain: Explain = False,
     gates: opt.GateOptions,
@@ -54,7 +54,11 @@ def compare(
     settings = how.settings(time)
     runtimes = how.runtimes(settings, spec, streams)
     keys = keys_of(runtimes if how.runtime else ())
-    absent = (*(["measured"] if profiler == "none" else []), *([] if settings else ["time"]))
+    absent = (
+        *(["measured"] if profiler == "none" else []),
+        *([] if settings else ["time"]),
+        *([] if how.runtime else [RUNTIMES]),
+    )
     key, checks = asked(keys, absent, output.get, gates)
     files = [parse_file("compare", text) for text in output.output or ()]
     to = choose("compare", streams, output.format_name, files, key=key, gates=checks, absent=absent)
@@ -78,6 +82,7 @@ def _without_lost(to: Destinations, result: Comparison) -> Destinations:
     if result.failures and result.time is None:
         lost = (*lost, "time.")
     gates = tuple(gate for gate in to.gates if not gate.key.startswith(lost))
+    to = to._replace(files=tuple(file for file in to.files if f"{file.format.section}." not in lost))
     if to.key is not None and to.key.startswith(lost):
         return to._replace(key=None, format=None, gates=gates)
     return to._replace(gates=gates)

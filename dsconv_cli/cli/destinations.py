@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Sequence
 from importlib import util
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -22,16 +23,17 @@ from dsconv_cli.cli.streams import (
 )
 from dsconv_cli.data import bare
 from dsconv_cli.errors import DsconvError
-from dsconv_cli.files import check_targets, replace_file
+from dsconv_cli.files import check_targets, replace_file, replacing
 from dsconv_cli.gates import Gate, check, check_types, parse_gates
 from dsconv_cli.keys import Keys, Result
 from dsconv_cli.report.formats import FORMATS, Command, Format, formats_of
-from dsconv_cli.report.page import PLAIN, Page, Report, View
+from dsconv_cli.report.page import Page, Report, View
 from dsconv_cli.text import printable
 
 GATE_FAILED: Final = 1
 
-INSTALL: Final = "install it with pip install 'dsconv-cli[plot]'"
+#: Lines that are written at once.
+_TOGETHER: Final = 10_000
 
 
 def view_of_stdout(color: ColorChoice = "auto") -> View:
@@ -50,6 +52,13 @@ def write_page(page: Page) -> None:
     write_out(render(page, view_of_stdout()))
 
 
+#: What is said of a picture whose section is not measured.
+_NEEDS: Final = {
+    "time": "a roofline picture ({}) needs --time",
+    "runtimes": "a picture of runtimes ({}) needs --runtime",
+}
+
+
 class File(NamedTuple):
     """A file to be written. `kind` is what a picture is drawn as, such as "svg"."""
 
@@ -63,8 +72,9 @@ class File(NamedTuple):
 
     def show(self, page: Page) -> None:
         """Write a page, in a format that shows pages."""
-        assert self.format.text is not None
-        replace_file(self.path, self.format.text(page, PLAIN))
+        with replacing(self.path) as file:
+            for text in self.format.texts(page):
+                file.write(text.encode())
 
 
 class Destinations(NamedTuple):
@@ -118,8 +128,9 @@ class Destinations(NamedTuple):
     def show(self, page: Page) -> None:
         """Write a page to stdout, in a format that shows pages."""
         assert self.format is not None
-        assert self.format.text is not None
-        write_out(self.format.text(page, self.view))
+        texts = self.format.texts(page, self.view)
+        while text := "".join(islice(texts, _TOGETHER)):
+            write_out(text)
 
 
 def choose(
@@ -137,9 +148,11 @@ def choose(
     form = stdout_format(command, format_name)
     for file in files:
         if file.format.section in absent:
-            raise DsconvError(f"a roofline picture ({file.path}) needs --time")
+            raise DsconvError(_NEEDS[file.format.section].format(file.path))
         if file.kind:
             check_installed("matplotlib", str(file.path))
+        if file.format.package:
+            check_installed(file.format.package, str(file.path), extra=file.format.name)
     check_targets([*(file.path for file in files), *beside])
     return Destinations(streams, form, tuple(files), key, gates)
 
@@ -195,10 +208,10 @@ def parse_picture(command: Command, text: str) -> File:
     return _file(meant, text, f"--plot {text}")
 
 
-def check_installed(package: str, what: str) -> None:
+def check_installed(package: str, what: str, *, extra: str = "plot") -> None:
     """Refuse `what`, before anything is measured, where the package that it needs is missing."""
     if util.find_spec(package) is None:
-        raise DsconvError(f"{what} needs {package}; {INSTALL}")
+        raise DsconvError(f"{what} needs {package}; install it with pip install 'dsconv-cli[{extra}]'")
 
 
 def _file(one: Format, path: str, said: str) -> File:

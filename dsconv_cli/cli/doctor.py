@@ -8,7 +8,7 @@ from typing import Annotated
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli.destinations import choose, parse_file
 from dsconv_cli.cli.groups import grouped
-from dsconv_cli.cli.progress import timing_line
+from dsconv_cli.cli.progress import timing_lines
 from dsconv_cli.layer.fields import FLOATS
 
 
@@ -44,6 +44,6 @@ def doctor(
     from dsconv_cli.timing.timer import Timer
 
     to = to._replace(key=None if output.get is None else KEYS.find(output.get))
-    with timing_line(quiet=streams.quiet) as watch, Timer(settings) as timer:
+    with timing_lines(quiet=streams.quiet) as watch, Timer(settings) as timer:
         found = examine(timer, dtype, watch)
     to.deliver(report, KEYS, found)

@@ -15,6 +15,7 @@ from dsconv_cli.cli.destinations import asked, choose, parse_file, parse_picture
 from dsconv_cli.cli.groups import Group, grouped
 from dsconv_cli.files import replace_file
 from dsconv_cli.layer.fields import FIELDS
+from dsconv_cli.layer.spec import ConvSpec
 
 NETWORK = "The network"
 WHAT_IF = "What if"
@@ -158,6 +159,13 @@ class NetworkTimingOptions(opt.TimingOptions):
 
 
 @dataclass(frozen=True)
+class NetworkRuntimeOptions(opt.RuntimeOptions):
+    """The same, and on what."""
+
+    timing: NetworkTimingOptions
+
+
+@dataclass(frozen=True)
 class NetworkOutputOptions(opt.OutputOptions):
     """What is written, and where to."""
 
@@ -205,7 +213,7 @@ def model(
             "--time", text="Also measure time: of each eligible layer, the same shape once, and of the whole network."
         ),
     ] = False,
-    timing: NetworkTimingOptions,
+    how: NetworkRuntimeOptions,
     output: NetworkOutputOptions,
     gates: opt.GateOptions,
     speech: opt.StreamOptions,
@@ -225,14 +233,17 @@ def model(
     """
     # What only this command needs is loaded only for it.
     from dsconv_cli.cli import model_run
-    from dsconv_cli.model.keys import KEYS
+    from dsconv_cli.model.keys import keys_of
     from dsconv_cli.report.network import layers_file, report
 
     streams = speech.streams()
-    settings = timing.settings(time)
+    settings = how.settings(time)
     wishes = model_run.wishes(what_if, network.target)
-    recipe = model_run.recipe(network, timing.dtype)
-    key, checks = asked(KEYS, [] if time else ["totals.time"], output.get, gates)
+    recipe = model_run.recipe(network, how.timing.dtype)
+    found = how.runtimes(settings, ConvSpec(1, 1, dtype=how.timing.dtype or "float32"), streams)
+    runtimes = found if how.runtime else ()
+    keys = keys_of(runtimes)
+    key, checks = asked(keys, [] if settings else ["totals.time"], output.get, gates)
     files = [parse_file("model", text) for text in output.output or ()]
     files += [parse_picture("model", view.plot)] if view.plot is not None else []
     rest = model_run.layers_path(view.layers)
@@ -240,9 +251,9 @@ def model(
     to = choose("model", streams, output.format_name, files, key=key, gates=checks, beside=beside)
     levels = model_run.levels(view.depth, view.top)
     stdout.reserve()
-    result = model_run.measure(streams, recipe, wishes, settings)
+    result = model_run.measure(streams, recipe, wishes, settings, runtimes)
     for note in result.notes:
         streams.note(model_run.in_options(note))
     if rest is not None:
         replace_file(rest, layers_file(result, rest.suffix.lower()))
-    raise typer.Exit(to.deliver(partial(report, levels=levels), KEYS, result))
+    raise typer.Exit(to.deliver(partial(report, levels=levels), keys, result))

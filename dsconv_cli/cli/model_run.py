@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from dsconv_cli.cli.options import choice
 from dsconv_cli.cli.progress import timing_line
 from dsconv_cli.cli.streams import Streams
-from dsconv_cli.errors import DsconvError, loading, need, quoted
+from dsconv_cli.errors import DsconvError, installed, loading, need, quoted
 from dsconv_cli.files import replace_file
 from dsconv_cli.layer import reading
 from dsconv_cli.layer.fields import FLOATS
@@ -56,10 +56,20 @@ class Wishes(NamedTuple):
     save: Path | None
 
 
-def measure(streams: Streams, recipe: Recipe, chosen: Wishes, settings: TimingSettings | None) -> ModelResult:
-    """The network's result, with times where `settings` are given; the network saved. Raises as `analyse` does."""
+def measure(
+    streams: Streams,
+    recipe: Recipe,
+    chosen: Wishes,
+    settings: TimingSettings | None,
+    runtimes: Sequence[str],
+) -> ModelResult:
+    """The network's result, with times where `settings` are given, on `runtimes` if any; the network saved.
+
+    Raises as `analyse` does.
+    """
     if is_graph(recipe.target):
-        need("onnx")
+        if not installed("onnx"):
+            raise DsconvError(f"{recipe.target} needs onnx: pip install 'dsconv-cli[onnx]'")
         if settings is not None:
             raise DsconvError("--time is for networks that are code or .pt2; an .onnx file is not timed yet")
     else:
@@ -69,7 +79,7 @@ def measure(streams: Streams, recipe: Recipe, chosen: Wishes, settings: TimingSe
     from dsconv_cli.model.timing import NetworkTimer
 
     # The measuring process loads torch while this one does.
-    with NetworkTimer(settings) as timer:
+    with NetworkTimer(settings, runtimes) as timer:
         result = _analyse(recipe, chosen)
         return timer.time(result, recipe, lambda what: timing_line(quiet=streams.quiet, prefix=what))
 

@@ -15,7 +15,7 @@ from dsconv_cli.cli.completion import completion, keys_of
 from dsconv_cli.cli.groups import Group
 from dsconv_cli.cli.streams import ColorChoice, Streams
 from dsconv_cli.counting.profilers import choices
-from dsconv_cli.errors import DsconvError, quoted
+from dsconv_cli.errors import DsconvError, need, quoted
 from dsconv_cli.layer.fields import FIELDS
 from dsconv_cli.layer.reading import integer
 from dsconv_cli.layer.spec import ConvSpec
@@ -176,16 +176,10 @@ class RuntimeOptions(Group):
 
     timing: TimingOptions
     runtime: RuntimeNames = ""
-    chain: Chain = "1"
 
     def settings(self, wanted: bool) -> TimingSettings | None:
         """As `TimingOptions.settings`; a runtime is a wish for time."""
-        found = self.timing.settings(wanted or bool(self.runtime))
-        if found is None:
-            if self.chain != "1":
-                raise DsconvError("--chain is about measured time; it goes with --time")
-            return None
-        return replace(found, chain=integer(self.chain, "--chain", most=_LONGEST_CHAIN))
+        return self.timing.settings(wanted or bool(self.runtime))
 
     def runtimes(self, settings: TimingSettings | None, spec: ConvSpec, streams: Streams) -> tuple[str, ...]:
         """Those that are asked for, known to be able to time `spec`; of `all` the others are told in a note.
@@ -196,6 +190,9 @@ class RuntimeOptions(Group):
         if settings is None:
             return ()
         names = [name.strip() for name in self.runtime.split(",")] if self.runtime else [DEFAULT]
+        if DEFAULT in names:
+            # No extra that was forgotten but what everything rests on: work that cannot be done.
+            need(DEFAULT)
         for name in names:
             if name != "all":
                 choice("--runtime", name, (*RUNTIMES, "all"))
@@ -206,6 +203,22 @@ class RuntimeOptions(Group):
         if settings.channels_last and all(RUNTIMES[name].layout for name in found):
             raise DsconvError(f"--channels-last is a choice only with torch; {', '.join(found)} take their own layout")
         return tuple(found)
+
+
+@dataclass(frozen=True)
+class ChainOptions(RuntimeOptions):
+    """How time is measured, on what, and of how many layers in a row."""
+
+    chain: Chain = "1"
+
+    def settings(self, wanted: bool) -> TimingSettings | None:
+        """As `RuntimeOptions.settings`."""
+        found = super().settings(wanted)
+        if found is not None:
+            return replace(found, chain=integer(self.chain, "--chain", most=_LONGEST_CHAIN))
+        if self.chain != "1":
+            raise DsconvError("--chain is about measured time; it goes with --time")
+        return None
 
 
 def _able(settings: TimingSettings, spec: ConvSpec, streams: Streams) -> Iterator[str]:
@@ -287,7 +300,7 @@ def format_option(command: Command) -> Any:
 
 def output_option(command: Command, more: str = "") -> Any:
     """`--output`, of what a command can write. `more` is said of its pictures, whose endings alone mean others too."""
-    plain = (one for one in formats_of(command).values() if one.in_files and one.part != "picture")
+    plain = (one for one in formats_of(command).values() if one.in_files and one.text is not None)
     endings = " ".join(ending for one in plain for ending in one.endings)
     return option(
         *("--output", "-o"),
@@ -335,7 +348,9 @@ class OutputOptions(Group):
     output: Annotated[
         list[str] | None,
         output_option(
-            "compare", " With --time, roofline:PATH or a file called roofline.svg or .png is a roofline picture."
+            "compare",
+            " With --time, roofline:PATH or a file called roofline.svg or .png is a roofline picture; with "
+            "--runtime, runtimes:PATH or runtimes.svg or .png has a bar for each runtime.",
         ),
     ] = None
     get: Annotated[str | None, get_option("macs.ratio")] = None

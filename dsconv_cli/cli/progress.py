@@ -39,9 +39,9 @@ class LayersDone(ProgressLine):
         """Begin anew, with as many layers as there turned out to be."""
         self._total, self._done, self._started = total, 0, self._clock()
 
-    def step(self) -> None:
-        """One more is done."""
-        self._done += 1
+    def step(self, layers: int = 1) -> None:
+        """So many more are done."""
+        self._done += layers
         self.update(self._text)
 
     def doing(self, note: str, seconds_left: float) -> None:

@@ -21,6 +21,8 @@ from dsconv_cli.report.github import annotation
 from dsconv_cli.report.page import Cell, Page, Report, View
 from dsconv_cli.report.pictures.drawing import Axes, Drawing, Picture
 from dsconv_cli.report.rows import STREAMED
+from dsconv_cli.sweep.compiled.plan import ToLine
+from dsconv_cli.sweep.spool import Spool
 from dsconv_cli.sweep.summary import Summary
 
 #: Layers that are named one by one where a gate fails; the others are counted.
@@ -42,35 +44,56 @@ class Outlet(NamedTuple):
     finish: Callable[[], None]
 
 
-def lines_on_stdout(format_name: str, keys: tuple[str, ...]) -> Outlet:
+class LineOutlet(NamedTuple):
+    """An `Outlet` for rows as lines, which may also come as text, many at a time."""
+
+    line: ToLine
+    write: Callable[[str], None]
+    finish: Callable[[], None]
+
+    def add(self, one: Comparison) -> None:
+        """As `Outlet`."""
+        self.write(self.line(one))
+
+
+def lines_on_stdout(format_name: str, keys: tuple[str, ...]) -> LineOutlet:
     """Rows in a format that streams."""
     header_of, line_of = STREAMED[format_name]
-    header, line, flushed = header_of(keys), line_of(keys), time.monotonic()
+    header, flushed = header_of(keys), time.monotonic()
 
-    def add(one: Comparison) -> None:
+    def write(text: str) -> None:
         nonlocal header, flushed
         now = time.monotonic()
         late = now - flushed > _FLUSH_AFTER
         if late:
             flushed = now
         # Nothing comes before the first row: until then the run may turn out to be impossible.
-        write_out(header + line(one), flush=late)
+        write_out(header + text, flush=late)
         header = ""
 
-    return Outlet(add, lambda: write_out(header))
+    return LineOutlet(line_of(keys), write, lambda: write_out(header))
 
 
-def lines_in_file(file: File, keys: tuple[str, ...], stack: ExitStack) -> Outlet:
+def lines_in_file(file: File, keys: tuple[str, ...], stack: ExitStack) -> LineOutlet:
     """The same in a file, which is there when `stack` ends, whole or not at all."""
     header_of, line_of = STREAMED[file.format.name]
-    line, growing = line_of(keys), stack.enter_context(replacing(file.path))
+    growing = stack.enter_context(replacing(file.path))
     growing.write(header_of(keys).encode())
-    return Outlet(lambda one: growing.write(line(one).encode()), lambda: None)
+    return LineOutlet(line_of(keys), lambda text: growing.write(text.encode()), lambda: None)
+
+
+def columns_in_file(file: File, keys: tuple[str, ...], stack: ExitStack) -> LineOutlet:
+    """The same in a file of Parquet."""
+    from dsconv_cli.sweep.parquet import Writer
+
+    writer = Writer(stack.enter_context(replacing(file.path)).write, keys)
+    stack.callback(writer.drop)
+    return LineOutlet(writer.line, writer.add, writer.close)
 
 
 def table(columns: tuple[sweep.Column, ...], title: str, show: Callable[[Page], None]) -> Outlet:
-    """Rows for people. Columns are as wide as their widest cell, and so all rows are kept, as text."""
-    rows: list[tuple[Cell, ...]] = []
+    """Rows for people. Columns are as wide as their widest cell, and so all rows are kept, outside of the memory."""
+    rows: Spool[tuple[Cell, ...]] = Spool()
 
     def add(one: Comparison) -> None:
         nonlocal title
@@ -78,7 +101,7 @@ def table(columns: tuple[sweep.Column, ...], title: str, show: Callable[[Page], 
             title = f"{title}; {counted_by(one)}"
         if len(rows) == MOST_IN_TABLE:
             raise DsconvError(TOO_LONG)
-        rows.append(sweep.cells(columns, one))
+        rows.put(sweep.cells(columns, one))
 
     return Outlet(add, lambda: show(sweep.table(columns, rows, title)))
 

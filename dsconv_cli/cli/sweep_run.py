@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dsconv_cli.cli.destinations import GATE_FAILED
 from dsconv_cli.cli.progress import LayersDone, clock_text
@@ -14,7 +14,9 @@ from dsconv_cli.cli.streams import is_terminal
 from dsconv_cli.cli.sweep_outlets import (
     Doubts,
     Gates,
+    LineOutlet,
     Outlet,
+    columns_in_file,
     draw_here,
     draw_to,
     lines_in_file,
@@ -24,18 +26,24 @@ from dsconv_cli.cli.sweep_outlets import (
     table,
 )
 from dsconv_cli.cli.sweep_wishes import Wishes, check
+from dsconv_cli.comparison.keys import NAMED_KEYS
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.report.page import Page
 from dsconv_cli.report.rows import STREAMED
 from dsconv_cli.report.sweep import default_columns, key_columns
+from dsconv_cli.sweep.order import Ranked
 from dsconv_cli.sweep.results import ResultsFile
 from dsconv_cli.sweep.run import Observer
 from dsconv_cli.sweep.sources import Misfit, layers
+from dsconv_cli.sweep.spool import Rows
 
 if TYPE_CHECKING:
     from dsconv_cli.cli.sweep import SweepOptions
     from dsconv_cli.timing.timer import TimingProgress
+
+#: What gets rows one by one.
+Shown = Outlet | LineOutlet
 
 #: Skipped layers that are told one by one; --verbose tells all.
 _TOLD: Final = 5
@@ -51,16 +59,59 @@ def run(options: SweepOptions) -> int:
     with ExitStack() as stack:
         told = stack.enter_context(_Told(wishes))
         first, shown, last = list(_on_all(wishes)), list(_on_shown(wishes, stack)), list(_judges(wishes, gates))
-        rows = _rows(wishes, told, stack, wanted=bool(first or shown or last))
-        counted = Outlet(told.add, told.end)
-        rows = _passed((counted, *first, *last), rows)
-        for row in rows if wishes.order is None else wishes.order.apply(rows):
-            for outlet in shown:
-                outlet.add(row)
+        lines = [one for one in shown if isinstance(one, LineOutlet)]
+        if wishes.results is None and wishes.sweep.closed and not first and not last and len(lines) == len(shown):
+            _pass_lines(wishes, lines, told)
+        else:
+            rows = _rows(wishes, told, stack, wanted=bool(first or shown or last))
+            _pass_rows(wishes, (Outlet(told.add, lambda: None), *first, *last), shown, rows)
         # Pictures may turn out to have nothing to show, and verdicts are what is read last.
-        for outlet in (counted, *first, *shown, *last):
-            outlet.finish()
+        for finish in (told.end, *(outlet.finish for outlet in (*first, *shown, *last))):
+            finish()
     return GATE_FAILED if gates.failed else 0
+
+
+def _pass_lines(wishes: Wishes, outlets: Sequence[LineOutlet], told: _Told) -> None:
+    """All rows as text, many at a time."""
+    sweep, order = wishes.sweep, wishes.order
+    writers = [outlet.line for outlet in outlets]
+    if order is None:
+        for found in sweep.lines(writers, told):
+            told.rows += len(found.left)
+            _write(outlets, found.texts)
+        return
+    ranked = Ranked(order)
+    for place, value in sweep.values(order.key, told):
+        told.rows += 1
+        ranked.add(value, place)
+    for texts in sweep.lines_at(ranked, writers):
+        _write(outlets, texts)
+
+
+def _write(outlets: Iterable[LineOutlet], texts: Iterable[str]) -> None:
+    for outlet, text in zip(outlets, texts, strict=True):
+        if text:
+            outlet.write(text)
+
+
+def _pass_rows(wishes: Wishes, all_of_them: Sequence[Outlet], shown: Sequence[Shown], rows: Numbered) -> None:
+    """The rows one by one, to some as they come and to others in their order, for which their numbers are kept."""
+    order = wishes.order
+    ranked = None if order is None else Ranked(order)
+    for place, one in rows.walk:
+        for outlet in all_of_them:
+            outlet.add(one)
+        if ranked is not None and order is not None:
+            ranked.add(NAMED_KEYS.read(one, order.key), place)
+        else:
+            _add(shown, one)
+    for place in ranked or ():
+        _add(shown, rows.at(place))
+
+
+def _add(outlets: Iterable[Shown], one: Comparison) -> None:
+    for outlet in outlets:
+        outlet.add(one)
 
 
 def _announce(wishes: Wishes) -> None:
@@ -86,6 +137,13 @@ def _refuse_misfits(wishes: Wishes) -> None:
             raise DsconvError(f"{one.layer}: {one.reason} (--strict)")
 
 
+class Numbered(NamedTuple):
+    """Rows after their numbers, and what gives the row of a number once more."""
+
+    walk: Iterator[tuple[int, Comparison]]
+    at: Callable[[int], Comparison]
+
+
 class _Told(LayersDone, Observer):
     """What is said while the rows go by: how far it is, and which layers cannot exist. An `Observer` of the sweep."""
 
@@ -104,9 +162,9 @@ class _Told(LayersDone, Observer):
         if self._skipped <= _TOLD or self._wishes.streams.verbose:
             self._wishes.streams.warn(f"skipped {misfit.layer}: {misfit.reason}")
 
-    def done(self) -> None:
+    def done(self, layers: int = 1) -> None:
         """As `Observer`."""
-        self.step()
+        self.step(layers)
 
     def begins_timing(self, layers: int, seconds: float) -> None:
         """As `Observer`."""
@@ -143,11 +201,19 @@ class _Told(LayersDone, Observer):
         streams.warn(reason)
 
 
-def _rows(wishes: Wishes, told: _Told, stack: ExitStack, *, wanted: bool) -> Iterator[Comparison]:
-    """The rows, as far as anyone wants them, and those of the results file first of all."""
+def _rows(wishes: Wishes, told: _Told, stack: ExitStack, *, wanted: bool) -> Numbered:
+    """The rows, each with a number by which it can be had again where they are to be in an order."""
+    if wishes.results is None and wishes.sweep.closed:
+        return Numbered(wishes.sweep.numbered(told), wishes.sweep.layer_at)
+    rows = wishes.sweep.rows(told) if wishes.results is None else _recorded(wishes, told, stack, wanted=wanted)
+    kept = Rows()
+    return Numbered(((0 if wishes.order is None else kept.put(one), one) for one in rows), kept.get)
+
+
+def _recorded(wishes: Wishes, told: _Told, stack: ExitStack, *, wanted: bool) -> Iterator[Comparison]:
+    """The rows of the results file, once they are all there, as far as anyone wants them."""
     sweep = wishes.sweep
-    if wishes.results is None:
-        return sweep.rows(told)
+    assert wishes.results is not None
     file = stack.enter_context(ResultsFile(wishes.results, sweep.settings, wishes.keys))
     had = file.rows
     if file.torn:
@@ -159,14 +225,6 @@ def _rows(wishes: Wishes, told: _Told, stack: ExitStack, *, wanted: bool) -> Ite
         return sweep.recorded(file)
     told.rows = file.rows
     return iter(())
-
-
-def _passed(outlets: Sequence[Outlet], rows: Iterable[Comparison]) -> Iterator[Comparison]:
-    """The rows, once `outlets` have taken them."""
-    for row in rows:
-        for outlet in outlets:
-            outlet.add(row)
-        yield row
 
 
 def _on_all(wishes: Wishes) -> Iterator[Outlet]:
@@ -182,7 +240,7 @@ def _on_all(wishes: Wishes) -> Iterator[Outlet]:
             yield plot(wishes.axes, partial(draw_to, file))
 
 
-def _on_shown(wishes: Wishes, stack: ExitStack) -> Iterator[Outlet]:
+def _on_shown(wishes: Wishes, stack: ExitStack) -> Iterator[Shown]:
     """What gets the rows that are left after --sort and --top."""
     form = wishes.rows_on
     if wishes.to.key is not None:
@@ -194,6 +252,8 @@ def _on_shown(wishes: Wishes, stack: ExitStack) -> Iterator[Outlet]:
     for file in wishes.to.files:
         if file.format.name in STREAMED:
             yield lines_in_file(file, wishes.shown_keys, stack)
+        elif file.format.name == "parquet":
+            yield columns_in_file(file, wishes.columns or tuple(NAMED_KEYS), stack)
         elif not file.kind:
             yield _table(wishes, file.show)
 

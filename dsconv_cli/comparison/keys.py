@@ -122,7 +122,7 @@ def _runtime_sections(names: tuple[str, ...]) -> Iterator[Section[Comparison]]:
     for name in names:
 
         def there(one: Comparison, name: str = name) -> bool:
-            return one.runtimes[name] is not None
+            return one.runtimes.get(name) is not None
 
         yield Section(f"{RUNTIMES}.{name}", "As `time`.", there, f"--runtime {name}")
         yield from (one.of(f"{RUNTIMES}.{name}.") for one in timing.SECTIONS)

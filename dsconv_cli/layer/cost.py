@@ -6,9 +6,10 @@ convolution; bias additions are not counted, and FLOPs = 2·MACs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Final
 
 from dsconv_cli.layer.forms import FORMS, ConvLayer
@@ -133,10 +134,14 @@ class Cost:
         return {name: Fraction(FLOPS_PER_MAC * flops[name], moved[name]) for name in COUNTED}
 
 
-def cost(spec: ConvSpec) -> Cost:
-    """The closed forms of `spec`."""
+def _at_once(figure: Callable[[], int]) -> int:
+    return figure()
+
+
+def cost(spec: ConvSpec, work_out: Callable[[Callable[[], int]], int] = _at_once) -> Cost:
+    """The closed forms of `spec`; `work_out` gives each figure from the function that computes it."""
     operators = [one for form in FORMS.values() for one in form.operators(spec)]
-    return Cost({name: Counts(_figures(metric, operators, spec.dtype)) for name, metric in METRICS.items()})
+    return Cost({name: Counts(_figures(metric, operators, spec.dtype, work_out)) for name, metric in METRICS.items()})
 
 
 def cost_over_calls(specs: Sequence[ConvSpec]) -> Cost:
@@ -150,8 +155,11 @@ def cost_over_calls(specs: Sequence[ConvSpec]) -> Cost:
     return Cost({name: over_calls(name, metric) for name, metric in METRICS.items()})
 
 
-def _figures(metric: Metric, operators: Iterable[ConvLayer], dtype: str) -> dict[str, int]:
-    figures = {one.role: metric.of(one, dtype) for one in operators}
+def _figures(
+    metric: Metric, operators: Iterable[ConvLayer], dtype: str, work_out: Callable[[Callable[[], int]], int]
+) -> dict[str, int]:
+    figures = {one.role: work_out(partial(metric.of, one, dtype)) for one in operators}
     for form in _COMBINED:
-        figures[form.name] = metric.combine(map(figures.__getitem__, form.roles))
+        parts = [figures[role] for role in form.roles]
+        figures[form.name] = work_out(partial(metric.combine, parts))
     return figures

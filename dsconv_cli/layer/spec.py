@@ -6,7 +6,7 @@ Pure integer arithmetic. Nothing here knows torch, a clock or a terminal.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 from dsconv_cli.errors import SpecError, quoted
 from dsconv_cli.layer.fields import DTYPE_BYTES, MAX_DIMENSION, PADDING_WORDS
@@ -30,6 +30,9 @@ class Bias(NamedTuple):
     def all(cls, on: bool) -> Bias:
         """The same answer for all three."""
         return cls(on, on, on)
+
+
+_NO_BIAS: Final = Bias()
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -113,11 +116,7 @@ class ConvSpec:
         if dtype not in DTYPE_BYTES:
             raise SpecError(f"dtype must be one of {', '.join(DTYPE_BYTES)}, not {quoted(dtype)}")
         put(self, "dtype", dtype)
-        begin, end = _resolve_padding(padding, self)
-        put(self, "padding", begin)
-        put(self, "padding_end", end if padding_end is None else _checked_end(padding_end, begin, self))
-        kernel = self.dilated_kernel
-        put(self, "output_size", (self._fit(0, kernel[0]), self._fit(1, kernel[1])))
+        self._settle(_word_or_pair(padding), padding_end)
 
     @property
     def dilated_kernel(self) -> Pair:
@@ -150,6 +149,15 @@ class ConvSpec:
         """Bytes of one element of the dtype."""
         return DTYPE_BYTES[self.dtype]
 
+    def _settle(self, padding: Pair | str, padding_end: Pair | None = None) -> None:
+        """Set what follows from the other numbers."""
+        put = object.__setattr__
+        begin, end = _resolve_padding(padding, self)
+        put(self, "padding", begin)
+        put(self, "padding_end", end if padding_end is None else _checked_end(padding_end, begin, self))
+        kernel = self.dilated_kernel
+        put(self, "output_size", (self._fit(0, kernel[0]), self._fit(1, kernel[1])))
+
     def _fit(self, axis: int, kernel: int) -> int:
         """Steps of the kernel: ⌊(size + padding - dilated kernel) / stride⌋ + 1, as in `torch.nn.Conv2d`."""
         size = (self.w if axis else self.h) + self.padding[axis] + self.padding_end[axis]
@@ -161,6 +169,19 @@ class ConvSpec:
                 f"{letter} or the padding must grow by {kernel - size}, or the kernel must shrink"
             )
         return (size - kernel) // self.stride[axis] + 1
+
+
+def unchecked(*, padding: Pair | str, bias: Bias = _NO_BIAS, **others: Any) -> ConvSpec:
+    """A layer of values that are as `ConvSpec` would have made them, or that stand for such: pairs are pairs.
+
+    Raises:
+        SpecError: the kernel does not fit the padded input.
+    """
+    spec = object.__new__(ConvSpec)
+    for name, value in {**others, "bias": bias}.items():
+        object.__setattr__(spec, name, value)
+    spec._settle(padding)
+    return spec
 
 
 def _integer(name: str, value: object, least: int = 1) -> int:
@@ -188,13 +209,18 @@ def _pair(name: str, value: int | Pair, least: int = 1) -> Pair:
     return (_integer(name, pair[0], least), _integer(name, pair[1], least))
 
 
-def _resolve_padding(padding: int | Pair | str, spec: ConvSpec) -> tuple[Pair, Pair]:
-    """Padding before and after the input on each axis."""
+def _word_or_pair(padding: int | Pair | str) -> Pair | str:
     if not isinstance(padding, str):
-        pair = _pair("padding", padding, least=0)
-        return pair, pair
+        return _pair("padding", padding, least=0)
     if padding not in PADDING_WORDS:
         raise SpecError(f"padding must be {', '.join(PADDING_WORDS)}, one number or two, not {quoted(padding)}")
+    return padding
+
+
+def _resolve_padding(padding: Pair | str, spec: ConvSpec) -> tuple[Pair, Pair]:
+    """Padding before and after the input on each axis."""
+    if not isinstance(padding, str):
+        return padding, padding
     if padding == "valid":
         return (0, 0), (0, 0)
     half = spec.half_padding

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Final, NamedTuple
 
 from dsconv_cli import environment
@@ -23,6 +25,7 @@ from dsconv_cli.keys import (
     Each,
     Key,
     Keys,
+    Null,
     Section,
     Type,
     constant,
@@ -32,6 +35,8 @@ from dsconv_cli.keys import (
 )
 from dsconv_cli.model.result import AUTO, BeforeAfter, InputShape, Layer, ModelResult, NetworkTime, Selection
 from dsconv_cli.timing.keys import CONDITIONS, FASTEST, INTERVAL, VERDICT, fastest
+from dsconv_cli.timing.result import Times
+from dsconv_cli.timing.runtimes import RUNTIMES
 
 
 class LayerOf(NamedTuple):
@@ -46,7 +51,7 @@ class LayerOf(NamedTuple):
         spec, closed = self.layer.spec, self.layer.cost
         assert spec is not None
         assert closed is not None
-        return Comparison(spec, closed, time=self.layer.time)
+        return Comparison(spec, closed, time=self.layer.time, times=Times(self.layer.times, {}))
 
 
 def layers_of(one: ModelResult) -> tuple[LayerOf, ...]:
@@ -54,61 +59,80 @@ def layers_of(one: ModelResult) -> tuple[LayerOf, ...]:
     return tuple(LayerOf(one, layer) for layer in one.layers)
 
 
-def _has_spec(one: LayerOf) -> bool:
-    return one.layer.spec is not None
-
-
-def _is_timed(one: LayerOf) -> bool:
-    return one.layer.time is not None
-
-
 #: What a layer has that `compare` could take, by the same keys as there.
 _COMPARED: Final = ("spec", "params", "macs", "traffic", "time")
 
-LAYER_KEYS: Final[Keys[LayerOf]] = Keys(
-    (
-        Key("name", TEXT, lambda one: one.layer.name, says="The module's name; empty for the network itself."),
-        Key("type", TEXT, lambda one: one.layer.type),
-        Key("operator", one_of("convolution", "linear", "matmul"), lambda one: one.layer.operator),
-        Key("calls", WHOLE, lambda one: one.layer.calls, says="How often the forward pass called it."),
-        *optional(
-            (
-                Key("weight", ANY_SHAPE, lambda one: one.layer.weight),
-                Key("input", ANY_SHAPE, lambda one: one.layer.inputs),
-                Key("output", ANY_SHAPE, lambda one: one.layer.outputs),
-            )
-        ),
-        Key("counted.params", WHOLE, lambda one: one.layer.params),
-        Key("counted.params_share", SHARE, lambda one: _share(one.layer.params, one.network.params.before)),
-        Key("counted.macs", WHOLE, lambda one: one.layer.macs),
-        Key("counted.macs_share", SHARE, lambda one: _share(one.layer.macs, one.network.macs.before)),
-        Key("eligible", TRUTH, lambda one: one.layer.eligible),
-        Key("reason", TEXT, lambda one: one.layer.reason, says="Why a convolution is not eligible.", nullable=True),
-        Key("replaced", TRUTH, lambda one: one.layer.replaced),
-        Key("kept", TEXT, lambda one: one.layer.kept, says="Why an eligible layer is not replaced.", nullable=True),
-        Key(
-            "fidelity",
-            SHARE,
-            lambda one: one.layer.fidelity,
-            says="Of the best separable pair with the depth multiplier of spec: 1 - |W - W'|^2 / |W|^2, W the weights; "
-            "null where nobody asked or there are none.",
-            nullable=True,
-        ),
-        *lifted(comparison.KEYS.under(*_COMPARED), lambda one: one.compared),
+#: The same on each runtime that is asked for by name.
+_RUNTIMES: Final = comparison.RUNTIMES
+
+
+@cache
+def layer_keys_of(runtimes: tuple[str, ...] = ()) -> Keys[LayerOf]:
+    """The keys of a layer in a run that times these runtimes."""
+    beside = comparison.keys_of(runtimes)
+    compared: tuple[Key[LayerOf], ...] = lifted(beside.under(*_COMPARED, _RUNTIMES), lambda one: one.compared)
+    return Keys(
+        (*_LAYER, *compared, *(() if runtimes else (Null(_RUNTIMES),))),
+        (*_LAYER_SECTIONS, *_layer_sections(runtimes)),
+        _LAYER_SAYS,
+    )
+
+
+def _layer_sections(runtimes: tuple[str, ...]) -> Iterator[Section[LayerOf]]:
+    sections = comparison.keys_of(runtimes).sections
+    for name in (*_COMPARED, *(f"{_RUNTIMES}.{one}" for one in runtimes)):
+        yield Section(name, sections[name].says, _there(name))
+    inner = (one for one in sections.values() if one.name.startswith(("time.", f"{_RUNTIMES}.")) and one.there is None)
+    yield from (Section(one.name, one.says) for one in inner)
+
+
+def _there(section: str) -> Callable[[LayerOf], bool]:
+    room, _, name = section.partition(".")
+    if room == "time":
+        return lambda one: one.layer.time is not None
+    return (lambda one: one.layer.times.get(name) is not None) if name else (lambda one: one.layer.spec is not None)
+
+
+_LAYER: Final[tuple[Key[LayerOf], ...]] = (
+    Key("name", TEXT, lambda one: one.layer.name, says="The module's name; empty for the network itself."),
+    Key("type", TEXT, lambda one: one.layer.type),
+    Key("operator", one_of("convolution", "linear", "matmul"), lambda one: one.layer.operator),
+    Key("calls", WHOLE, lambda one: one.layer.calls, says="How often the forward pass called it."),
+    *optional(
+        (
+            Key("weight", ANY_SHAPE, lambda one: one.layer.weight),
+            Key("input", ANY_SHAPE, lambda one: one.layer.inputs),
+            Key("output", ANY_SHAPE, lambda one: one.layer.outputs),
+        )
     ),
-    (
-        Section(
-            "counted",
-            "By torch's counter, over all calls; parameters that an earlier layer has counted are left out.",
-        ),
-        *(
-            Section(name, comparison.KEYS.sections[name].says, _is_timed if name == "time" else _has_spec)
-            for name in _COMPARED
-        ),
-        *(Section(one.name, one.says) for one in comparison.TIME_SECTIONS if one.name != "time"),
+    Key("counted.params", WHOLE, lambda one: one.layer.params),
+    Key("counted.params_share", SHARE, lambda one: _share(one.layer.params, one.network.params.before)),
+    Key("counted.macs", WHOLE, lambda one: one.layer.macs),
+    Key("counted.macs_share", SHARE, lambda one: _share(one.layer.macs, one.network.macs.before)),
+    Key("eligible", TRUTH, lambda one: one.layer.eligible),
+    Key("reason", TEXT, lambda one: one.layer.reason, says="Why a convolution is not eligible.", nullable=True),
+    Key("replaced", TRUTH, lambda one: one.layer.replaced),
+    Key("kept", TEXT, lambda one: one.layer.kept, says="Why an eligible layer is not replaced.", nullable=True),
+    Key(
+        "fidelity",
+        SHARE,
+        lambda one: one.layer.fidelity,
+        says="Of the best separable pair with the depth multiplier of spec: 1 - |W - W'|^2 / |W|^2, W the weights; "
+        "null where nobody asked or there are none.",
+        nullable=True,
     ),
+)
+
+_LAYER_SECTIONS: Final[tuple[Section[LayerOf], ...]] = (
+    Section(
+        "counted",
+        "By torch's counter, over all calls; parameters that an earlier layer has counted are left out.",
+    ),
+)
+
+_LAYER_SAYS: Final = (
     "A layer. spec and what follows it is null where no separable form exists; params, macs and traffic are the closed "
-    "forms over all calls, spec and time those of the first.",
+    "forms over all calls, spec and time those of the first."
 )
 
 
@@ -135,12 +159,28 @@ _TIME: Final[tuple[Key[NetworkTime], ...]] = (
     Key("reliable", TRUTH, lambda one: one.reliable),
     Key("warnings", TEXTS, lambda one: one.warnings),
     *CONDITIONS,
+    Key("runtime.name", TEXT, lambda one: one.runtime.name, says="What executed the network."),
+    Key("runtime.version", TEXT, lambda one: one.runtime.version),
+    Key("runtime.build_s", FROM_ZERO, lambda one: one.runtime.built_s, "seconds", "Until both could be called"),
 )
 
 
 def _network_time(one: ModelResult) -> NetworkTime:
     assert one.time is not None
     return one.time
+
+
+def _network_time_on(name: str) -> Callable[[ModelResult], NetworkTime]:
+    def time_on(one: ModelResult) -> NetworkTime:
+        found = one.times[name]
+        assert found is not None
+        return found
+
+    return time_on
+
+
+def _timed_on(name: str) -> Callable[[ModelResult], bool]:
+    return lambda one: one.times.get(name) is not None
 
 
 _SELECTION: Final[tuple[Key[Selection], ...]] = (
@@ -161,53 +201,84 @@ _INPUT: Final[Keys[InputShape]] = Keys(
     )
 )
 
-KEYS: Final[Keys[ModelResult]] = Keys(
-    (
-        Key("schema_version", constant(SCHEMA_VERSION), lambda _: SCHEMA_VERSION),
-        Key("command", constant("model"), lambda _: "model"),
-        Key("model.target", TEXT, lambda one: one.target),
-        Key("model.type", TEXT, lambda one: one.type),
-        Key(
-            "model.device",
-            TEXT,
-            lambda one: one.device,
-            says="Where the forward pass was counted: meta (shapes only, nothing computed) or cpu.",
+TOTAL_RUNTIMES: Final = "totals.runtimes"
+
+
+@cache
+def keys_of(runtimes: tuple[str, ...] = ()) -> Keys[ModelResult]:
+    """Every key of a network's result, in a run that times these runtimes."""
+    return Keys(
+        (
+            Key("schema_version", constant(SCHEMA_VERSION), lambda _: SCHEMA_VERSION),
+            Key("command", constant("model"), lambda _: "model"),
+            Key("model.target", TEXT, lambda one: one.target),
+            Key("model.type", TEXT, lambda one: one.type),
+            Key(
+                "model.device",
+                TEXT,
+                lambda one: one.device,
+                says="Where the forward pass was counted: meta (shapes only, nothing computed) or cpu.",
+            ),
+            Key(
+                "model.not_on_meta",
+                TEXT,
+                lambda one: one.not_on_meta,
+                says="Why not on the meta device.",
+                nullable=True,
+            ),
+            Key("model.output", SHAPES, lambda one: one.outputs),
+            *lifted(_SELECTION, lambda one: one.selection, "model.selection."),
+            Key("model.notes", TEXTS, lambda one: one.notes),
+            Each("input", _INPUT, lambda one: one.inputs),
+            Each("layers", layer_keys_of(runtimes), layers_of),
+            *lifted(_TOTAL, lambda one: one.params, "totals.params."),
+            Key("totals.params.other", WHOLE, lambda one: one.other_params, says="Parameters in no counted layer."),
+            *lifted(_TOTAL, lambda one: one.macs, "totals.macs."),
+            Key(
+                "totals.after_counted",
+                TRUTH,
+                lambda one: one.after_counted,
+                says="Whether the network was run with those layers replaced and counted as the closed forms say; "
+                "otherwise the totals after are the closed forms'.",
+            ),
+            Key(
+                "totals.uncounted",
+                TEXTS,
+                lambda one: one.uncounted,
+                says="Operators that compute with a weight and are in no total, for no formula is known.",
+            ),
+            Key("totals.layers.counted", WHOLE, lambda one: len(one.layers)),
+            Key("totals.layers.convolutions", WHOLE, lambda one: len(one.convolutions)),
+            Key("totals.layers.eligible", WHOLE, lambda one: len(one.eligible)),
+            Key("totals.layers.replaced", WHOLE, lambda one: len(one.replaced)),
+            *lifted(_TIME, _network_time, "totals.time."),
+            *(key for name in runtimes for key in lifted(_TIME, _network_time_on(name), f"{TOTAL_RUNTIMES}.{name}.")),
+            *(() if runtimes else (Null(TOTAL_RUNTIMES),)),
+            *lifted(environment.KEYS, "environment", "environment."),
         ),
-        Key("model.not_on_meta", TEXT, lambda one: one.not_on_meta, says="Why not on the meta device.", nullable=True),
-        Key("model.output", SHAPES, lambda one: one.outputs),
-        *lifted(_SELECTION, lambda one: one.selection, "model.selection."),
-        Key("model.notes", TEXTS, lambda one: one.notes),
-        Each("input", _INPUT, lambda one: one.inputs),
-        Each("layers", LAYER_KEYS, layers_of),
-        *lifted(_TOTAL, lambda one: one.params, "totals.params."),
-        Key("totals.params.other", WHOLE, lambda one: one.other_params, says="Parameters in no counted layer."),
-        *lifted(_TOTAL, lambda one: one.macs, "totals.macs."),
-        Key(
-            "totals.after_counted",
-            TRUTH,
-            lambda one: one.after_counted,
-            says="Whether the network was run with those layers replaced and counted as the closed forms say; "
-            "otherwise the totals after are the closed forms'.",
+        (
+            Section("totals", "The whole network as it is and with the layers replaced that are marked so."),
+            Section(
+                "totals.time", "One forward pass of the whole network.", lambda one: one.time is not None, "--time"
+            ),
+            Section("totals.time.fastest", FASTEST),
+            *(
+                Section(f"{TOTAL_RUNTIMES}.{name}", "As `totals.time`.", _timed_on(name), f"--runtime {name}")
+                for name in runtimes
+            ),
+            *(Section(f"{TOTAL_RUNTIMES}.{name}.fastest", FASTEST) for name in runtimes),
+            *(one.of("environment.") for one in environment.SECTIONS),
         ),
-        Key(
-            "totals.uncounted",
-            TEXTS,
-            lambda one: one.uncounted,
-            says="Operators that compute with a weight and are in no total, for no formula is known.",
-        ),
-        Key("totals.layers.counted", WHOLE, lambda one: len(one.layers)),
-        Key("totals.layers.convolutions", WHOLE, lambda one: len(one.convolutions)),
-        Key("totals.layers.eligible", WHOLE, lambda one: len(one.eligible)),
-        Key("totals.layers.replaced", WHOLE, lambda one: len(one.replaced)),
-        *lifted(_TIME, _network_time, "totals.time."),
-        *lifted(environment.KEYS, "environment", "environment."),
-    ),
-    (
-        Section("totals", "The whole network as it is and with the layers replaced that are marked so."),
-        Section("totals.time", "One forward pass of the whole network.", lambda one: one.time is not None, "--time"),
-        Section("totals.time.fastest", FASTEST),
-        *(one.of("environment.") for one in environment.SECTIONS),
-    ),
-    "What dsconv model prints.",
-    within="totals",
-)
+        "What dsconv model prints.",
+        others={
+            f"{TOTAL_RUNTIMES}.{name}.{key.name}": f"--runtime {name}"
+            for name in RUNTIMES
+            if name not in runtimes
+            for key in _TIME
+        },
+        within="totals",
+    )
+
+
+#: Where no runtimes stand side by side.
+KEYS: Final = keys_of()

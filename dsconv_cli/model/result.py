@@ -15,7 +15,7 @@ from dsconv_cli.environment import Environment, environment
 from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.layer.cost import Cost, cost_over_calls
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.timing.result import Fastest, Interval, Timing
+from dsconv_cli.timing.result import TORCH, Executed, Fastest, Interval, Timing
 from dsconv_cli.weights.spectrum import Spectrum
 
 Operator = Literal["convolution", "linear", "matmul"]
@@ -71,7 +71,8 @@ class Layer:
     `weight`, `inputs` and `outputs` are shapes, those of the first call, and None where there is none.
     `reason` says why a convolution is not eligible; `kept` why an eligible one is not replaced.
     `spec` is the layer as `compare` takes it at its first call, wherever one can be written (dense, two-dimensional),
-    and `further` at each call after that, which may be of other sizes. `time` is that of one call of `spec`.
+    and `further` at each call after that, which may be of other sizes. `time` is that of one call of `spec`, and
+    `times` are those on each runtime that was asked for by name.
     `spectrum` says what separable pairs keep of its weights, where somebody asked and there are any.
     """
 
@@ -91,6 +92,7 @@ class Layer:
     replaced: bool = False
     kept: str | None = None
     time: Timing | None = None
+    times: Mapping[str, Timing | None] = field(default_factory=dict)
     spectrum: Spectrum | None = None
 
     @property
@@ -251,6 +253,7 @@ class NetworkTime:
     dtype: str
     processes: int
     pairs: int
+    runtime: Executed = TORCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +264,8 @@ class ModelResult:
     and then `not_on_meta` says why. `other_params` belong to no counted layer, such as those of normalisations.
     `after_counted` tells that the network with its layers replaced was really run and counted as the closed forms say;
     where it is not, the totals after are the closed forms'. `uncounted` are operators that compute with a weight and
-    are in no total, for no formula is known for them.
+    are in no total, for no formula is known for them. `time` is that of the whole network, on the first runtime, and
+    `times` are those on each that was asked for by name; None where it was not timed.
     """
 
     target: str
@@ -279,6 +283,7 @@ class ModelResult:
     uncounted: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     time: NetworkTime | None = None
+    times: Mapping[str, NetworkTime | None] = field(default_factory=dict)
     counters: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -303,9 +308,9 @@ class ModelResult:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document, schema version 1."""
-        from dsconv_cli.model.keys import KEYS
+        from dsconv_cli.model.keys import keys_of
 
-        return KEYS.document(self)
+        return keys_of(tuple(self.times)).document(self)
 
     def get(self, key: str) -> Any:
         """The value at a dotted key, such as `totals.macs.ratio`.
@@ -313,6 +318,7 @@ class ModelResult:
         Raises:
             DsconvError: there is no such key; the message lists them all, the nearest first.
         """
-        from dsconv_cli.model.keys import KEYS
+        from dsconv_cli.model.keys import keys_of
 
-        return KEYS.read(self, KEYS.find(key))
+        keys = keys_of(tuple(self.times))
+        return keys.read(self, keys.find(key))

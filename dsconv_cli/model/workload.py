@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from dsconv_cli.model.replacing import pairs_for
 from dsconv_cli.model.source import Source
 from dsconv_cli.model.target import load
 from dsconv_cli.model.timing import MeasureNetwork
+from dsconv_cli.timing.runtimes import RUNTIMES
 from dsconv_cli.timing.worker.answers import Conditions, Sample
 from dsconv_cli.timing.worker.devices import Work
 from dsconv_cli.timing.worker.process import ready, sample_watched
@@ -32,7 +34,12 @@ def measure_network(job: MeasureNetwork) -> Sample:
         with foreign(job.recipe.target):
             works = _works(job)
             with ready(job.conditions) as device:
-                return Sample(*sample_watched(device, works, job.conditions, job.schedule))
+                started = time.perf_counter()
+                # What compiles does so at its first call.
+                for work in works.values():
+                    work()
+                built_s = time.perf_counter() - started
+                return Sample(*sample_watched(device, works, job.conditions, job.schedule), built_s=built_s)
     except (RuntimeError, MemoryError) as error:
         raise CannotMeasureError(
             f"torch could not run the network on {job.conditions.device}: {describe(error)}"
@@ -56,7 +63,10 @@ def _call(network: nn.Module, source: Source, inputs: Inputs, job: MeasureNetwor
     if job.conditions.channels_last:
         args = tuple(_channels_last(one) for one in args)
         kwargs = {name: _channels_last(one) for name, one in kwargs.items()}
-    return lambda: network(*args, **kwargs)
+    ready_to_run = RUNTIMES[job.conditions.runtime].module
+    assert ready_to_run is not None
+    run = ready_to_run(network)
+    return lambda: run(*args, **kwargs)
 
 
 def _channels_last(value: Any) -> Any:

@@ -79,7 +79,8 @@ def _timed_row(row: timing.TimeRow) -> Row:
 
 def report(one: Comparison, *, explain: bool = False) -> Report:
     """The result for every format."""
-    return report_of(keys_of(tuple(one.runtimes)), one, partial(page, one, explain=explain), partial(_picture, one))
+    found = report_of(keys_of(tuple(one.runtimes)), one, partial(page, one, explain=explain), partial(_picture, one))
+    return found._replace(bars=partial(_bars, one))
 
 
 def page(one: Comparison, *, explain: bool = False, pending: str = "", progress: str = "") -> Page:
@@ -203,5 +204,11 @@ def _answer(holds: bool, text: str) -> Item:
 
 def _picture(one: Comparison, kind: str) -> bytes:
     from dsconv_cli.report.pictures.roofline import draw
+
+    return draw(one, kind)
+
+
+def _bars(one: Comparison, kind: str) -> bytes:
+    from dsconv_cli.report.pictures.runtimes import draw
 
     return draw(one, kind)

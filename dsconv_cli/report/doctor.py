@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from functools import partial
 
 from dsconv_cli._version import __version__
-from dsconv_cli.numbers import scaled, significant
+from dsconv_cli.numbers import scaled, seconds, significant
 from dsconv_cli.report.page import Facts, Item, Items, Line, Page, Report, report_of
-from dsconv_cli.timing.doctor import Examination
+from dsconv_cli.timing.doctor import Examination, RuntimeFound
 from dsconv_cli.timing.doctor_keys import KEYS
 from dsconv_cli.timing.result import Interval
+from dsconv_cli.timing.runtimes import RUNTIMES
 
 
 def report(one: Examination) -> Report:
@@ -47,6 +48,19 @@ def _facts(one: Examination) -> Iterator[tuple[str, str]]:
     counts = f"{one.noise.processes} processes, {one.noise.pairs} pairs"
     yield "noise floor", f"a layer against itself reads {_floor(one.noise.speedup)}; {counts}"
     yield "", f"in its fastest times {_floor(one.noise.fastest.speedup)}"
+    for place, found in enumerate(one.runtimes):
+        yield "" if place else "runtimes", _runtime(found)
+
+
+def _runtime(one: RuntimeFound) -> str:
+    title = RUNTIMES[one.name].title
+    if one.version is None:
+        return f"no {title}: {one.remedy}"
+    if one.noise is None:
+        return f"{title} {one.version}: {one.reason}"
+    call = "" if one.call_s is None else f"a call costs {seconds(one.call_s)}, "
+    gain = one.noise.speedup
+    return f"{title} {one.version}: {call}noise floor {gain.value:.3f} ±{gain.half_width:.1%}"
 
 
 def _floor(gain: Interval) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePath
 from typing import Any, Final, Literal, NamedTuple
 
@@ -20,13 +20,16 @@ _SVG_PNG: Final = (".svg", ".png")
 class Format(NamedTuple):
     """A format of some commands: the `part` of a report that it shows, and the function from that part to text.
 
+    The text comes whole or in pieces.
+
     `endings` are those of files that mean it, if their names begin with `stem`. A picture is drawn as one of `kinds`,
-    the usual one first. `section` is what a result must have to be shown in it.
+    the usual one first. `section` is what a result must have to be shown in it. `package` is what writes it, which the
+    extra of the same name as the format brings.
     """
 
     name: str
-    part: Literal["page", "document", "rows", "failures", "picture"]
-    text: Callable[[Any, View], str] | None
+    part: Literal["page", "document", "rows", "failures", "picture", "bars"]
+    text: Callable[[Any, View], str | Iterator[str]] | None
     endings: tuple[str, ...] = ()
     commands: tuple[Command, ...] = _EVERYWHERE
     on_stdout: bool = False
@@ -34,6 +37,7 @@ class Format(NamedTuple):
     kinds: tuple[str, ...] = ()
     stem: str = ""
     section: str = ""
+    package: str = ""
 
     def is_meant_by(self, path: PurePath) -> bool:
         """Whether the name of a file says so."""
@@ -44,19 +48,25 @@ class Format(NamedTuple):
         part = getattr(report, self.part)
         if self.text is None:
             return part(kind)  # type: ignore[no-any-return]
-        return self.text(part() if callable(part) else part, view)
+        return "".join(self.texts(part() if callable(part) else part, view))
+
+    def texts(self, part: Any, view: View = PLAIN) -> Iterator[str]:
+        """The text of that part of a report, piece by piece, for it may be larger than the memory."""
+        assert self.text is not None
+        made = self.text(part, view)
+        return iter((made,)) if isinstance(made, str) else made
 
 
-def _table(page: Page, view: View) -> str:
-    from dsconv_cli.report.table import render
+def _table(page: Page, view: View) -> Iterator[str]:
+    from dsconv_cli.report.table import lines_of
 
-    return render(page, view)
+    return lines_of(page, view)
 
 
-def _markdown(page: Page, _: View) -> str:
-    from dsconv_cli.report.markdown import render
+def _markdown(page: Page, _: View) -> Iterator[str]:
+    from dsconv_cli.report.markdown import lines_of
 
-    return render(page)
+    return lines_of(page)
 
 
 def _svg(page: Page, _: View) -> str:
@@ -101,10 +111,12 @@ FORMATS: Final = (
     Format("json", "document", _json_line, (".json",), ("sweep",), on_stdout=True),
     Format("jsonl", "document", _json_line, (".jsonl",)),
     Format("csv", "rows", _csv, (".csv",), on_stdout=True),
+    Format("parquet", "rows", None, (".parquet",), ("sweep",), package="pyarrow"),
     Format("markdown", "page", _markdown, (".md",), on_stdout=True),
     Format("github", "failures", _github, (), ("compare", "model"), on_stdout=True),
     Format("github", "failures", _github, (), ("sweep",), on_stdout=True, in_files=False),
     Format("roofline", "picture", None, (".svg",), ("compare",), kinds=_SVG_PNG, stem="roofline", section="time"),
+    Format("runtimes", "bars", None, _SVG_PNG, ("compare",), kinds=_SVG_PNG, stem="runtimes", section="runtimes"),
     Format("svg", "page", _svg, (".svg",), ("compare", "model")),
     # For pages that are light; a page can name both and let the reader's own setting choose.
     Format("svg-light", "page", _svg_light, (), ("compare", "model")),

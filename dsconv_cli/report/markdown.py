@@ -18,8 +18,19 @@ _FACTS: Final = (Column("", left=True), Column("", left=True))
 
 def render(page: Page) -> str:
     """The page as Markdown that ends in a newline."""
-    lines = [line for section in page.sections for line in (*_section(section), "")]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n") + "\n"
+    return "".join(lines_of(page))
+
+
+def lines_of(page: Page) -> Iterator[str]:
+    """The same line by line, each with its end, and never two blank ones in a row."""
+    above = blank = False
+    for section in page.sections:
+        for line in _section(section):
+            if line:
+                yield f"\n{line}\n" if above and blank else f"{line}\n"
+                above, blank = True, False
+            blank = blank or not line
+        blank = True
 
 
 def escaped(text: str) -> str:

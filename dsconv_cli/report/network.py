@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
 from dsconv_cli.data import csv_text, json_line
 from dsconv_cli.keys import Value
 from dsconv_cli.layer.reading import COLUMNS, columns
-from dsconv_cli.model.keys import KEYS, LAYER_KEYS, layers_of
-from dsconv_cli.model.result import AUTO, GRAPH, BeforeAfter, Layer, ModelResult
+from dsconv_cli.model.keys import keys_of, layer_keys_of, layers_of
+from dsconv_cli.model.result import AUTO, GRAPH, BeforeAfter, Layer, ModelResult, NetworkTime
 from dsconv_cli.model.tree import Branch, branches, hidden, largest
 from dsconv_cli.numbers import by, exact, many, percent, scaled, seconds, times
 from dsconv_cli.report.page import Cell, Column, Item, Items, Layouts, Line, Page, Report, Table, Tone, report_of
+from dsconv_cli.timing.result import Timing
+from dsconv_cli.timing.runtimes import RUNTIMES
 
 UNITS_NOTE: Final = "MACs leave out bias additions; 1 MAC = 2 FLOPs. A ratio is before / after."
 
@@ -63,13 +65,15 @@ SCREENFUL: Final = Levels()
 
 def report(result: ModelResult, levels: Levels = SCREENFUL) -> Report:
     """The result for every format. JSON and CSV have every layer, however much the page shows."""
-    one = report_of(KEYS, result, partial(page, result, levels), partial(_picture, result, levels))
+    keys = keys_of(tuple(result.times))
+    one = report_of(keys, result, partial(page, result, levels), partial(_picture, result, levels))
     return one._replace(rows=partial(_rows, result))
 
 
 def _rows(result: ModelResult) -> Iterator[Iterable[Value]]:
-    yield LAYER_KEYS
-    yield from (LAYER_KEYS.read_all(layer, tuple(LAYER_KEYS)) for layer in layers_of(result))
+    keys = layer_keys_of(tuple(result.times))
+    yield keys
+    yield from (keys.read_all(layer, tuple(keys)) for layer in layers_of(result))
 
 
 def layers_file(result: ModelResult, ending: str) -> str:
@@ -101,12 +105,15 @@ def page(result: ModelResult, levels: Levels = SCREENFUL) -> Page:
 
 def _layers(result: ModelResult, shown: Sequence[Branch]) -> Layouts:
     rows = [_cells(result, branch) for branch in shown]
+    # The time on each runtime has a column of its own, which is called as the runtime is.
+    each = {name: Column(name) for name in result.times}
+    known = {**_COLUMNS, **each}
     # A column in which nothing stands is left out: times that were not measured, ratios where nothing is eligible.
-    filled = [name for name in _COLUMNS if any(row[name].text for row in rows)]
+    filled = [name for name in known if any(row[name].text for row in rows)]
 
     def table(wanted: Sequence[str]) -> Table:
-        names = [name for name in wanted if name in filled]
-        columns = (_LAYER, *(_COLUMNS[name] for name in names), _REPLACED)
+        names = [name for one in wanted for name in (each or [one] if one == "time" else [one]) if name in filled]
+        columns = (_LAYER, *(known[name] for name in names), _REPLACED)
         return Table(columns, [tuple(row[name] for name in ("layer", *names, "replaced")) for row in rows])
 
     return Layouts(table(_FLOWING), tuple(map(table, _LAYOUTS)))
@@ -134,7 +141,8 @@ def _cells(result: ModelResult, branch: Branch) -> dict[str, Cell]:
         "after_scaled": scaled(branch.macs_after),
         "multiplier": str(layer.multiplier) if own and layer is not None else "",
         "fidelity": _fidelity(branch),
-        "time": _gain(branch),
+        "time": _gain(branch, lambda layer: layer.time),
+        **{name: _gain(branch, partial(_on, name)) for name in result.times},
     }
     gain = Cell("" if ratio is None else times(ratio), "good" if note.tone == "good" else "dim")
     return {**{name: Cell(text, tone) for name, text in texts.items()}, "ratio": gain, "replaced": note}
@@ -164,12 +172,17 @@ def _group_note(branch: Branch) -> Cell:
     return Cell(told, "good" if branch.replaced else "dim")
 
 
-def _gain(branch: Branch) -> str:
+def _on(name: str, layer: Layer) -> Timing | None:
+    return layer.times.get(name)
+
+
+def _gain(branch: Branch, time_of: Callable[[Layer], Timing | None]) -> str:
     """The ratio of a layer's measured times; of a module, that of the sums over what is replaced in it."""
     if branch.layer is not None:
-        return "" if branch.layer.time is None else times(branch.layer.time.speedup.value)
+        own = time_of(branch.layer)
+        return "" if own is None else times(own.speedup.value)
     # A layer that is called again with another size was timed with its first only.
-    timed = [(one.calls, one.time) for one in branch.members if one.replaced and len({one.spec, *one.further}) == 1]
+    timed = [(one.calls, time_of(one)) for one in branch.members if one.replaced and len({one.spec, *one.further}) == 1]
     measured = [(calls, time) for calls, time in timed if time is not None]
     if not measured or len(measured) < branch.replaced:
         return ""
@@ -203,11 +216,11 @@ def _counted_by(result: ModelResult) -> str:
 
 def _totals(result: ModelResult) -> Table:
     rows = [("parameters", *_told(result.params)), ("MACs", *_told(result.macs))]
-    if result.time is not None:
-        one = result.time
+    for where, one in _network_times(result):
         swift = one.fastest
-        rows.append(("time", seconds(one.before_s), seconds(one.after_s), times(one.speedup.value)))
-        rows.append(("fastest time", seconds(swift.ordinary_s), seconds(swift.separable_s), times(swift.speedup.value)))
+        both = (seconds(swift.ordinary_s), seconds(swift.separable_s), times(swift.speedup.value))
+        rows.append((f"time{where}", seconds(one.before_s), seconds(one.after_s), times(one.speedup.value)))
+        rows.append((f"fastest time{where}", *both))
     tone: Tone = "good" if result.replaced else "plain"
     columns = (Column("total", left=True), *map(Column, ("before", "after", "ratio")))
     return Table(columns, [(*map(Cell, row[:-1]), Cell(row[-1], tone)) for row in rows])
@@ -241,20 +254,26 @@ def _hidden_note(result: ModelResult, shown: Sequence[Branch]) -> str:
     return f"{count} of {len(result.layers)} layers are summed up; --depth N goes deeper, --top N lists the largest."
 
 
-def _time(result: ModelResult) -> tuple[Line | Items, ...]:
-    """The measured time of the whole network, and what it holds for."""
-    one = result.time
-    if one is None:
-        return ()
-    gain = one.speedup
-    speedup = f"{times(gain.value)} ({times(gain.low)} to {times(gain.high)} at {gain.level:.0%})"
-    where = f"{one.device}, {many(one.threads, 'thread')}, {one.dtype}, {one.pairs} pairs"
-    said = f"One pass: {one.verdict}, {speedup}, {where}"
-    return (
-        Line(f"{said}." if one.reliable else f"{said}; not reliable:"),
-        Items(tuple(map(Item, one.warnings)), ""),
-        Line("Times of a module are those of its replaced layers, each timed alone, added up."),
-    )
+def _network_times(result: ModelResult) -> list[tuple[str, NetworkTime]]:
+    """The measured times of the whole network, each with the words that say on what, or none."""
+    if not result.times:
+        return [] if result.time is None else [("", result.time)]
+    return [(f", {RUNTIMES[name].title}", one) for name, one in result.times.items() if one is not None]
+
+
+def _time(result: ModelResult) -> Iterator[Line | Items]:
+    """The measured times of the whole network, and what they hold for."""
+    for on, one in _network_times(result):
+        gain = one.speedup
+        speedup = f"{times(gain.value)} ({times(gain.low)} to {times(gain.high)} at {gain.level:.0%})"
+        where = f"{one.device}, {many(one.threads, 'thread')}, {one.dtype}, {one.pairs} pairs"
+        said = f"One pass{on}: {one.verdict}, {speedup}, {where}"
+        yield Line(f"{said}." if one.reliable else f"{said}; not reliable:")
+        yield Items(tuple(map(Item, one.warnings)), "")
+    if any(layer.time is not None or layer.times for layer in result.eligible):
+        yield Line("Times of a module are those of its replaced layers, each timed alone, added up.")
+    if result.times:
+        yield Line("A column that is called as a runtime is has the ratios of times on it.")
 
 
 def _tally(reasons: Counter[str]) -> str:

@@ -7,7 +7,7 @@ A command has a function from its result to a `Page`; a format lays out any page
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final, Literal, NamedTuple
 
 from dsconv_cli.gates import Failure
@@ -68,11 +68,11 @@ class Column(NamedTuple):
 class Table(NamedTuple):
     """A table. `rule` is what stands under the headings: one line, one for each column, or nothing.
 
-    `labelled`: the first cell says what a row is.
+    `labelled`: the first cell says what a row is. `rows` may be gone through several times.
     """
 
     columns: tuple[Column, ...]
-    rows: Sequence[tuple[Cell, ...]]
+    rows: Collection[tuple[Cell, ...]]
     rule: Literal["line", "columns", "none"] = "line"
     labelled: bool = True
 
@@ -117,13 +117,14 @@ class Report(NamedTuple):
     """A result as the formats take it, each part made when one asks for it.
 
     `document` is the JSON value, `rows` are those of CSV, the header first; `picture` draws the result in a kind such
-    as "svg". `failures` are the gates that failed.
+    as "svg", `bars` its times on several runtimes. `failures` are the gates that failed.
     """
 
     page: Callable[[], Page]
     document: Callable[[], Any]
     rows: Callable[[], Iterable[Iterable[Value]]]
     picture: Callable[[str], bytes] | None = None
+    bars: Callable[[str], bytes] | None = None
     failures: tuple[Failure, ...] = ()
 
 

@@ -9,14 +9,11 @@ from typing import Any, Final
 from dsconv_cli import data
 from dsconv_cli.comparison.keys import KEYS, NAMED_KEYS
 from dsconv_cli.comparison.result import Comparison
-from dsconv_cli.environment import Environment
+from dsconv_cli.keys import Apply, applied
+from dsconv_cli.sweep.compiled.plan import ToLine
 from dsconv_cli.text import printable
 
 Keys = tuple[str, ...]
-ToLine = Callable[[Comparison], str]
-
-#: What comes after the layer itself, and is the same in every row where nothing is measured.
-_AFTERMATH: Final = frozenset({*(section.name for section in KEYS.optional), "environment"})
 
 
 def csv_header(keys: Keys) -> str:
@@ -26,23 +23,8 @@ def csv_header(keys: Keys) -> str:
 
 def csv_line(keys: Keys) -> ToLine:
     """A writer of CSV rows with the values at `keys`."""
-    own = len(keys)
-    while own > 1 and keys[own - 1].partition(".")[0] in _AFTERMATH:
-        own -= 1
-    head, tail = keys[:own], keys[own:]
     write = data.csv_line()
-    ending: tuple[Environment | None, str] = (None, "")
-
-    def line(one: Comparison) -> str:
-        nonlocal ending
-        if not tail or one.counted is not None or one.time is not None or one.recorded is not None:
-            return write(NAMED_KEYS.read_all(one, keys))
-        machine = one.environment
-        if ending[0] is not machine:
-            ending = (machine, write(NAMED_KEYS.read_all(one, tail)))
-        return f"{write(NAMED_KEYS.read_all(one, head))[:-1]},{ending[1]}"
-
-    return line
+    return lambda one, apply=applied: write(NAMED_KEYS.read_all(one, keys, apply))
 
 
 def json_line(keys: Keys) -> ToLine:
@@ -50,11 +32,11 @@ def json_line(keys: Keys) -> ToLine:
     for whole in (KEYS, NAMED_KEYS):
         if keys == tuple(whole):
             document = whole.document
-            return lambda one: data.json_line(document(one))
+            return lambda one, apply=applied: data.json_line(document(one, apply))
 
-    def line(one: Comparison) -> str:
+    def line(one: Comparison, apply: Apply = applied) -> str:
         nested: dict[str, Any] = {}
-        for key, value in zip(keys, NAMED_KEYS.read_all(one, keys), strict=True):
+        for key, value in zip(keys, NAMED_KEYS.read_all(one, keys, apply), strict=True):
             *outer, last = key.split(".")
             inner = nested
             for part in outer:
@@ -67,7 +49,7 @@ def json_line(keys: Keys) -> ToLine:
 
 def bare_line(keys: Keys) -> ToLine:
     """A writer of one bare value a line, for `--get`."""
-    return lambda one: printable(data.bare(NAMED_KEYS.read_all(one, keys)[0])) + "\n"
+    return lambda one, apply=applied: printable(data.bare(NAMED_KEYS.read_all(one, keys, apply)[0])) + "\n"
 
 
 def _no_header(_: Keys) -> str:

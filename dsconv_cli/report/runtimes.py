@@ -7,14 +7,23 @@ from typing import Final
 
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.layer.cost import Cost
+from dsconv_cli.layer.fields import DTYPE_BYTES
 from dsconv_cli.numbers import seconds, significant, times
 from dsconv_cli.report.page import Block, Cell, Column, Item, Items, Line, Table, Tone
-from dsconv_cli.timing.reasons import FIXED_RULES, operators
+from dsconv_cli.timing.reasons import FIXED_RULES, MOSTLY, operators
 from dsconv_cli.timing.result import Timing
-from dsconv_cli.timing.runtimes import RUNTIMES
+from dsconv_cli.timing.runtimes import RUNTIMES, TORCH
 
 #: A half that takes so many times as long as on the quickest runtime has no fast kernel for its shape there.
 NO_FAST_KERNEL: Final = 4.0
+#: What puts weights in order at each call takes so many times as long as the quickest that does it once.
+REPACKS: Final = 1.5
+#: The backend of eager torch that keeps nothing from one call to the next.
+_FORGETFUL: Final = "Mkldnn"
+#: What runtimes call the precision of an operator, by the dtype that it belongs to.
+_PRECISIONS: Final[Mapping[str, str]] = {
+    "f32": "float32", "f16": "float16", "bf16": "bfloat16", "u8": "int8", "i8": "int8",
+}  # fmt: skip
 _TONES: Final[Mapping[str, Tone]] = {"faster": "good", "slower": "bad"}
 _COLUMNS: Final = (
     Column("runtime", left=True),
@@ -30,8 +39,15 @@ def section(one: Comparison) -> tuple[Block, ...]:
     there = {name: timing for name, timing in one.runtimes.items() if timing is not None}
     rows = [_row(name, timing) for name, timing in one.runtimes.items()]
     said = tuple(map(Item, sentences(one.cost, there)))
-    lead = Line(f"Runtimes side by side; the ratio of MACs is {times(one.cost.macs.ratio)}:", "lead")
-    return (lead, Table(_COLUMNS, rows), *([Items(said)] if said else []))
+    chain = max((timing.runtime.chain for timing in there.values()), default=1)
+    row = f", a layer of {chain} in a row" if chain > 1 else ""
+    lead = Line(f"Runtimes side by side{row}; the ratio of MACs is {times(one.cost.macs.ratio)}:", "lead")
+    return (lead, Table(_COLUMNS, rows), *([Items(said)] if said else []), Line(_built(there), "dim"))
+
+
+def _built(there: Mapping[str, Timing]) -> str:
+    each = (f"{RUNTIMES[name].title} {seconds(one.runtime.built_s)}" for name, one in there.items())
+    return f"Until both forms and the halves could be called it took {', '.join(each)}; that is in no time above."
 
 
 def _row(name: str, timing: Timing | None) -> tuple[Cell, ...]:
@@ -57,6 +73,8 @@ def sentences(cost: Cost, there: Mapping[str, Timing]) -> Iterator[str]:
     for half in ("depthwise", "pointwise"):
         yield from _slow_kernels(cost, there, half)
     yield from _calls(there)
+    yield from _repacked(cost, there)
+    yield from _precisions(there)
 
 
 def _turned_round(there: Mapping[str, Timing]) -> Iterator[str]:
@@ -103,6 +121,36 @@ def _calls(there: Mapping[str, Timing]) -> Iterator[str]:
                 f"On {RUNTIMES[name].title} a call alone costs {seconds(cost)}, of the {seconds(one.separable_s)} that "
                 "the separable form takes."
             )
+
+
+def _repacked(cost: Cost, there: Mapping[str, Timing]) -> Iterator[str]:
+    """Said of eager torch where weights are most of the ordinary form's bytes, and another is much quicker with them.
+
+    It is given the weights as a program has them, and its backend puts them in the order of its kernels at every call;
+    all the others do so once, when the layer is built.
+    """
+    eager = there.get(TORCH.name)
+    others = {name: one.ordinary_s for name, one in there.items() if name != TORCH.name}
+    if eager is None or not others or not (eager.regime.backends.ordinary or "").startswith(_FORGETFUL):
+        return
+    best = min(others, key=others.__getitem__)
+    share = cost.params.ordinary * DTYPE_BYTES[eager.dtype] / cost.traffic.ordinary
+    if share >= MOSTLY and eager.ordinary_s >= REPACKS * others[best]:
+        yield (
+            f"{TORCH.title} puts the weights of the ordinary form, {share:.0%} of the bytes that it moves, in another "
+            f"order at every call: {seconds(eager.ordinary_s)}, where {RUNTIMES[best].title}, which does so once, "
+            f"takes {seconds(others[best])}."
+        )
+
+
+def _precisions(there: Mapping[str, Timing]) -> Iterator[str]:
+    """Said of a runtime that computes in something else than the dtype, by its own account."""
+    for name, one in there.items():
+        told = dict.fromkeys(one.runtime.precision.split())
+        others = [word for word in told if _PRECISIONS.get(word, word) != one.dtype]
+        if others:
+            part = "" if len(others) == len(told) else "a part of it "
+            yield f"{RUNTIMES[name].title} computes {part}in {_listed(others)}, not in {one.dtype}."
 
 
 def _listed(names: list[str]) -> str:

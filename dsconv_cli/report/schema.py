@@ -24,24 +24,34 @@ def _named_or_not(one: dict[str, Any]) -> dict[str, Any]:
     return {**one, "properties": {"name": name, **one["properties"]}}
 
 
-def _side_by_side(one: dict[str, Any]) -> dict[str, Any]:
-    """Of the runtimes a run has those that it asked for, each as `time` is."""
+def _side_by_side(one: dict[str, Any], place: str) -> dict[str, Any]:
+    """Of the runtimes a run has those that it asked for, each as the `time` at `place` is."""
     each = {
         "type": "object",
         "description": "The time on each runtime that was asked for by name; null where it failed.",
         "minProperties": 1,
         "propertyNames": {"enum": list(RUNTIMES)},
-        "additionalProperties": {"$ref": "#/$defs/comparison/properties/time"},
+        "additionalProperties": {"$ref": f"#/$defs/{place}/properties/time"},
     }
     return {**one, "properties": {**one["properties"], comparison.RUNTIMES: {"oneOf": [{"type": "null"}, each]}}}
+
+
+def _network() -> dict[str, Any]:
+    """A network's document: of its layers, and of it as a whole, the times on each runtime stand side by side."""
+    whole = model.KEYS.schema()
+    parts = whole["properties"]
+    layers, totals = parts["layers"], parts["totals"]
+    layers = {**layers, "items": _side_by_side(layers["items"], "model/properties/layers/items")}
+    totals = _side_by_side(totals, "model/properties/totals")
+    return {**whole, "properties": {**parts, "layers": layers, "totals": totals}}
 
 
 def schema() -> dict[str, Any]:
     """JSON Schema, draft 2020-12."""
     documents = {
-        "comparison": _side_by_side(_named_or_not(comparison.KEYS.schema())),
+        "comparison": _side_by_side(_named_or_not(comparison.KEYS.schema()), "comparison"),
         "doctor": doctor.KEYS.schema(),
-        "model": model.KEYS.schema(),
+        "model": _network(),
         "summary": summary.schema(),
     }
     return {

@@ -54,7 +54,7 @@ def cells(columns: Sequence[Column], one: Comparison) -> tuple[Cell, ...]:
     return tuple(_shared(*column.cell(one)) for column in columns)
 
 
-def table(columns: Sequence[Column], rows: Sequence[tuple[Cell, ...]], title: str) -> Page:
+def table(columns: Sequence[Column], rows: Collection[tuple[Cell, ...]], title: str) -> Page:
     """The rows, under what they have in common."""
     figures = Table(
         tuple(page.Column(one.heading, left=one.name, name=one.name) for one in columns),

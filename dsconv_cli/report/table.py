@@ -32,9 +32,18 @@ _FILLER: Final = "\0"
 
 def render(page: Page, view: View) -> str:
     """The page as text that ends in a newline."""
+    return "".join(lines_of(page, view))
+
+
+def lines_of(page: Page, view: View) -> Iterator[str]:
+    """The same line by line, each with its end."""
     layout = _Layout(view, max(view.width or page.reading_width, _NARROWEST))
-    sections = ("\n".join(line for block in section for line in layout.block(block)) for section in page.sections)
-    return "\n\n".join(sections).replace(_FILLER, "") + "\n"
+    for number, section in enumerate(page.sections):
+        if number:
+            yield "\n"
+        for block in section:
+            for line in layout.block(block):
+                yield line.replace(_FILLER, "") + "\n"
 
 
 @lru_cache(4096)

@@ -131,9 +131,15 @@ def _executed(timing: Timing) -> list[str]:
 
 def short_regime(timing: Timing) -> str:
     """The conditions that matter most, for the foot of a picture."""
+    return ", ".join([conditions(timing), timing.layout, *_executed(timing)])
+
+
+def conditions(timing: Timing) -> str:
+    """Those that runtimes side by side have in common."""
     threads = f"{timing.threads} thread{'s' if timing.threads != 1 else ''}"
-    told = [timing.device, threads, timing.dtype, timing.layout, f"batch {timing.regime.batch}"]
-    return ", ".join([*told, *_executed(timing)])
+    chain = timing.runtime.chain
+    row = [f"for each of {chain} layers in a row"] if chain > 1 else []
+    return ", ".join([timing.device, threads, timing.dtype, f"batch {timing.regime.batch}", *row])
 
 
 def _backends(timing: Timing) -> list[str]:

@@ -237,7 +237,7 @@ def _reader(key: str) -> Evaluation:
 def _plain(value: Value) -> Value:
     """A pair as one number where both parts are equal; what is lopsided equals no number."""
     if isinstance(value, tuple):
-        return value[0] if len(set(value)) == 1 else None
+        return value[0] if value and all(part == value[0] for part in value) else None
     return value
 
 

@@ -7,7 +7,6 @@ more memory than one.
 from __future__ import annotations
 
 import csv
-import io
 import sys
 import tempfile
 import weakref
@@ -15,12 +14,13 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, BinaryIO, Final
 
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.reading import USUAL
 from dsconv_cli.layer.spec import Bias
-from dsconv_cli.sweep.records import Record, records
+from dsconv_cli.sweep.parquet import MAGIC
+from dsconv_cli.sweep.records import Record, parquet_records, text_records
 
 _USUAL: Final[Mapping[str, Any]] = {**USUAL, "bias": Bias()}
 #: A pipe is kept in memory up to here, and on disk beyond.
@@ -82,7 +82,7 @@ class LayerFile:
     def _parse(self) -> Iterator[Record | None]:
         try:
             with self._opened() as stream:
-                yield from records(stream, self.name)
+                yield from (parquet_records if _is_parquet(stream) else text_records)(stream, self.name)
         except UnicodeDecodeError:
             raise DsconvError(f"{self.name} is not UTF-8 text; save it as CSV UTF-8") from None
         except csv.Error as error:
@@ -91,19 +91,20 @@ class LayerFile:
             raise _unreadable(self.name, error) from None
 
     @contextmanager
-    def _opened(self) -> Iterator[IO[str]]:
-        """The text from its beginning. A byte-order mark, as spreadsheets write it, is dropped."""
+    def _opened(self) -> Iterator[BinaryIO]:
+        """The file from its beginning."""
         if self._spooled is None:
-            with Path(self.name).open(encoding="utf-8-sig", newline="") as stream:
+            with Path(self.name).open("rb") as stream:
                 yield stream
             return
         self._spooled.seek(0)
-        text = io.TextIOWrapper(self._spooled, encoding="utf-8-sig", newline="")
-        try:
-            yield text
-        finally:
-            # Or else the pipe's bytes would be gone with the text.
-            text.detach()
+        yield self._spooled
+
+
+def _is_parquet(stream: BinaryIO) -> bool:
+    begins = stream.read(len(MAGIC))
+    stream.seek(0)
+    return begins == MAGIC
 
 
 def _spool(source: str, name: str) -> Any:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import MappingProxyType
-from typing import IO, Any, Final, NamedTuple
+from typing import IO, Any, BinaryIO, Final, NamedTuple
 
 from dsconv_cli.comparison.keys import KEYS, RUNTIMES
-from dsconv_cli.errors import DsconvError, about, quoted
+from dsconv_cli.errors import DsconvError, about, installed, quoted
 from dsconv_cli.layer.fields import FIELDS, Field
 from dsconv_cli.layer.reading import field_value
 from dsconv_cli.layer.spec import Bias
+from dsconv_cli.sweep import parquet
 from dsconv_cli.sweep.grid import Arguments
 from dsconv_cli.text import printable
 
@@ -44,11 +46,31 @@ class Record(NamedTuple):
     arguments: Arguments
 
 
-def records(stream: IO[str], source: str) -> Iterator[Record | None]:
+def text_records(stream: BinaryIO, source: str) -> Iterator[Record | None]:
     """The layers in `stream`; None for one of a network that has no replacement."""
-    first = next((line for line in stream if line.strip()), "").lstrip()
-    stream.seek(0)
-    return (_json_records if first[:1] in {"{", "["} else _csv_records)(stream, source)
+    # A byte-order mark, as spreadsheets write it, is dropped.
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+    try:
+        first = next((line for line in text if line.strip()), "").lstrip()
+        text.seek(0)
+        yield from (_json_records if first[:1] in {"{", "["} else _csv_records)(text, source)
+    finally:
+        # Or else a pipe's bytes would be gone with the text.
+        text.detach()
+
+
+def parquet_records(stream: BinaryIO, source: str) -> Iterator[Record | None]:
+    """The same in a file of Parquet, whose columns are called as those of CSV."""
+    if not installed("pyarrow"):
+        raise DsconvError(f"{source} needs pyarrow to be read; install it with pip install 'dsconv-cli[parquet]'")
+    for number, row in enumerate(parquet.rows(stream, source, partial(_telling, source)), 1):
+        yield _json_record(row, number, f"{source} row {number}")
+
+
+def _telling(source: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns that say something of a layer, and not what was found out about it."""
+    with about(source):
+        return tuple(name for name, column in zip(names, _columns(names), strict=True) if column)
 
 
 def _csv_records(stream: IO[str], source: str) -> Iterator[Record | None]:

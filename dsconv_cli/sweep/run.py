@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from dsconv_cli.comparison.keys import NAMED_KEYS
 from dsconv_cli.comparison.result import Comparison
+from dsconv_cli.data import bare
 from dsconv_cli.errors import DsconvError
+from dsconv_cli.keys import Apply, Value, applied
+from dsconv_cli.sweep.compiled.plan import Lines, ToLine, make_plan
 from dsconv_cli.sweep.conditions import Condition
 from dsconv_cli.sweep.keys import is_measured
 from dsconv_cli.sweep.pacing import Timed, time_layers
 from dsconv_cli.sweep.parallel import count, count_one
-from dsconv_cli.sweep.sources import Misfit, Shard, Source, layers
+from dsconv_cli.sweep.sources import Misfit, Shard, Source, layer_at, layers
 
 if TYPE_CHECKING:
     from dsconv_cli.sweep.results import ResultsFile
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
 
 #: They are all known before the first one is timed. At a second each it is a day.
 MOST_TIMED: Final = 100_000
+#: Rows that are written together.
+_TOGETHER: Final = 256
 
 
 class Observer:
@@ -31,8 +37,8 @@ class Observer:
     def skipped(self, misfit: Misfit) -> None:
         """A layer cannot exist."""
 
-    def done(self) -> None:
-        """One more layer is."""
+    def done(self, layers: int = 1) -> None:
+        """So many more are."""
 
     def begins_timing(self, layers: int, seconds: float) -> None:
         """So many layers will be timed, in so many seconds at most."""
@@ -84,15 +90,69 @@ class Sweep:
         one = self.timing
         return {**known, "--device": one.device, "--threads": one.threads, "layout": one.layout}
 
+    @property
+    def closed(self) -> bool:
+        """Whether all is known of a layer that has its number: those of a grid, by arithmetic alone."""
+        return self.timing is None and self.profiler == "none" and self.source.file is None
+
     def layers(self, observer: Observer = _NOBODY) -> Iterator[Comparison]:
         """Those that can exist, by their closed forms, and that the condition lets through as far as these tell."""
-        holds = None if self.condition is None or self._judges_measured else self.condition.holds
-        for one in layers(self.source, self.shard):
+        return (one for _, one in self.numbered(observer))
+
+    def numbered(self, observer: Observer = _NOBODY) -> Iterator[tuple[int, Comparison]]:
+        """The same, after their numbers."""
+        holds = self._early
+        for place, one in enumerate(layers(self.source, self.shard), self.shard.bounds(self.source.count)[0]):
             if isinstance(one, Misfit):
                 observer.skipped(one)
             elif holds is None or holds(one):
-                yield one
+                yield place, one
             observer.done()
+
+    def lines(self, writers: Sequence[ToLine], observer: Observer = _NOBODY) -> Iterator[Lines]:
+        """What each of `writers` writes of the layers of a sweep that is `closed`, many at a time."""
+        bounds = self.shard.bounds(self.source.count)
+        plan = make_plan(self.source, bounds, writers, self._early)
+        if plan is None:
+            for place, one in self.numbered(observer):
+                yield Lines((place,), (), [write(one) for write in writers])
+            return
+        for block in plan.table.blocks(*bounds):
+            found = plan.lines(block)
+            for place in found.misfits:
+                observer.skipped(cast("Misfit", layer_at(self.source, place)))
+            yield found
+            observer.done(len(block.places))
+
+    def lines_at(self, places: Iterable[int], writers: Sequence[ToLine]) -> Iterator[Sequence[str]]:
+        """The same of the layers of these numbers, in this order."""
+        plan = make_plan(self.source, self.shard.bounds(self.source.count), writers, scattered=True)
+        rest = iter(places)
+        while some := tuple(islice(rest, _TOGETHER)):
+            if plan is not None:
+                yield plan.lines(plan.table.scattered(some)).texts
+            else:
+                yield ["".join(write(self.layer_at(place)) for place in some) for write in writers]
+
+    def values(self, key: str, observer: Observer = _NOBODY) -> Iterator[tuple[int, Value]]:
+        """The value at a key of the layers of a sweep that is `closed`, each after its number."""
+        type_ = NAMED_KEYS[key].type
+        if not type_.is_number:
+            yield from ((place, NAMED_KEYS.read(one, key)) for place, one in self.numbered(observer))
+            return
+
+        def line(one: Comparison, apply: Apply = applied) -> str:
+            return bare(NAMED_KEYS.read_all(one, (key,), apply)[0]) + "\n"
+
+        number = int if type_.schema["type"] == "integer" else float
+        for found in self.lines((line,), observer):
+            yield from zip(found.left, map(number, found.texts[0].split()), strict=True)
+
+    def layer_at(self, place: int) -> Comparison:
+        """The layer of that number, which can exist, of a sweep that is `closed`."""
+        one = layer_at(self.source, place)
+        assert isinstance(one, Comparison)
+        return one
 
     def rows(self, observer: Observer = _NOBODY) -> Iterator[Comparison]:
         """Every layer with what is measured of it, in the order of the sweep.
@@ -115,6 +175,11 @@ class Sweep:
     def recorded(self, file: ResultsFile) -> Iterator[Comparison]:
         """The rows of a `file` that is complete, in the order of the sweep."""
         return self._late(file.read_all(self.layers()))
+
+    @property
+    def _early(self) -> Callable[[Comparison], bool] | None:
+        """The condition, where it can be told before anything is measured."""
+        return None if self.condition is None or self._judges_measured else self.condition.holds
 
     @property
     def _judges_measured(self) -> bool:

@@ -175,6 +175,11 @@ def layers(source: Source, shard: Shard) -> Iterator[Comparison | Misfit]:
     return map(_layer, source.walk(*shard.bounds(source.count)))
 
 
+def layer_at(source: Source, place: int) -> Comparison | Misfit:
+    """The layer of that number."""
+    return _layer(next(source.walk(place, place + 1)))
+
+
 def _layer(one: Candidate) -> Comparison | Misfit:
     try:
         return closed_forms(ConvSpec(**one.arguments), one.name)

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from dsconv_cli.environment import cpu_name, thop_distribution
+from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.timing.forkserver import can_fork
 from dsconv_cli.timing.result import Peaks
+from dsconv_cli.timing.runtimes import RUNTIMES
 from dsconv_cli.timing.settings import TimingSettings
 from dsconv_cli.timing.timer import Timer, Watcher
 from dsconv_cli.timing.verdict import Findings
-from dsconv_cli.timing.worker.answers import Found, Machine
+from dsconv_cli.timing.worker.answers import Found, Machine, Prepared
 
 #: The layer that is timed against itself: 5.8·10^7 MACs, where the interval should be within ±5 %.
 LAYER: Final = {"k": 64, "c": 32, "h": 56, "w": 56}
@@ -27,6 +29,8 @@ LAYER: Final = {"k": 64, "c": 32, "h": 56, "w": 56}
 BIAS: Final = 0.02
 #: A load that leaves less than this fraction of a core to each timed thread is worth a word.
 _FREE: Final = 0.8
+#: Of the budget, what the noise floor of each runtime beside the one that is asked about may take.
+_BESIDE: Final = 1 / 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,21 @@ class Surveyed:
 
 
 @dataclass(frozen=True, slots=True)
+class RuntimeFound:
+    """One runtime: its version, and what was measured of it, or `reason`, why nothing was, and the `remedy` if any.
+
+    `call_s` is what a call costs that has next to nothing to compute; None where that cannot be had.
+    """
+
+    name: str
+    version: str | None = None
+    call_s: float | None = None
+    noise: Findings | None = None
+    reason: str | None = None
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Examination:
     """Everything that `dsconv doctor` found. `noise` is a convolution timed against itself."""
 
@@ -54,6 +73,7 @@ class Examination:
     devices: tuple[Found, ...]
     peaks: Peaks
     noise: Findings
+    runtimes: tuple[RuntimeFound, ...]
 
     @property
     def trusted(self) -> bool:
@@ -79,18 +99,42 @@ class Examination:
         return tuple(advice(self))
 
 
-def examine(timer: Timer, dtype: str = "float32", progress: Watcher | None = None) -> Examination:
-    """Survey the machine and measure it."""
-    seen = survey()
+def examine(timer: Timer, dtype: str = "float32", progress: Callable[[str], Watcher] | None = None) -> Examination:
+    """Survey the machine and measure it. `progress` gives a watcher whose lines begin with the words it is given."""
+    seen, asked = survey(), timer.settings.runtime
+    spec = ConvSpec(**LAYER, dtype=dtype)  # type: ignore[arg-type]
+    machine, devices, peaks = timer.machine(dtype), timer.devices(), timer.peaks(dtype)
+    noise, prepared = timer.noise_floor(spec, None if progress is None else progress(""))
+    own = _found(asked, noise, prepared)
     return Examination(
         survey=seen,
         settings=timer.settings,
         dtype=dtype,
-        machine=timer.machine(dtype),
-        devices=timer.devices(),
-        peaks=timer.peaks(dtype),
-        noise=timer.noise_floor(ConvSpec(**LAYER, dtype=dtype), progress),  # type: ignore[arg-type]
+        machine=machine,
+        devices=devices,
+        peaks=peaks,
+        noise=noise,
+        runtimes=tuple(own if name == asked else _examined(name, timer, spec, progress) for name in RUNTIMES),
     )
+
+
+def _examined(name: str, timer: Timer, spec: ConvSpec, progress: Callable[[str], Watcher] | None) -> RuntimeFound:
+    """A runtime; one that cannot be used, or fails, costs its own line."""
+    runtime = RUNTIMES[name]
+    missing = runtime.missing()
+    if missing:
+        return RuntimeFound(name, reason=runtime.absent(), remedy=runtime.install)
+    beside = timer.on(name, _BESIDE * timer.settings.budget_s)
+    try:
+        beside.settings.refuse_impossible(spec)
+        return _found(name, *beside.noise_floor(spec, None if progress is None else progress(f"{name}: ")))
+    except DsconvError as error:
+        return RuntimeFound(name, runtime.version(), reason=str(error))
+
+
+def _found(name: str, noise: Findings, prepared: Prepared) -> RuntimeFound:
+    call_s = None if prepared.fixed_s is None else prepared.fixed_s.ordinary
+    return RuntimeFound(name, prepared.version, call_s, noise)
 
 
 def survey() -> Surveyed:

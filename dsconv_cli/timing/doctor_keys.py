@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from typing import Final
 
 from dsconv_cli._version import __version__
@@ -21,14 +22,44 @@ from dsconv_cli.keys import (
     constant,
     lifted,
 )
-from dsconv_cli.timing.doctor import Examination
+from dsconv_cli.timing.doctor import Examination, RuntimeFound
 from dsconv_cli.timing.keys import FASTEST, INTERVAL, PEAKS
 from dsconv_cli.timing.result import Interval
+from dsconv_cli.timing.runtimes import RUNTIMES
 
 _FLOOR: Final[tuple[Key[Interval], ...]] = (
     *lifted(INTERVAL, lambda one: one, "ratio."),
     Key("half_width", FROM_ZERO, lambda one: one.half_width),
 )
+
+
+def _noise(one: RuntimeFound) -> Interval:
+    assert one.noise is not None
+    return one.noise.speedup
+
+
+_RUNTIME: Final[tuple[Key[RuntimeFound], ...]] = (
+    Key("version", TEXT, lambda one: one.version, nullable=True),
+    Key("missing", TEXT, lambda one: one.reason, says="Why it cannot be timed here.", nullable=True),
+    Key(
+        "call_s",
+        FROM_ZERO,
+        lambda one: one.call_s,
+        "seconds",
+        "What a call costs that has next to nothing to compute",
+        nullable=True,
+    ),
+    *lifted(_FLOOR, _noise, "noise."),
+)
+
+
+def _runtime(name: str) -> Callable[[Examination], RuntimeFound]:
+    return lambda one: next(found for found in one.runtimes if found.name == name)
+
+
+def _has_noise(name: str) -> Callable[[Examination], bool]:
+    return lambda one: _runtime(name)(one).noise is not None
+
 
 KEYS: Final[Keys[Examination]] = Keys(
     (
@@ -69,6 +100,7 @@ KEYS: Final[Keys[Examination]] = Keys(
         Key("noise.pairs", POSITIVE, lambda one: one.noise.pairs),
         Key("noise.disturbed", SHARE, lambda one: one.noise.disturbed),
         Key("noise.stolen", SHARE, lambda one: one.noise.stolen),
+        *(key for name in RUNTIMES for key in lifted(_RUNTIME, _runtime(name), f"runtimes.{name}.")),
         Key("warnings", TEXTS, lambda one: tuple(caution.text for caution in one.noise.cautions)),
         Key("advice", TEXTS, lambda one: one.advice),
         Key("trusted", TRUTH, lambda one: one.trusted),
@@ -77,6 +109,8 @@ KEYS: Final[Keys[Examination]] = Keys(
         Section("noise.ratio", "A convolution timed against itself: 1 in truth."),
         Section("noise.fastest", FASTEST),
         Section("peaks", "What this machine reaches."),
+        Section("runtimes", "What executes layers here."),
+        *(Section(f"runtimes.{name}.noise", "As `noise`, measured.", _has_noise(name)) for name in RUNTIMES),
     ),
     "What dsconv doctor prints.",
 )

@@ -132,14 +132,14 @@ def _child(job: Job[object], reading: int, writing: int) -> None:
 
 def _read_while_wanted(pipe: Any, jobs: BinaryIO) -> bytes:
     """All that the child writes. Raises EOFError if the input ends, or speaks, before the child does."""
-    data = b""
+    data = bytearray()
     while True:
         ready, _, _ = select.select([pipe, jobs], [], [])
         if jobs in ready:
             raise EOFError
         chunk = pipe.read(65536)
         if not chunk:
-            return data
+            return bytes(data)
         data += chunk
 
 

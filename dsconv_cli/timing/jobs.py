@@ -5,12 +5,13 @@ Torch is imported only by the process that runs a job.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeVar
 
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.timing.result import Peaks
-from dsconv_cli.timing.worker.answers import Conditions, Found, Machine, Prepared, Sample
+from dsconv_cli.timing.worker.answers import Conditions, Found, Graph, Machine, Prepared, Sample
 from dsconv_cli.timing.worker.sampling import Schedule
 
 Answer_co = TypeVar("Answer_co", covariant=True)
@@ -115,3 +116,19 @@ class MeasureItself:
         from dsconv_cli.timing.worker.layer import measure_itself
 
         return measure_itself(self.conditions, self.spec, self.schedule)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureGraphs:
+    """Asks how long two whole networks take, one called "ordinary" and one "separable"."""
+
+    fresh: ClassVar[bool] = True
+    conditions: Conditions
+    schedule: Schedule
+    graphs: Mapping[str, Graph]
+
+    def run(self) -> Sample:
+        """Measure them."""
+        from dsconv_cli.timing.worker.graphs import measure_graphs
+
+        return measure_graphs(self.conditions, self.schedule, self.graphs)

@@ -35,9 +35,20 @@ _FASTER_THAN_PEAK: Final = 4
 _FEWEST_CALLS: Final = 2 * MIN_PROCESSES
 
 
-def schedule(budget_s: float) -> Schedule:
-    """How long one process samples: short, since it is processes that differ, but not below a few rounds."""
-    return Schedule(seconds=min(0.2, max(0.04, budget_s / 60)))
+#: A process samples for no less than this part of the time that it builds, unless that is too much of the budget.
+_OF_BUILDING: Final = 1 / 4
+_OF_BUDGET: Final = 1 / 10
+#: Once there are processes enough for an interval, building ends at so many times the budget, which it is not in.
+MOST_BUILDING: Final = 4
+
+
+def schedule(budget_s: float, built_s: float = 0.0) -> Schedule:
+    """How long one process samples: short, since it is processes that differ, but not below a few rounds.
+
+    Longer where a process takes long to build what it times, for there will be few of them.
+    """
+    short = min(0.2, max(0.04, budget_s / 60))
+    return Schedule(seconds=max(short, min(_OF_BUILDING * built_s, _OF_BUDGET * budget_s)))
 
 
 def wants_more(

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Final, Self
 
@@ -25,7 +25,14 @@ from dsconv_cli.timing.result import Executed, Interval, Peaks, PerOperator, Reg
 from dsconv_cli.timing.runtimes import RUNTIMES
 from dsconv_cli.timing.settings import TimingSettings
 from dsconv_cli.timing.statistics import MIN_PROCESSES, median
-from dsconv_cli.timing.stopping import over_budget, refuse_hopeless, refuse_too_large, schedule, wants_more
+from dsconv_cli.timing.stopping import (
+    MOST_BUILDING,
+    over_budget,
+    refuse_hopeless,
+    refuse_too_large,
+    schedule,
+    wants_more,
+)
 from dsconv_cli.timing.verdict import Findings, Surroundings, findings, kept, typical, typical_s
 from dsconv_cli.timing.worker.answers import Conditions, Found, Machine, Prepared, Sample
 from dsconv_cli.timing.worker.sampling import Schedule
@@ -131,27 +138,37 @@ class Timer:
                 f"{RUNTIMES[self.settings.runtime].title} was not ready to run this layer after {_PATIENCE_S:.0f} s"
             ) from None
 
-    def noise_floor(self, spec: ConvSpec, progress: Watcher | None = None) -> Findings:
-        """What the ordinary form of `spec` reads against itself; the truth is 1. Raises as `time` does."""
+    def noise_floor(self, spec: ConvSpec, progress: Watcher | None = None) -> tuple[Findings, Prepared]:
+        """What the ordinary form of `spec` reads against itself, 1 in truth, and what it is. Raises as `time` does."""
         self._start()
         self.check(spec)
-        built_s = self.prepare(spec).built_s
+        prepared = self.prepare(spec)
         started = self._clock()
         samples = self._samples(
-            lambda *how: MeasureItself(how[0], spec, how[1]), spec.dtype, started, progress, built_s
+            lambda *how: MeasureItself(how[0], spec, how[1]), spec.dtype, started, progress, prepared.built_s
         )
-        return findings(samples, self.surroundings(spec.dtype))
+        return findings(samples, self.surroundings(spec.dtype)), prepared
+
+    def on(self, runtime: str, budget_s: float) -> Timer:
+        """Another timer, on another runtime, in the same laboratory."""
+        settings = replace(self.settings.on(runtime), budget_s=budget_s)
+        return Timer(settings, laboratory=self._laboratory, clock=self._clock)
 
     def time_pair(
-        self, make: Callable[[Conditions, Schedule], Job[Sample]], dtype: str, progress: Watcher | None = None
+        self,
+        make: Callable[[Conditions, Schedule], Job[Sample]],
+        dtype: str,
+        progress: Watcher | None = None,
+        built_s: float = 0.0,
     ) -> tuple[list[Sample], Surroundings]:
         """Time something other than one layer: whatever the job that `make` gives calls "ordinary" and "separable".
 
-        Raises as `time` does, but knows nothing of memory.
+        `built_s` is what building takes, about, where it is in no budget. Raises as `time` does, but knows nothing of
+        memory.
         """
         started = self._start()
         self.machine(dtype)
-        return self._samples(make, dtype, started, progress), self.surroundings(dtype)
+        return self._samples(make, dtype, started, progress, built_s), self.surroundings(dtype)
 
     def machine(self, dtype: str = "float32") -> Machine:
         """The machine, once it is known that it has the device and can run `dtype`."""
@@ -191,11 +208,14 @@ class Timer:
         What a process takes to build what it times is not in the budget; `built_s` is how long that took once.
         """
         budget = self.settings.budget_s
-        job = make(self.settings.conditions(dtype), schedule(budget))
+        job = make(self.settings.conditions(dtype), schedule(budget, built_s))
         samples: list[Sample] = []
         durations: list[float] = []
         patience = _GRACE_S + _BUILDS_SLOWER * built_s
+        building = 0.0
         while wants_more(samples, durations, self._clock() - started, self.settings):
+            if len(samples) >= MIN_PROCESSES and building > MOST_BUILDING * budget:
+                break
             begun = self._clock()
             try:
                 samples.append(self._laboratory.run(job, max(budget - (begun - started), 0.0) + patience))
@@ -203,6 +223,7 @@ class Timer:
                 break
             durations.append(self._clock() - begun - samples[-1].built_s)
             started += samples[-1].built_s
+            building += samples[-1].built_s
             if progress is not None:
                 progress(self._progress(samples, started))
         if len(samples) < MIN_PROCESSES:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Self
 
@@ -11,7 +13,7 @@ from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.timing.processes import Laboratory, ProcessLaboratory
 from dsconv_cli.timing.result import Times, Timing
 from dsconv_cli.timing.settings import TimingSettings
-from dsconv_cli.timing.timer import Timer, Watcher
+from dsconv_cli.timing.timer import Clock, Timer, Watcher
 
 
 class Timers:
@@ -22,17 +24,27 @@ class Timers:
     """
 
     def __init__(
-        self, settings: TimingSettings, runtimes: Sequence[str], *, laboratory: Laboratory | None = None
+        self,
+        settings: TimingSettings,
+        runtimes: Sequence[str],
+        *,
+        laboratory: Laboratory | None = None,
+        clock: Clock = time.monotonic,
     ) -> None:
-        """`settings.budget_s` is for a layer on one of them."""
+        """`settings.budget_s` is for a layer on one of them; `limit` changes it."""
         self._laboratory: Laboratory = ProcessLaboratory() if laboratory is None else laboratory
-        self._timers = {name: Timer(settings.on(name), laboratory=self._laboratory) for name in runtimes}
+        self._timers = {name: Timer(settings.on(name), laboratory=self._laboratory, clock=clock) for name in runtimes}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._laboratory.close()
+
+    def limit(self, budget_s: float) -> None:
+        """Seconds that a layer may take on all of them together, from now on."""
+        for timer in self._timers.values():
+            timer.settings = replace(timer.settings, budget_s=budget_s / len(self._timers))
 
     def check(self, spec: ConvSpec) -> None:
         """As `Timer.check`, on each runtime."""

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import onnx
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from dsconv_cli.errors import CannotMeasureError, DsconvError
-from dsconv_cli.model.graph.reading import GraphFile, is_external
+from dsconv_cli.model.graph.reading import GraphFile
+from dsconv_cli.model.graph.sizes import Sizes, follow, is_small
 from dsconv_cli.model.result import InputShape
 
 Shape = tuple[int, ...]
 Shapes = Mapping[str, Shape]
 
-#: Constants with at most so many numbers may be sizes, which shapes follow from; the others are left out.
-_MOST_SIZES: Final = 1024
+#: How often sizes that follow from shapes may give further shapes.
+_MOST_ROUNDS: Final = 200
 
 
 def inputs_of(graph: GraphFile, given: Sequence[InputShape]) -> tuple[InputShape, ...]:
@@ -89,23 +89,36 @@ def infer(graph: GraphFile, nodes: Sequence[Any], inputs: Sequence[InputShape], 
     Raises:
         CannotMeasureError: onnx cannot read the graph.
     """
+    sizes: Sizes = {}
+    for _ in range(_MOST_ROUNDS):
+        found = _inferred(graph, nodes, inputs, more, sizes)
+        if not follow(graph, nodes, found, sizes):
+            break
+    return found
+
+
+def _inferred(
+    graph: GraphFile, nodes: Sequence[Any], inputs: Sequence[InputShape], more: Shapes, sizes: Sizes
+) -> dict[str, Shape]:
     try:
-        inferred = onnx.shape_inference.infer_shapes(_skeleton(graph, nodes, inputs, more), data_prop=True)
+        skeleton = _skeleton(graph, nodes, inputs, more, sizes)
+        inferred = onnx.shape_inference.infer_shapes(skeleton, data_prop=True)
     except Exception as error:
         first = next(iter(str(error).splitlines()), type(error).__name__)
         raise CannotMeasureError(f"onnx cannot infer the shapes of {graph.path}: {first}") from error
     found = {name: tuple(tensor.dims) for name, tensor in graph.constants.items()} | dict(more)
+    found |= {name: tuple(values.shape) for name, values in sizes.items()}
     found |= {one.name or "": one.shape for one in inputs}
     for value in (*inferred.graph.value_info, *inferred.graph.output):
         kind = value.type.tensor_type
-        sizes = tuple(one.dim_value if one.HasField("dim_value") else -1 for one in kind.shape.dim)
-        if kind.HasField("shape") and min(sizes, default=0) >= 0:
-            found.setdefault(value.name, sizes)
+        dims = tuple(one.dim_value if one.HasField("dim_value") else -1 for one in kind.shape.dim)
+        if kind.HasField("shape") and min(dims, default=0) >= 0:
+            found.setdefault(value.name, dims)
     return found
 
 
-def _skeleton(graph: GraphFile, nodes: Sequence[Any], inputs: Sequence[InputShape], more: Shapes) -> Any:
-    """The graph without its weights, of which only the shapes are told, and with inputs of known sizes."""
+def _skeleton(graph: GraphFile, nodes: Sequence[Any], inputs: Sequence[InputShape], more: Shapes, sizes: Sizes) -> Any:
+    """The graph without its weights, of which only the shapes are told, with `sizes` and inputs that are known."""
     model, whole = onnx.ModelProto(), graph.model
     model.ir_version = whole.ir_version
     model.opset_import.extend(whole.opset_import)
@@ -115,15 +128,17 @@ def _skeleton(graph: GraphFile, nodes: Sequence[Any], inputs: Sequence[InputShap
     for one in inputs:
         skeleton.input.append(helper.make_tensor_value_info(one.name or "", types[one.name or ""], one.shape))
     element = next((t.data_type for t in graph.constants.values() if len(t.dims) > 1), onnx.TensorProto.FLOAT)
-    large = set()
     for name, tensor in graph.constants.items():
-        if math.prod(tensor.dims) > _MOST_SIZES or is_external(tensor):
-            large.add(name)
+        if is_small(tensor):
+            skeleton.initializer.add().CopyFrom(tensor)
+            skeleton.initializer[-1].name = name
+        else:
             skeleton.input.append(helper.make_tensor_value_info(name, tensor.data_type, tensor.dims))
+    skeleton.initializer.extend(numpy_helper.from_array(values, name) for name, values in sizes.items())
     for name, shape in more.items():
         skeleton.input.append(helper.make_tensor_value_info(name, element, shape))
-    skeleton.initializer.extend(one for one in whole.graph.initializer if one.name not in large)
-    skeleton.node.extend(one for one in nodes if not (one.op_type == "Constant" and one.output[0] in large))
+    given = graph.constants.keys() | sizes.keys()
+    skeleton.node.extend(one for one in nodes if not one.output or one.output[0] not in given)
     for value in whole.graph.output:
         # Its type alone.
         empty = skeleton.output.add()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from array import array
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
 from statistics import median
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -14,6 +16,8 @@ from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.fields import FIELDS, VALUED
 from dsconv_cli.layer.metrics import METRICS
 from dsconv_cli.layer.reading import as_text
+from dsconv_cli.sweep.columns import Varying
+from dsconv_cli.sweep.order import Order, Ranked
 
 #: What an axis can be, with its label and unit.
 AXES: Final[Mapping[str, str]] = MappingProxyType({name: FIELDS[name].label for name in VALUED})
@@ -28,6 +32,10 @@ _Y_LABELS: Final[Mapping[str, str]] = MappingProxyType(
 
 #: More lines than this cannot be told apart.
 MOST_LINES: Final = 8
+#: Nor can more places than this in a row.
+MOST_PLACES: Final = 2000
+#: Of more different values there may be one for each layer.
+_FEW_VALUES: Final = 10_000
 #: An axis whose last step is so much longer than its first is drawn in powers of two.
 _WIDENING: Final = 4
 #: Ratios that span more than this are drawn on a logarithmic scale.
@@ -88,74 +96,39 @@ class Axes:
     y: str
 
 
-@dataclass(slots=True)
 class _Cell:
     """The layers that fall on one point."""
 
-    y: list[float] = field(default_factory=list)
-    low: list[float] = field(default_factory=list)
-    high: list[float] = field(default_factory=list)
-    taps: list[float] = field(default_factory=list)
+    __slots__ = ("high", "low", "taps", "y")
 
-
-class _Trait:
-    """An argument that is no axis: whether it is fixed, or follows an axis, as W does where --zip w=h ties it."""
-
-    def __init__(self, name: str, axes: Sequence[str]) -> None:
-        self.name = name
-        self.values: dict[Any, None] = {}
-        self.last: Any = None
-        self._by_axis: dict[str, dict[Any, Any]] = {axis: {} for axis in axes}
-
-    def add(self, value: Any, places: Mapping[str, Any]) -> None:
-        self.values[value] = None
-        self.last = value
-        self._by_axis = {
-            axis: seen for axis, seen in self._by_axis.items() if seen.setdefault(places[axis], value) == value
-        }
-
-    @property
-    def fixed(self) -> bool:
-        return len(self.values) == 1
-
-    @property
-    def follows(self) -> bool:
-        """Whether the value of an axis decides this one's."""
-        return bool(self._by_axis)
-
-    def __str__(self) -> str:
-        if self.fixed or not self.follows:
-            ends = [next(iter(self.values)), self.last][: len(self.values)]
-            return f"{_short(self.name)} = {' … '.join(_value(self.name, end) for end in ends)}"
-        axis, seen = next(iter(self._by_axis.items()))
-        same = all(place == value for place, value in seen.items())
-        return f"{_short(self.name)} {'=' if same else 'follows'} {_short(axis)}"
+    def __init__(self) -> None:
+        self.y, self.low, self.high, self.taps = (array("d") for _ in range(4))
 
 
 class Picture:
-    """Collects a sweep's layers and makes a drawing of them."""
+    """Collects a sweep's layers and makes a drawing of them. A layer takes eight bytes for each figure that varies."""
 
     def __init__(self, axes: Axes) -> None:
         self.axes = axes
-        self._cells: dict[Any, dict[Any, _Cell]] = {}
-        self._taken: list[str] = [axis for axis in (axes.x, axes.by) if axis]
-        self._traits = [_Trait(name, self._taken) for name in (*AXES, "bias") if name not in self._taken]
+        self._y = array("d")
+        self._low, self._high, self._taps = Varying(), Varying(), Varying()
+        self._x, self._by = Varying(), Varying()
+        self._traits = {name: Varying() for name in (*AXES, "bias") if name not in {axes.x, axes.by}}
 
     def add(self, one: Comparison) -> None:
         """Take one more layer in. One without the ratio is left out."""
         value = KEYS.read(one, self.axes.y)
         if not isinstance(value, float):
             return
-        places = {axis: getattr(one.spec, axis) for axis in self._taken}
-        by = None if self.axes.by is None else places[self.axes.by]
-        cell = self._cells.setdefault(by, {}).setdefault(places[self.axes.x], _Cell())
-        interval = one.time.speedup if one.time is not None and self._timed else None
-        cell.y.append(value)
-        cell.low.append(value if interval is None else interval.low)
-        cell.high.append(value if interval is None else interval.high)
-        cell.taps.append(float(one.approximation.ratio))
-        for trait in self._traits:
-            trait.add(getattr(one.spec, trait.name), places)
+        self._y.append(value)
+        self._x.append(getattr(one.spec, self.axes.x))
+        self._by.append(None if self.axes.by is None else getattr(one.spec, self.axes.by))
+        self._taps.append(float(one.approximation.ratio))
+        if self._timed and one.time is not None:
+            self._low.append(one.time.speedup.low)
+            self._high.append(one.time.speedup.high)
+        for name, trait in self._traits.items():
+            trait.append(getattr(one.spec, name))
 
     @property
     def _timed(self) -> bool:
@@ -167,15 +140,20 @@ class Picture:
         Raises:
             DsconvError: there was nothing.
         """
-        if not self._cells:
+        if not self._y:
             raise DsconvError("there is nothing to plot: no layer has a value", exit_code=3)
-        chosen = _spread_out(_ordered(self._cells), MOST_LINES)
-        places = _places(dict.fromkeys(x for cells in self._cells.values() for x in cells))
-        lines = tuple(self._line(by, places, "y", "low", "high") for by in chosen)
-        references = tuple(self._line(by, places, "taps", "taps", "taps") for by in chosen)
+        lines_of, line_count = _chosen(self._by, MOST_LINES)
+        shown, shown_count = _chosen(self._x, MOST_PLACES)
+        places = _places(shown)
+        cells = self._cells(lines_of, places)
+        heights = ("y", "low", "high") if self._timed else ("y",) * 3
+        lines = tuple(self._line(by, line, places, heights) for by, line in cells.items())
+        references = tuple(self._line(by, line, places, ("taps",) * 3) for by, line in cells.items())
         if len({reference.points for reference in references}) == 1:
             references = references[:1]
         highest = [point.y for line in (*lines, *references) for point in line.points]
+        told = [_drawn(self.axes.by, len(cells), line_count), _drawn(self.axes.x, len(shown), shown_count)]
+        several = any(len(cell.y) > 1 for line in cells.values() for cell in line.values())
         return Drawing(
             title=f"Ordinary against depthwise separable convolution: {_Y_LABELS[self.axes.y]}",
             x_label=AXES[self.axes.x],
@@ -184,35 +162,63 @@ class Picture:
             lines=lines,
             references=references,
             ticks=tuple(places.values()),
-            caption=self._caption(len(chosen)),
+            caption=self._caption([text for text in told if text], several=several),
             log_x=_grows_by_factors([place for place, _ in places.values()]),
             log_y=max(highest) / min(highest) > _TALL,
             intervals=self._timed,
             markers=len(places) <= _FEW_POINTS,
         )
 
-    def _line(self, by: Any, places: Mapping[Any, tuple[float, str]], *heights: str) -> Line:
-        """The medians of the three `heights` in the cells."""
-        cells = sorted((places[x][0], cell) for x, cell in self._cells[by].items())
-        label = "exact ratio" if self.axes.by is None else f"{_short(self.axes.by)} = {as_text(by)}"
-        return Line(label, tuple(Point(x, *(median(getattr(cell, name)) for name in heights)) for x, cell in cells))
+    def _cells(self, lines_of: Iterable[Any], shown: Collection[Any]) -> dict[Any, dict[Any, _Cell]]:
+        """The layers that are drawn, by line and place."""
+        cells: dict[Any, dict[Any, _Cell]] = {by: {} for by in lines_of}
+        bounds = (self._low, self._high) if self._timed else (self._y, self._y)
+        for by, x, y, taps, low, high in zip(self._by, self._x, self._y, self._taps, *bounds, strict=True):
+            if by in cells and x in shown:
+                cell = cells[by].setdefault(x, _Cell())
+                cell.y.append(y)
+                cell.taps.append(taps)
+                if self._timed:
+                    cell.low.append(low)
+                    cell.high.append(high)
+        # Where many values are left out, a line may have none of those that are shown.
+        return {by: line for by, line in cells.items() if line}
 
-    def _caption(self, drawn: int) -> tuple[str, ...]:
-        cells = [cell for by in self._cells.values() for cell in by.values()]
-        fixed = [str(trait) for trait in self._traits if trait.fixed]
-        followers = [str(trait) for trait in self._traits if trait.follows and not trait.fixed]
+    def _line(
+        self, by: Any, cells: Mapping[Any, _Cell], places: Mapping[Any, tuple[float, str]], heights: Sequence[str]
+    ) -> Line:
+        """The medians of the three `heights` in the cells."""
+        ordered = sorted((places[x][0], cell) for x, cell in cells.items())
+        label = "exact ratio" if self.axes.by is None else f"{_short(self.axes.by)} = {as_text(by)}"
+        return Line(label, tuple(Point(x, *(median(getattr(cell, name)) for name in heights)) for x, cell in ordered))
+
+    def _caption(self, drawn: Sequence[str], *, several: bool) -> tuple[str, ...]:
+        fixed = [f"{_short(name)} = {_value(name, one.first)}" for name, one in self._traits.items() if one.fixed]
+        varying = {name: self._followed(one) for name, one in self._traits.items() if not one.fixed}
+        followers = [f"{_short(name)} {how}" for name, how in varying.items() if how]
         lines = [f"Fixed: {', '.join(fixed)}."] if fixed else []
         if followers:
             lines.append(f"{'; '.join(followers)}.")
-        medians = "; points are medians" if any(len(cell.y) > 1 for cell in cells) else ""
-        lines += [f"{trait} varies too{medians}." for trait in self._traits if not trait.fixed and not trait.follows]
-        if drawn < len(self._cells):
-            lines.append(f"{drawn} of {len(self._cells)} values of {_short(str(self.axes.by))} are drawn.")
-        if any(min(cell.y) < 1 for cell in cells):
+        medians = "; points are medians" if several else ""
+        for name, how in varying.items():
+            if not how:
+                one = self._traits[name]
+                ends = f"{_value(name, one.first)} … {_value(name, one.last)}"
+                lines.append(f"{_short(name)} = {ends} varies too{medians}.")
+        lines += drawn
+        if min(self._y) < 1:
             lines.append("Below 1 the separable form costs more.")
         if self._timed:
             lines.append("Bars: 95 % confidence intervals.")
         return tuple(lines)
+
+    def _followed(self, trait: Varying) -> str:
+        """`= H`, `follows H`: the axis whose value decides this one's, as W's where --zip w=h ties it; or ""."""
+        for name, axis in ((self.axes.x, self._x), (self.axes.by, self._by)):
+            if name is not None and _decides(axis, trait):
+                same = all(place == value for place, value in zip(axis, trait, strict=True))
+                return f"{'=' if same else 'follows'} {_short(name)}"
+        return ""
 
 
 def choose_axes(varying: Sequence[str], counts: Mapping[str, int], wanted: Mapping[str, str | None], y: str) -> Axes:
@@ -263,11 +269,58 @@ def _ordered(values: Iterable[Any]) -> list[Any]:
     return listed if any(isinstance(value, str) or value is None for value in listed) else sorted(listed)
 
 
-def _spread_out(values: list[Any], most: int) -> list[Any]:
-    """At most `most` of them, the first and the last included."""
-    if len(values) <= most:
-        return values
-    return [values[round(place * (len(values) - 1) / (most - 1))] for place in range(most)]
+def _drawn(axis: str | None, shown: int, there: int) -> str:
+    return f"{shown:,} of {there:,} values of {_short(str(axis))} are drawn." if shown < there else ""
+
+
+def _chosen(column: Varying, most: int) -> tuple[list[Any], int]:
+    """At most `most` of its different values, the first and the last included, and how many there are."""
+    there = sum(1 for _ in _different(column))
+    if there <= most:
+        return list(_different(column)), there
+    wanted = {round(place * (there - 1) / (most - 1)) for place in range(most)}
+    return [value for number, value in enumerate(_different(column)) if number in wanted], there
+
+
+def _different(column: Varying) -> Iterator[Any]:
+    """Each of its values once, in their order. Of words that is the one they came in."""
+    few: dict[Any, None] = {}
+    for value in column:
+        few[value] = None
+        if len(few) > _FEW_VALUES and isinstance(value, int):
+            yield from (value for value, _ in groupby(_sorted(column)))
+            return
+    yield from _ordered(few)
+
+
+def _sorted(column: Varying) -> Iterator[Any]:
+    """All values of a column that has many, sorted without being listed."""
+    ranked = Ranked(Order("", descending=False))
+    for value in column:
+        ranked.add(value, value)
+    return iter(ranked)
+
+
+def _decides(axis: Varying, trait: Varying) -> bool:
+    """Whether all layers with the same value of `axis` have the same one of `trait`."""
+    seen: dict[Any, Any] = {}
+    for place, value in zip(axis, trait, strict=True):
+        if seen.setdefault(place, value) != value:
+            return False
+        if len(seen) > _FEW_VALUES and isinstance(place, int) and isinstance(value, int):
+            return all(
+                one != other or first == second
+                for (one, first), (other, second) in pairwise(_side_by_side(axis, trait))
+            )
+    return True
+
+
+def _side_by_side(axis: Varying, trait: Varying) -> Iterator[tuple[Any, int]]:
+    """The values of both, sorted by those of `axis`."""
+    ranked = Ranked(Order("", descending=False))
+    for place, value in zip(axis, trait, strict=True):
+        ranked.add(place, value)
+    return ranked.items()
 
 
 def _places(values: Iterable[Any]) -> dict[Any, tuple[float, str]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from dsconv_cli.timing.runtimes.protocol import Built, Ran, Runtime
+from dsconv_cli.timing.runtimes.protocol import Built, BuiltGraph, Ran, Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dsconv_cli.timing.runtimes.chain import Chain, Operator
-    from dsconv_cli.timing.worker.answers import Conditions
+    from dsconv_cli.timing.worker.answers import Conditions, Graph
 
 #: Old enough for every runtime that reads ONNX today; ours are its operators `Conv` and `QLinearConv`, unchanged since.
 _OPSET: Final = 17
@@ -112,6 +112,22 @@ def _build(chain: Chain, conditions: Conditions) -> Built:
     )
 
 
+def _graph(graph: Graph, conditions: Conditions) -> BuiltGraph:
+    """What comes out may have a shape that depends on what goes in: its memory is made at each call."""
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()
+    session = _session(graph.model, conditions)
+    binding = session.io_binding()
+    for one in session.get_inputs():
+        binding.bind_ortvalue_input(one.name, onnxruntime.OrtValue.ortvalue_from_numpy(graph.inputs[one.name]))
+    for one in session.get_outputs():
+        binding.bind_output(one.name)
+    return BuiltGraph(
+        lambda: session.run_with_iobinding(binding), lambda: tuple(one.numpy() for one in binding.get_outputs())
+    )
+
+
 def _session(model: bytes, conditions: Conditions, optimised: str = "") -> Any:
     import onnxruntime
 
@@ -151,4 +167,5 @@ ONNXRUNTIME: Final = Runtime(
     dtypes=("float32", "int8"),
     build=_build,
     extra="onnxruntime",
+    graph=_graph,
 )

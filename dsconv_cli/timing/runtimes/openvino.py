@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from dsconv_cli.timing.runtimes.protocol import Built, Ran, Runtime
+from dsconv_cli.timing.runtimes.protocol import Built, BuiltGraph, Ran, Runtime
 
 if TYPE_CHECKING:
     from dsconv_cli.timing.runtimes.chain import Array, Chain, Step
-    from dsconv_cli.timing.worker.answers import Conditions
+    from dsconv_cli.timing.worker.answers import Conditions, Graph
 
 #: What runs beside kernels and is no work.
 _NO_WORK: Final = ("Input", "Output", "Const")
@@ -85,20 +85,35 @@ def _number(opset: Any, value: float) -> Any:
     return opset.constant(np.float32(value))
 
 
+def _compiled(model: Any, conditions: Conditions) -> Any:
+    how = {
+        "INFERENCE_NUM_THREADS": conditions.threads,
+        "NUM_STREAMS": 1,
+        # Without it float32 is computed in bfloat16 where the processor has it: another ratio, and 2 % off.
+        "INFERENCE_PRECISION_HINT": "bf16" if conditions.dtype == "bfloat16" else "f32",
+    }
+    return without_telemetry().Core().compile_model(model, "CPU", how)
+
+
+def _graph(graph: Graph, conditions: Conditions) -> BuiltGraph:
+    import numpy as np
+
+    openvino = without_telemetry()
+    compiled = _compiled(openvino.Core().read_model(graph.model), conditions)
+    request = compiled.create_infer_request()
+    for name, value in graph.inputs.items():
+        request.set_tensor(name, openvino.Tensor(value))
+    return BuiltGraph(
+        lambda: request.infer(share_outputs=True),
+        lambda: tuple(np.array(request.get_output_tensor(place).data) for place in range(len(compiled.outputs))),
+    )
+
+
 def _build(chain: Chain, conditions: Conditions) -> Built:
     import numpy as np
 
     openvino = without_telemetry()
-    compiled = openvino.Core().compile_model(
-        _model(chain),
-        "CPU",
-        {
-            "INFERENCE_NUM_THREADS": conditions.threads,
-            "NUM_STREAMS": 1,
-            # Without it float32 is computed in bfloat16 where the processor has it: another ratio, and 2 % off.
-            "INFERENCE_PRECISION_HINT": "bf16" if conditions.dtype == "bfloat16" else "f32",
-        },
-    )
+    compiled = _compiled(_model(chain), conditions)
     request = compiled.create_infer_request()
     request.set_input_tensor(openvino.Tensor(chain.image))
     # `infer` runs in this thread; `start_async` and `wait` would hide the work from its clock. Without `share_outputs`
@@ -130,4 +145,5 @@ OPENVINO: Final = Runtime(
     dtypes=("float32", "bfloat16", "int8"),
     build=_build,
     extra="openvino",
+    graph=_graph,
 )

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from dsconv_cli.errors import DsconvError, installed
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from dsconv_cli.timing.runtimes.chain import Array, Chain
-    from dsconv_cli.timing.worker.answers import Conditions
+    from dsconv_cli.timing.worker.answers import Conditions, Graph
     from dsconv_cli.timing.worker.devices import Work
 
 
@@ -43,6 +45,13 @@ class Built(NamedTuple):
     ran: Callable[[], Ran] = Ran
 
 
+class BuiltGraph(NamedTuple):
+    """A whole network as one runtime runs it: what is timed, and what it computed, after a call."""
+
+    call: Work
+    outputs: Callable[[], tuple[Array, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """One program that executes layers. Nothing of it is imported before `build` is called.
@@ -57,8 +66,10 @@ class Runtime:
         extra: the optional extra that installs it; "" where the package's own dependencies do.
         load: imports what may be imported before a process forks, where that takes long.
         lacks: what else stands in its way on this machine, or None.
-        devices: kinds of device that it can run on.
+        devices: kinds of device that it can run on; none: on all that are known.
         layout: of the images that go in and come out; "" where it is as one asks for.
+        module: makes a whole network of torch's ready to run, where it takes one.
+        graph: the same of one that is an ONNX file.
     """
 
     name: str
@@ -72,15 +83,25 @@ class Runtime:
     lacks: Callable[[], str | None] = lambda: None
     devices: tuple[str, ...] = ("cpu",)
     layout: str = CHANNELS_FIRST
+    module: Callable[[nn.Module], Callable[..., object]] | None = None
+    graph: Callable[[Graph, Conditions], BuiltGraph] | None = None
 
     def absent(self) -> str | None:
         """Why it cannot be used here and what would help, or None. Imports nothing."""
-        missing = [package for package in self.packages if not installed(package)]
+        missing = self.missing()
         if not missing:
             return self.lacks()
-        install = f"'dsconv-cli[{self.extra}]'" if self.extra else self.distribution
         where = sys.executable or "this Python"
-        return f"{' and '.join(missing)} is not installed for {where}: pip install {install}"
+        return f"{' and '.join(missing)} is not installed for {where}: {self.install}"
+
+    def missing(self) -> list[str]:
+        """The packages that are not installed."""
+        return [package for package in self.packages if not installed(package)]
+
+    @property
+    def install(self) -> str:
+        """The command that installs what it needs."""
+        return "pip install " + (f"'dsconv-cli[{self.extra}]'" if self.extra else self.distribution)
 
     def refuse(self, device: str, *, channels_last: bool = False) -> None:
         """Refuse what it cannot do.
@@ -88,7 +109,7 @@ class Runtime:
         Raises:
             DsconvError: it has not the kind of device, or a choice of layout; or it cannot be used here.
         """
-        if device not in self.devices:
+        if self.devices and device not in self.devices:
             raise DsconvError(f"{self.name} is timed on {' or '.join(self.devices)}, not on {device}")
         if channels_last and self.layout:
             raise DsconvError(f"{self.name} takes {self.layout}; the layout is a choice only with torch")

@@ -102,6 +102,7 @@ TORCH: Final = Runtime(
     distribution="torch",
     dtypes=FLOATS,
     build=_build,
-    devices=("cpu", "cuda", "mps"),
+    devices=(),
     layout="",
+    module=lambda network: network,
 )

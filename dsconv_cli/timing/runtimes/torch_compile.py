@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Final
 
 from dsconv_cli.layer.fields import FLOATS
 from dsconv_cli.timing.runtimes.protocol import Built, Ran, Runtime
 from dsconv_cli.timing.runtimes.torch import built, image_of, module_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import nn
+
     from dsconv_cli.timing.runtimes.chain import Chain
     from dsconv_cli.timing.worker.answers import Conditions
 
@@ -37,7 +42,8 @@ def load() -> None:
     import torch._inductor.compile_fx  # noqa: F401
 
 
-def _build(chain: Chain, conditions: Conditions) -> Built:
+def _compiled(network: nn.Module) -> Callable[..., object]:
+    """The network as something to call, which compiles when it first is."""
     load()
     import torch
     import torch._inductor.config as inductor
@@ -45,10 +51,20 @@ def _build(chain: Chain, conditions: Conditions) -> Built:
     # Without it the weights are inputs of the code and are put in another order at every call: 1024×1024×3×3 on 7×7
     # was 37 instead of 8 times faster as a pair. Whoever deploys a compiled network freezes it.
     inductor.freezing = True
-    # A module is compiled anew at each size, and dynamo gives up after eight of one kind.
-    torch._dynamo.reset()  # noqa: SLF001
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        return network(*args, **kwargs)
+
+    # What is compiled belongs to a code object. Modules of one kind share theirs: they would be looked through at each
+    # call, and after eight of them dynamo gives up.
+    own = FunctionType(run.__code__.replace(), run.__globals__, run.__name__, None, run.__closure__)
+    own.__kwdefaults__ = None
+    return torch.compile(own, dynamic=False)
+
+
+def _build(chain: Chain, conditions: Conditions) -> Built:
     image = image_of(chain, conditions)
-    compiled = torch.compile(module_of(chain, conditions), dynamic=False)
+    compiled: Any = _compiled(module_of(chain, conditions))
     compiled(image)
     return built(compiled, image, lambda: Ran(precision=conditions.dtype))
 
@@ -62,6 +78,7 @@ TORCH_COMPILE: Final = Runtime(
     build=_build,
     load=load,
     lacks=_lacks,
-    devices=("cpu", "cuda", "mps"),
+    devices=(),
     layout="",
+    module=_compiled,
 )

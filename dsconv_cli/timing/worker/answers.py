@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from dsconv_cli.layer.fields import FLOATS
 from dsconv_cli.timing.result import PerOperator
 from dsconv_cli.timing.worker.sampling import Rounds
+
+if TYPE_CHECKING:
+    from dsconv_cli.timing.runtimes.chain import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,14 @@ class Found(NamedTuple):
     device: str
     usable: bool
     description: str
+
+
+class Graph(NamedTuple):
+    """A whole network as an ONNX file, what its inputs are given, by name, and what it gives by torch, in its order."""
+
+    model: bytes
+    inputs: Mapping[str, Array]
+    outputs: tuple[Array, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,10 @@ class PeakSizes(NamedTuple):
 
 
 class Device(NamedTuple):
-    """One kind of device. `absent` says why it cannot be used, or None; `clock` what tells the time."""
+    """One kind of device. `absent` says why it cannot be used, or None; `clock` what tells the time.
+
+    There may be several where it is `numbered`.
+    """
 
     absent: Callable[[Any, int], str | None]
     name: Callable[[Any, int], str]
@@ -41,6 +44,7 @@ class Device(NamedTuple):
     select: Callable[[Any, int], None] = lambda _torch, _index: None
     clock: str = "wall clock"
     on_cpu: bool = False
+    numbered: bool = False
 
 
 def thread_clock_is_fine() -> bool:
@@ -143,6 +147,7 @@ DEVICES: Final[Mapping[str, Device]] = MappingProxyType(
             sizes=PeakSizes(8192, 2**30, (32, 256, 56)),
             select=lambda torch, index: torch.cuda.set_device(index),
             clock="CUDA events",
+            numbered=True,
         ),
         "mps": Device(
             absent=_mps_absent,
@@ -164,5 +169,6 @@ def parse_device(text: str) -> tuple[str, int]:
     """
     kind, colon, index = text.partition(":")
     if kind not in DEVICES or (colon and not (index.isascii() and index.isdigit() and len(index) < 4)):
-        raise DsconvError(f"device must be cpu, cuda, cuda:INDEX or mps, not {quoted(text)}")
+        *most, last = (name for kind, one in DEVICES.items() for name in (kind, f"{kind}:INDEX")[: 1 + one.numbered])
+        raise DsconvError(f"device must be {', '.join(most)} or {last}, not {quoted(text)}")
     return kind, int(index or 0)

@@ -37,7 +37,7 @@ def measure_layer(conditions: Conditions, spec: ConvSpec, schedule: Schedule) ->
     Raises:
         CannotMeasureError: the runtime cannot run the layer.
     """
-    with _running(conditions) as device:
+    with running(conditions) as device:
         started = time.perf_counter()
         rows = rows_of(spec, conditions)
         works = {name: row.build(conditions).call for name, row in rows.items()}
@@ -55,7 +55,7 @@ def measure_layer(conditions: Conditions, spec: ConvSpec, schedule: Schedule) ->
 
 def measure_itself(conditions: Conditions, spec: ConvSpec, schedule: Schedule) -> Sample:
     """Two ordinary convolutions, whose true ratio is 1, the second in the separable form's place. Raises alike."""
-    with _running(conditions) as device:
+    with running(conditions) as device:
         started = time.perf_counter()
         row = rows_of(spec, conditions)["ordinary"]
         works = {name: row.build(conditions).call for name in FORMS}
@@ -70,7 +70,7 @@ def prepare(conditions: Conditions, spec: ConvSpec) -> Prepared:
         CannotMeasureError: the runtime cannot run the layer, or computes something else.
     """
     runtime = RUNTIMES[conditions.runtime]
-    with _running(conditions) as device:
+    with running(conditions) as device:
         rows, built = rows_of(spec, conditions), {}
         # Anew for each: importing the runtime is a part of the first.
         started = time.perf_counter()
@@ -91,8 +91,8 @@ def prepare(conditions: Conditions, spec: ConvSpec) -> Prepared:
 
 
 @contextmanager
-def _running(conditions: Conditions) -> Iterator[Device]:
-    """A process that is ready; whatever else goes wrong in it is the runtime's."""
+def running(conditions: Conditions, what: str = "this layer") -> Iterator[Device]:
+    """A process that is ready; whatever else goes wrong in it is the runtime's, which could not run `what`."""
     title = RUNTIMES[conditions.runtime].title
     try:
         with ready(conditions) as device:
@@ -100,9 +100,7 @@ def _running(conditions: Conditions) -> Iterator[Device]:
     except DsconvError:
         raise
     except Exception as error:
-        raise CannotMeasureError(
-            f"{title} could not run this layer on {conditions.device}: {first_line(error)}"
-        ) from error
+        raise CannotMeasureError(f"{title} could not run {what} on {conditions.device}: {first_line(error)}") from error
 
 
 class Row(NamedTuple):
