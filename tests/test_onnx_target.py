@@ -83,6 +83,14 @@ def test_every_layer_by_hand(network, document):
     after += 2 * 64 * (3 * 9 + 3 * 8) + 2 * 64 * (8 * 9 + 8 * 8) + 2 * 64 * (8 * 25 + 8 * 16)
     assert found["totals"]["macs"]["after"] == after
     assert found["totals"]["after_counted"]
+    # Four bytes each; 8·8² in and 16·8² out of `wide`, and as much of `up`, 8·8² in and 4·16² out, two images.
+    saved = (216 - 51) + (584 - 144) + (3200 - 328)
+    sizes = {
+        name: (found["totals"][name]["before"], found["totals"][name]["after"])
+        for name in ("weight_bytes", "activation_bytes")
+    }
+    assert sizes["weight_bytes"] == (4 * sum(weights.values()), 4 * (sum(weights.values()) - saved))
+    assert sizes["activation_bytes"] == (4 * 2 * 24 * 64, 4 * 2 * 24 * 64)
 
 
 def test_torch_counts_the_same(tmp_path, document):
@@ -248,6 +256,53 @@ def test_a_weight_that_is_computed(document, tmp_path):
     assert layer["reason"] == "its weight is computed"
 
 
+# --- time ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def laboratory(monkeypatch):
+    """Every layer is 3 times as fast when separable, the network 2 times."""
+    import fakes
+
+    from dsconv_cli.model import timing
+    from dsconv_cli.timing.jobs import MeasureGraphs
+
+    made = fakes.FakeLaboratory(ratio=3.0, ratios={MeasureGraphs: 2.0}, spread=0.0)
+    monkeypatch.setattr(timing, "ProcessLaboratory", lambda: made)
+    return made
+
+
+def test_a_file_is_timed_on_what_runs_files(here, network, laboratory):
+    code, out, err = here(network, *INPUT, "--runtime", "onnxruntime,torch", "--format", "json")
+    assert code == 0, err
+    found = json.loads(out)["totals"]["runtimes"]
+    assert found["onnxruntime"]["speedup"]["value"] == pytest.approx(2, rel=0.05)
+    assert found["torch"] is None
+    assert "runs no .onnx file here" in err
+
+
+def test_time_alone_is_that_on_onnxruntime(here, network, laboratory):
+    assert here(network, *INPUT, "--time", "--get", "totals.time.runtime.name")[1] == "onnxruntime\n"
+
+
+def test_what_is_timed_is_the_file_and_the_file_with_pairs(network):
+    from dsconv_cli.layer.spec import ConvSpec
+    from dsconv_cli.model.result import InputShape, Recipe
+    from dsconv_cli.model.timing import ExportNetwork
+
+    recipe = Recipe(str(network), {}, (InputShape(None, (2, 3, 16, 16), ""),))
+    chosen = (("body", ConvSpec(8, 8, h=8, w=8, depth_multiplier=8)),)
+    found = ExportNetwork(recipe, chosen).run()
+    wanted = graphs.run(network.read_bytes(), found["ordinary"].inputs["image"])
+    for one in found.values():
+        (output,) = one.outputs
+        assert np.allclose(output, wanted, atol=1e-4 * np.abs(wanted).max()), "M = min(K, R·S): nothing is lost"
+        assert np.array_equal(graphs.run(one.model, one.inputs["image"]), output)
+    assert (
+        len(onnx.load_model_from_string(found["separable"].model).graph.node) == len(onnx.load(network).graph.node) + 1
+    )
+
+
 # --- what is refused -------------------------------------------------------------------------------------------
 
 
@@ -296,6 +351,38 @@ def test_files_that_lie(here, tmp_path, kind):
     (folder / "short.bin").write_bytes(b"\0" * 100)
     (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
     code, out, err = here(graphs.save(found, folder / "net.onnx"), *INPUT, "--fidelity")
+    assert (code, out) == (2, "")
+    (error,) = err.splitlines()
+    assert message in error
+
+
+def of_a_type_to_come():
+    found = one_layer()
+    found.graph.initializer[0].data_type = 97
+    return found.SerializeToString(), "its tensor 'w' is said to be 8×3×3×3 and has 864 bytes of type 97"
+
+
+def with_a_name_that_is_no_text():
+    content = one_layer().SerializeToString()
+    return content.replace(b"image", b"im\xffge"), "names in it are no text"
+
+
+def with_an_attribute_of_a_wrong_type():
+    found = one_layer()
+    found.graph.node[0].attribute.append(helper.make_attribute("group", [1, 1]))
+    return found.SerializeToString(), "group of its Conv 'out' is of a wrong type"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [of_a_type_to_come, with_a_name_that_is_no_text, with_an_attribute_of_a_wrong_type],
+    ids=lambda one: one.__name__,
+)
+def test_what_no_exporter_writes(here, tmp_path, made):
+    content, message = made()
+    path = tmp_path / "net.onnx"
+    path.write_bytes(content)
+    code, out, err = here(path, *INPUT, "--fidelity")
     assert (code, out) == (2, "")
     (error,) = err.splitlines()
     assert message in error

@@ -70,8 +70,6 @@ def measure(
     if is_graph(recipe.target):
         if not installed("onnx"):
             raise DsconvError(f"{recipe.target} needs onnx: pip install 'dsconv-cli[onnx]'")
-        if settings is not None:
-            raise DsconvError("--time is for networks that are code or .pt2; an .onnx file is not timed yet")
     else:
         need("torch")
     if settings is None:
@@ -142,7 +140,7 @@ def _saved(path: Path, result: ModelResult, source: Source, inputs: Inputs) -> b
 def levels(depth: str | None, top: str | None) -> Levels:
     """`--depth` or `--top`, whichever is given; a DsconvError for both, or for no positive integer."""
     if depth is not None and top is not None:
-        raise DsconvError("--depth is for the tree of modules and --top lists layers instead; give one of them")
+        raise DsconvError("--depth shows a tree of modules and --top a list of layers; give one of them")
     return Levels(
         None if depth is None else reading.integer(depth, "--depth"),
         None if top is None else reading.integer(top, "--top"),

@@ -72,6 +72,13 @@ class SweepTimingOptions(opt.TimingOptions):
 
 
 @dataclass(frozen=True)
+class SweepRuntimeOptions(opt.ChainOptions):
+    """The same, and on what."""
+
+    timing: SweepTimingOptions
+
+
+@dataclass(frozen=True)
 class SweepOutputOptions(opt.OutputOptions):
     """What is written, and where to; with files, stdout stays empty unless a format was asked for."""
 
@@ -95,7 +102,7 @@ class SourceOptions(Group):
         ),
     ] = None
     strict: Annotated[
-        bool, _of_layers("--strict", text="Fail if a kernel does not fit, where it would be skipped.")
+        bool, _of_layers("--strict", text="Fail if a kernel does not fit, instead of skipping the layer.")
     ] = False
 
 
@@ -106,27 +113,34 @@ class RowOptions(Group):
     where: Annotated[
         Texts,
         _of_output(
-            text="Only layers for which this holds, such as 'macs.ratio < 6 and k >= 64'. Repeatable: all must hold.",
+            text="Only layers for which this is true, such as 'macs.ratio < 6 and k >= 64'. Repeatable: all must be "
+            "true.",
             metavar="CONDITION",
         ),
     ] = None
-    sort: Annotated[Text, _of_output(text="Rows by this key, the largest first.", metavar="KEY[:asc|:desc]")] = None
+    sort: Annotated[
+        Text, _of_output(text="Sort the rows by this key, the largest first.", metavar="KEY[:asc|:desc]")
+    ] = None
     top: Annotated[
         Text,
         _of_output(
-            text="Only the first N rows; sorted by macs.ratio, or with --time by time.speedup, if by nothing else.",
+            text="Only the first N rows; sorted by macs.ratio, or by time.speedup with --time, unless --sort says "
+            "otherwise.",
             metavar="N",
         ),
     ] = None
     columns: Annotated[
         Text,
-        _of_output(text="Only these keys; a section such as macs stands for all of its keys.", metavar="KEY,..."),
+        _of_output(
+            text="Only these keys; a section such as macs stands for all of its keys, and all for every key.",
+            metavar="KEY,...",
+        ),
     ] = None
     summary: Annotated[
         bool,
         _of_output(
             "--summary",
-            text="In place of the rows: least, median, geometric mean and greatest of each ratio, and where it is "
+            text="Instead of the rows: minimum, median, geometric mean and maximum of each ratio, and where it is "
             "below 1.",
         ),
     ] = False
@@ -143,11 +157,15 @@ class PlotOptions(Group):
         ),
     ] = None
     plot_x: Annotated[
-        Text, _of_picture(text="What goes to the right; by default what has most values.", metavar="NAME")
+        Text, _of_picture(text="What the x axis shows; by default what has the most values.", metavar="NAME")
     ] = None
-    plot_by: Annotated[Text, _of_picture(text="What makes one line a value.", metavar="NAME")] = None
+    plot_by: Annotated[
+        Text,
+        _of_picture(text="What has one line for each of its values; runtime has one for each runtime.", metavar="NAME"),
+    ] = None
     plot_y: Annotated[
-        Text, _of_picture(text="The ratio; by default macs.ratio, or time.speedup with --time.", metavar="KEY")
+        Text,
+        _of_picture(text="The ratio on the y axis; by default macs.ratio, or time.speedup with --time.", metavar="KEY"),
     ] = None
 
     def axes(self) -> dict[str, str | None]:
@@ -159,17 +177,20 @@ class PlotOptions(Group):
 class RunOptions(Group):
     """How a long run is done."""
 
-    resume: Annotated[bool, _of_run("--resume", text="Go on with the rows that --output FILE.jsonl holds already.")] = (
-        False
-    )
+    resume: Annotated[
+        bool, _of_run("--resume", text="Continue a run: keep the rows that --output FILE.jsonl has already.")
+    ] = False
     jobs: Annotated[
         str,
-        _of_run(text="Processes that count. Timing uses one at a time, for two would disturb each other.", metavar="N"),
+        _of_run(
+            text="Processes to count with. Timing uses one at a time, because two would disturb each other.",
+            metavar="N",
+        ),
     ] = "1"
     shard: Annotated[
         Text,
         _of_run(
-            text="Only part I of N, from 1; the outputs of all parts in order are that of the whole.", metavar="I/N"
+            text="Only part I of N, from 1; all outputs put together in order are that of the whole.", metavar="I/N"
         ),
     ] = None
 
@@ -182,7 +203,7 @@ class SweepOptions(Group):
     source: SourceOptions
     profiler: opt.Profiler = "thop"
     time: opt.Time = False
-    timing: SweepTimingOptions
+    how: SweepRuntimeOptions
     output: SweepOutputOptions
     rows: RowOptions
     gates: opt.GateOptions
@@ -193,12 +214,17 @@ class SweepOptions(Group):
     @property
     def absent(self) -> tuple[str, ...]:
         """The sections that are not measured."""
-        return (*(["measured"] if self.profiler == "none" else []), *([] if self.time else ["time"]))
+        return (*(["measured"] if self.profiler == "none" else []), *([] if self.timed else ["time"]))
+
+    @property
+    def timed(self) -> bool:
+        """Whether time is measured."""
+        return self.time or bool(self.how.runtime)
 
     @property
     def usual(self) -> str:
         """The ratio that rows are ranked by and pictures are about, where nothing else is asked for."""
-        return "time.speedup" if self.time else "macs.ratio"
+        return "time.speedup" if self.timed else "macs.ratio"
 
     @property
     def drawn_here(self) -> bool:
@@ -208,13 +234,13 @@ class SweepOptions(Group):
 
 @grouped
 def sweep(options: SweepOptions) -> None:
-    """Compare a grid of layers, or layers from a file, one row a layer.
+    """Compare a grid of layers, or layers from a file, one row per layer.
 
     Layer options take lists and ranges: 16,32,64; 7:112:7 (from 7 to 112 in steps of 7); 16:512:*2 (doubling);
-    1,3,8:64:8. A comma separates values, so that a lopsided stride, dilation or padding is HEIGHTxWIDTH, as in 2x1.
+    1,3,8:64:8. A comma separates values: a stride, dilation or padding of two numbers is HEIGHTxWIDTH, such as 2x1.
 
-    json is one document a line. json and csv are written row by row, whatever their number. Where --output is
-    given, stdout stays empty unless --format asks for something.
+    json is one document per line. json and csv are written row by row, however many there are. With --output, nothing
+    is printed on stdout unless --format is given.
     """
     from dsconv_cli.cli.sweep_run import run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from array import array
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -10,18 +11,18 @@ from typing import Any, Final, NamedTuple
 
 from dsconv_cli.cli.destinations import File
 from dsconv_cli.cli.streams import Streams, say, write_out
-from dsconv_cli.comparison.keys import KEYS
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import replace_file, replacing
 from dsconv_cli.gates import Failure, Gate, check
-from dsconv_cli.report import summary, sweep
+from dsconv_cli.report import answer, summary, sweep
 from dsconv_cli.report.compare import counted_by
 from dsconv_cli.report.github import annotation
 from dsconv_cli.report.page import Cell, Page, Report, View
 from dsconv_cli.report.pictures.drawing import Axes, Drawing, Picture
 from dsconv_cli.report.rows import STREAMED
 from dsconv_cli.sweep.compiled.plan import ToLine
+from dsconv_cli.sweep.keys import KEYS
 from dsconv_cli.sweep.spool import Spool
 from dsconv_cli.sweep.summary import Summary
 
@@ -94,6 +95,7 @@ def columns_in_file(file: File, keys: tuple[str, ...], stack: ExitStack) -> Line
 def table(columns: tuple[sweep.Column, ...], title: str, show: Callable[[Page], None]) -> Outlet:
     """Rows for people. Columns are as wide as their widest cell, and so all rows are kept, outside of the memory."""
     rows: Spool[tuple[Cell, ...]] = Spool()
+    ratios = [array("d") for _ in answer.RATIOS]
 
     def add(one: Comparison) -> None:
         nonlocal title
@@ -102,8 +104,12 @@ def table(columns: tuple[sweep.Column, ...], title: str, show: Callable[[Page], 
         if len(rows) == MOST_IN_TABLE:
             raise DsconvError(TOO_LONG)
         rows.put(sweep.cells(columns, one))
+        for key, values in zip(answer.RATIOS, ratios, strict=True):
+            value = KEYS.read(one, key)
+            if isinstance(value, float):
+                values.append(value)
 
-    return Outlet(add, lambda: show(sweep.table(columns, rows, title)))
+    return Outlet(add, lambda: show(sweep.table(columns, rows, answer.of_layers(*ratios), title)))
 
 
 def summary_of(write: Callable[[Report], None]) -> Outlet:
@@ -142,7 +148,9 @@ class Gates:
 
     def add(self, one: Comparison) -> None:
         """As `Outlet`."""
-        for failure in check(KEYS, one, self._gates):
+        # Where a runtime failed, that is told and makes the run fail; there is nothing to judge.
+        lost = tuple(f"runtimes.{name}." for name in one.failures)
+        for failure in check(KEYS, one, [gate for gate in self._gates if not gate.key.startswith(lost)]):
             self.failed += 1
             if len(self._named) < _NAMED:
                 self._named.append((one.label, failure))
@@ -163,19 +171,20 @@ class Doubts:
 
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
-        self._rows = self._unreliable = 0
+        self._timings = self._unreliable = 0
         self._reasons: Counter[str] = Counter()
 
     def add(self, one: Comparison) -> None:
         """As `Outlet`."""
-        self._rows += 1
-        if one.time is not None and not one.time.reliable:
-            self._unreliable += 1
-            self._reasons.update(one.time.warnings)
+        for timing in one.runtimes.values() or [one.time]:
+            self._timings += timing is not None
+            if timing is not None and not timing.reliable:
+                self._unreliable += 1
+                self._reasons.update(timing.warnings)
 
     def finish(self) -> None:
         """As `Outlet`."""
         if self._unreliable:
             reasons = "; ".join(text for text, _ in self._reasons.most_common(1))
-            told = f"{self._unreliable:,} of {self._rows:,} timings are not reliable (time.reliable)"
+            told = f"{self._unreliable:,} of {self._timings:,} timings are not reliable (time.reliable)"
             self._streams.warn(f"{told}, most often: {reasons}" if reasons else told)

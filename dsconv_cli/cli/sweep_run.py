@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from dsconv_cli.cli.destinations import GATE_FAILED
 from dsconv_cli.cli.progress import LayersDone, clock_text
 from dsconv_cli.cli.stdout import results
-from dsconv_cli.cli.streams import is_terminal
+from dsconv_cli.cli.streams import is_terminal, say
 from dsconv_cli.cli.sweep_outlets import (
     Doubts,
     Gates,
@@ -26,12 +26,12 @@ from dsconv_cli.cli.sweep_outlets import (
     table,
 )
 from dsconv_cli.cli.sweep_wishes import Wishes, check
-from dsconv_cli.comparison.keys import NAMED_KEYS
 from dsconv_cli.comparison.result import Comparison
-from dsconv_cli.errors import DsconvError
+from dsconv_cli.errors import CANNOT_MEASURE, DsconvError
 from dsconv_cli.report.page import Page
 from dsconv_cli.report.rows import STREAMED
 from dsconv_cli.report.sweep import default_columns, key_columns
+from dsconv_cli.sweep.keys import KEYS
 from dsconv_cli.sweep.order import Ranked
 from dsconv_cli.sweep.results import ResultsFile
 from dsconv_cli.sweep.run import Observer
@@ -68,7 +68,7 @@ def run(options: SweepOptions) -> int:
         # Pictures may turn out to have nothing to show, and verdicts are what is read last.
         for finish in (told.end, *(outlet.finish for outlet in (*first, *shown, *last))):
             finish()
-    return GATE_FAILED if gates.failed else 0
+    return GATE_FAILED if gates.failed else CANNOT_MEASURE if told.failures else 0
 
 
 def _pass_lines(wishes: Wishes, outlets: Sequence[LineOutlet], told: _Told) -> None:
@@ -102,7 +102,7 @@ def _pass_rows(wishes: Wishes, all_of_them: Sequence[Outlet], shown: Sequence[Sh
         for outlet in all_of_them:
             outlet.add(one)
         if ranked is not None and order is not None:
-            ranked.add(NAMED_KEYS.read(one, order.key), place)
+            ranked.add(KEYS.read(one, order.key), place)
         else:
             _add(shown, one)
     for place in ranked or ():
@@ -154,7 +154,7 @@ class _Told(LayersDone, Observer):
         super().__init__(wishes.sweep.total, quiet=streams.quiet or (streaming and is_terminal(results())))
         self._wishes = wishes
         self._skipped = 0
-        self.rows = 0
+        self.rows = self.failures = 0
 
     def skipped(self, misfit: Misfit) -> None:
         """As `Observer`: the first ones by name, the others by number."""
@@ -177,6 +177,14 @@ class _Told(LayersDone, Observer):
         self.doing(note, seconds_left)
         return lambda one: self.doing(note, seconds_left - one.elapsed_s)
 
+    def failed(self, layer: Comparison) -> None:
+        """As `Observer`: the first ones by name, the others by number."""
+        for runtime, reason in layer.failures.items():
+            self.failures += 1
+            if self.failures <= _TOLD or self._wishes.streams.verbose:
+                self.wipe()
+                say("error", f"{layer.label}: {runtime}: {reason}", self._wishes.streams.color)
+
     def add(self, _: Comparison) -> None:
         """One more row is there."""
         self.rows += 1
@@ -193,11 +201,13 @@ class _Told(LayersDone, Observer):
             raise DsconvError("there is no layer that can exist; see the warnings above")
         if self._skipped > _TOLD:
             streams.warn(f"skipped {self._skipped:,} of {total:,} layers whose kernel does not fit")
+        if self.failures > _TOLD:
+            say("error", f"{self.failures:,} timings failed in all", streams.color)
         if self.rows or not total:
             return
         reason = "no layer is left" if self._wishes.sweep.condition is None else "no layer satisfies --where"
         if self._wishes.to.gates:
-            raise DsconvError(f"{reason}, so that the gates judged nothing")
+            raise DsconvError(f"{reason}, so the gates checked nothing")
         streams.warn(reason)
 
 
@@ -246,14 +256,14 @@ def _on_shown(wishes: Wishes, stack: ExitStack) -> Iterator[Shown]:
     if wishes.to.key is not None:
         yield lines_on_stdout("bare", (wishes.to.key,))
     elif form is not None and form.name in STREAMED:
-        yield lines_on_stdout(form.name, wishes.shown_keys)
+        yield lines_on_stdout(form.name, wishes.shown_keys(form.name))
     elif form is not None and form.part == "page":
         yield _table(wishes, wishes.to.show)
     for file in wishes.to.files:
         if file.format.name in STREAMED:
-            yield lines_in_file(file, wishes.shown_keys, stack)
+            yield lines_in_file(file, wishes.shown_keys(file.format.name), stack)
         elif file.format.name == "parquet":
-            yield columns_in_file(file, wishes.columns or tuple(NAMED_KEYS), stack)
+            yield columns_in_file(file, wishes.columns or tuple(KEYS), stack)
         elif not file.kind:
             yield _table(wishes, file.show)
 
@@ -263,7 +273,10 @@ def _table(wishes: Wishes, show: Callable[[Page], None]) -> Outlet:
     if wishes.columns is not None:
         columns = key_columns(wishes.columns)
     else:
-        columns = default_columns(source.varying, named=source.named, timed=wishes.sweep.timing is not None)
+        sweep = wishes.sweep
+        columns = default_columns(
+            source.varying, named=source.named, timed=sweep.timing is not None, runtimes=sweep.runtimes
+        )
     return table(columns, source.title, show)
 
 

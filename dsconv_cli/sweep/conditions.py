@@ -18,11 +18,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, NamedTuple, NoReturn
 
-from dsconv_cli.comparison.keys import NAMED_KEYS as KEYS
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.keys import Kind, Value
-from dsconv_cli.sweep.keys import is_measured, resolve
+from dsconv_cli.sweep.keys import KEYS, is_measured, resolve
 
 Operation = Callable[[Any, Any], Any]
 Evaluation = Callable[[Comparison], Any]
@@ -101,7 +100,7 @@ class _Reader(ast.NodeVisitor):
         if len(self.text) > _MAX_LENGTH:
             self.fail(f"it is longer than {_MAX_LENGTH} characters")
         if not self.text.isprintable():
-            self.fail("it holds what is no text")
+            self.fail("it holds something that is not text")
         if re.search(rf"\d{{{_MAX_DIGITS + 1}}}", self.text):
             self.fail(f"a number of more than {_MAX_DIGITS} digits is too large a number")
         try:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Self
 
-from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.keys import KEYS, RUNTIMES, keys_of
 from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.counting.result import Counted
 from dsconv_cli.data import json_line
@@ -24,7 +24,7 @@ from dsconv_cli.layer.cost import Counts
 from dsconv_cli.layer.forms import FORMS
 from dsconv_cli.layer.spec import Bias, ConvSpec
 from dsconv_cli.sweep.keys import is_measured
-from dsconv_cli.timing.result import Fastest, Interval, Timing
+from dsconv_cli.timing.result import Fastest, Interval, Times, Timing
 
 Settings = Mapping[str, Any]
 
@@ -39,7 +39,7 @@ class Recorded(Comparison):
     __slots__ = ("_recorded",)
 
     def __init__(self, one: Comparison, recorded: Mapping[str, Value]) -> None:
-        super().__init__(one.spec, one.cost, one.counted, one.time, one.device, one.name)
+        super().__init__(one.spec, one.cost, one.counted, one.time, one.device, one.name, one.times)
         object.__setattr__(self, "_recorded", MappingProxyType(recorded))
 
     @property
@@ -144,7 +144,7 @@ class ResultsFile:
             if version == SCHEMA_VERSION:
                 settings, spec = settings_of(document), spec_of(document)
         except (ValueError, KeyError, TypeError, SpecError):
-            raise DsconvError(f"{where} is no result of dsconv sweep; --resume leaves the file alone") from None
+            raise DsconvError(f"{where} is not a result of dsconv sweep; --resume leaves the file alone") from None
         if version != SCHEMA_VERSION:
             raise DsconvError(
                 f"{where} has schema version {version}, this program writes {SCHEMA_VERSION}; choose another file"
@@ -163,9 +163,16 @@ class ResultsFile:
                 )
 
 
+def runtimes_text(names: Iterable[str]) -> str:
+    """Runtimes as a setting."""
+    return ",".join(names) or "no"
+
+
 def settings_of(document: Mapping[str, Any]) -> dict[str, Any]:
     """What rows of one file must have in common, read from a row."""
-    measured, time = document["measured"], document["time"]
+    measured, each = document["measured"], document.get(RUNTIMES) or {}
+    # The first of several may have failed.
+    time = document["time"] or next(filter(None, each.values()), None)
     machine = document["environment"]
     settings = {
         "names": "yes" if "name" in document else "no",
@@ -175,7 +182,9 @@ def settings_of(document: Mapping[str, Any]) -> dict[str, Any]:
     }
     if time is not None:
         settings.update({f"--{name}": time[name] for name in ("device", "threads")})
-        settings["layout"] = time["layout"]
+        settings.update({"--runtime": runtimes_text(each), "--chain": time["runtime"]["chain"]})
+        if document["time"] is not None:
+            settings["layout"] = time["layout"]
         settings.update({name: machine[name] for name in _SAME_MACHINE})
         settings.update({f"version of {name}": machine["versions"][name] for name in ("dsconv", "python", "torch")})
     return settings
@@ -194,7 +203,7 @@ def spec_of(document: Mapping[str, Any]) -> ConvSpec:
 def comparison_of(document: Mapping[str, Any]) -> Comparison:
     """The comparison that a row was written from."""
     closed = closed_forms(spec_of(document), document.get("name", ""))
-    machine = document["environment"]
+    machine, each = document["environment"], document.get(RUNTIMES) or {}
     counters = tuple((machine["versions"]["profiler"] or "").split(" + "))
     one = Comparison(
         closed.spec,
@@ -203,8 +212,9 @@ def comparison_of(document: Mapping[str, Any]) -> Comparison:
         _timing(document["time"]),
         machine["device"],
         closed.name,
+        Times({name: _timing(section) for name, section in each.items()}, {}) if each else None,
     )
-    return Recorded(one, {key: _at(document, key) for key in KEYS if is_measured(key)})
+    return Recorded(one, {key: _at(document, key) for key in keys_of(tuple(each)) if is_measured(key)})
 
 
 def _at(document: Mapping[str, Any], key: str) -> Value:
