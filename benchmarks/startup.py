@@ -2,8 +2,8 @@
 
 Run by hand: `python benchmarks/startup.py`.
 
-Commands of a pair take turns, so that drift of the machine hits both; the figure is the median of the ratios. Bytecode is
-written first, as an installation does: where PYTHONDONTWRITEBYTECODE is set, a checkout is compiled anew in each run.
+Commands of a pair take turns, so that drift of the machine hits both; the figure is the median of the ratios.
+Bytecode is written first, as pip does: where PYTHONDONTWRITEBYTECODE is set, a checkout is compiled anew in each run.
 """
 
 from __future__ import annotations
