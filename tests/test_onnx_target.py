@@ -356,6 +356,38 @@ def test_files_that_lie(here, tmp_path, kind):
     assert message in error
 
 
+def of_a_type_to_come():
+    found = one_layer()
+    found.graph.initializer[0].data_type = 97
+    return found.SerializeToString(), "its tensor 'w' is said to be 8×3×3×3 and has 864 bytes of type 97"
+
+
+def with_a_name_that_is_no_text():
+    content = one_layer().SerializeToString()
+    return content.replace(b"image", b"im\xffge"), "names in it are no text"
+
+
+def with_an_attribute_of_a_wrong_type():
+    found = one_layer()
+    found.graph.node[0].attribute.append(helper.make_attribute("group", [1, 1]))
+    return found.SerializeToString(), "group of its Conv 'out' is of a wrong type"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [of_a_type_to_come, with_a_name_that_is_no_text, with_an_attribute_of_a_wrong_type],
+    ids=lambda one: one.__name__,
+)
+def test_what_no_exporter_writes(here, tmp_path, made):
+    content, message = made()
+    path = tmp_path / "net.onnx"
+    path.write_bytes(content)
+    code, out, err = here(path, *INPUT, "--fidelity")
+    assert (code, out) == (2, "")
+    (error,) = err.splitlines()
+    assert message in error
+
+
 @pytest.mark.parametrize("content", [b"", b"no model", b"\x08\x08", b"\xff" * 4096])
 def test_what_is_no_model(here, tmp_path, content):
     path = tmp_path / "net.onnx"

@@ -13,7 +13,7 @@ from onnx import TensorProto
 from dsconv_cli.errors import SpecError
 from dsconv_cli.layer.spec import Bias, ConvSpec
 from dsconv_cli.model.graph.operators import UNCOUNTED, Kind, attributes, kind_of
-from dsconv_cli.model.graph.reading import GraphFile
+from dsconv_cli.model.graph.reading import GraphFile, graphs_of, type_name
 from dsconv_cli.model.graph.shapes import Shape, Shapes
 from dsconv_cli.model.result import Layer
 from dsconv_cli.numbers import by
@@ -106,7 +106,7 @@ def _inner_layers(node: Any, name: str) -> Iterator[Layer]:
 def _inner(node: Any) -> Iterator[Any]:
     """The nodes of the graphs that a node holds, such as the branches of an If."""
     for attribute in node.attribute:
-        for graph in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
+        for graph in graphs_of(attribute):
             yield from graph.node
 
 
@@ -190,7 +190,7 @@ def _not_dense(said: Mapping[str, Any], dims: Shape) -> str | None:
 
 def _not_ours(data_type: int, users: int) -> str | None:
     if data_type not in DTYPES:
-        return f"no form for {str(TensorProto.DataType.Name(data_type)).lower()}"
+        return f"no form for {type_name(data_type)}"
     return "shares its weights with another operator" if users > 1 else None
 
 
