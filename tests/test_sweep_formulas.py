@@ -17,7 +17,8 @@ from dsconv_cli.report.rows import STREAMED
 from dsconv_cli.sweep.compiled import plan
 from dsconv_cli.sweep.compiled.symbols import Fork, Tape, UntraceableError
 from dsconv_cli.sweep.conditions import parse_where
-from dsconv_cli.sweep.run import Observer, Sweep
+from dsconv_cli.sweep.observer import Observer
+from dsconv_cli.sweep.run import Sweep
 from dsconv_cli.sweep.sources import Misfit, Shard, layer_at, layers, parse_source
 
 LINES = [STREAMED[name][1](tuple(KEYS)) for name in ("csv", "json")]

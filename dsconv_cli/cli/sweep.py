@@ -166,6 +166,17 @@ class RunOptions(Group):
         str,
         _of_run(text="Processes that count. Timing uses one at a time, for two would disturb each other.", metavar="N"),
     ] = "1"
+    cluster: Annotated[
+        Text,
+        _of_run(
+            text="Measure on the machines of a dask scheduler, one layer at a time on each, whose workers have "
+            "--nthreads 1 --resources machine=1. --budget is for all of them together.",
+            metavar="tcp://HOST:PORT",
+        ),
+    ] = None
+    allow_mixed: Annotated[
+        bool, _of_run("--allow-mixed", text="With --cluster: use machines of several kinds, and keep them apart.")
+    ] = False
     shard: Annotated[
         Text,
         _of_run(
@@ -193,7 +204,11 @@ class SweepOptions(Group):
     @property
     def absent(self) -> tuple[str, ...]:
         """The sections that are not measured."""
-        return (*(["measured"] if self.profiler == "none" else []), *([] if self.time else ["time"]))
+        return (
+            *(["measured"] if self.profiler == "none" else []),
+            *([] if self.time else ["time"]),
+            *([] if self.run.cluster else ["environment.machine"]),
+        )
 
     @property
     def usual(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -26,15 +26,16 @@ from dsconv_cli.cli.sweep_outlets import (
     table,
 )
 from dsconv_cli.cli.sweep_wishes import Wishes, check
-from dsconv_cli.comparison.keys import NAMED_KEYS
+from dsconv_cli.comparison.keys import ROW_KEYS
 from dsconv_cli.comparison.result import Comparison
-from dsconv_cli.errors import DsconvError
+from dsconv_cli.errors import CannotMeasureError, DsconvError
+from dsconv_cli.numbers import many
 from dsconv_cli.report.page import Page
 from dsconv_cli.report.rows import STREAMED
 from dsconv_cli.report.sweep import default_columns, key_columns
+from dsconv_cli.sweep.observer import Observer
 from dsconv_cli.sweep.order import Ranked
 from dsconv_cli.sweep.results import ResultsFile
-from dsconv_cli.sweep.run import Observer
 from dsconv_cli.sweep.sources import Misfit, layers
 from dsconv_cli.sweep.spool import Rows
 
@@ -63,11 +64,13 @@ def run(options: SweepOptions) -> int:
         if wishes.results is None and wishes.sweep.closed and not first and not last and len(lines) == len(shown):
             _pass_lines(wishes, lines, told)
         else:
-            rows = _rows(wishes, told, stack, wanted=bool(first or shown or last))
+            rows = _rows(wishes, told, stack, wanted=bool(first or shown or last or wishes.sweep.cluster))
             _pass_rows(wishes, (Outlet(told.add, lambda: None), *first, *last), shown, rows)
         # Pictures may turn out to have nothing to show, and verdicts are what is read last.
         for finish in (told.end, *(outlet.finish for outlet in (*first, *shown, *last))):
             finish()
+    if told.failed:
+        raise CannotMeasureError(f"{told.failed:,} of {told.rows:,} layers could not be measured; their rows say why")
     return GATE_FAILED if gates.failed else 0
 
 
@@ -102,7 +105,7 @@ def _pass_rows(wishes: Wishes, all_of_them: Sequence[Outlet], shown: Sequence[Sh
         for outlet in all_of_them:
             outlet.add(one)
         if ranked is not None and order is not None:
-            ranked.add(NAMED_KEYS.read(one, order.key), place)
+            ranked.add(ROW_KEYS.read(one, order.key), place)
         else:
             _add(shown, one)
     for place in ranked or ():
@@ -123,6 +126,8 @@ def _announce(wishes: Wishes) -> None:
     note(f"{sweep.total:,} {'layer' if sweep.total == 1 else 'layers'}{part}{what}")
     if sweep.jobs > 1 and sweep.profiler == "none":
         note("--jobs has no effect with --profiler none: arithmetic is cheaper than handing it over")
+    if sweep.cluster and sweep.closed:
+        note("--cluster has no effect with --profiler none: arithmetic is cheaper than sending it")
     if sweep.jobs > 1 and sweep.timing is not None:
         note("--jobs is for counting alone: layers timed side by side would disturb each other")
     if source.file is not None and source.replaced:
@@ -154,7 +159,7 @@ class _Told(LayersDone, Observer):
         super().__init__(wishes.sweep.total, quiet=streams.quiet or (streaming and is_terminal(results())))
         self._wishes = wishes
         self._skipped = 0
-        self.rows = 0
+        self.rows = self.failed = 0
 
     def skipped(self, misfit: Misfit) -> None:
         """As `Observer`: the first ones by name, the others by number."""
@@ -177,9 +182,26 @@ class _Told(LayersDone, Observer):
         self.doing(note, seconds_left)
         return lambda one: self.doing(note, seconds_left - one.elapsed_s)
 
-    def add(self, _: Comparison) -> None:
+    def note(self, text: str) -> None:
+        """As `Observer`."""
+        self._wishes.streams.note(text)
+
+    def warn(self, text: str) -> None:
+        """As `Observer`."""
+        self._wishes.streams.warn(text)
+
+    def at_work(self, hosts: Mapping[str, str]) -> None:
+        """As `Observer`: how many machines there are, and what each is doing."""
+        each = ", ".join(f"{host} {layer}" for host, layer in hosts.items())
+        self.update(lambda: f"{self.text()}  {many(len(hosts), 'machine')}: {each}")
+
+    def add(self, one: Comparison) -> None:
         """One more row is there."""
         self.rows += 1
+        if one.error:
+            self.failed += 1
+            if self.failed <= _TOLD:
+                self._wishes.streams.warn(f"{one.label} could not be measured: {one.error}")
 
     def end(self) -> None:
         """How many layers were skipped, and whether any was left.
@@ -214,7 +236,7 @@ def _recorded(wishes: Wishes, told: _Told, stack: ExitStack, *, wanted: bool) ->
     """The rows of the results file, once they are all there, as far as anyone wants them."""
     sweep = wishes.sweep
     assert wishes.results is not None
-    file = stack.enter_context(ResultsFile(wishes.results, sweep.settings, wishes.keys))
+    file = stack.enter_context(ResultsFile(wishes.results, sweep.settings, wishes.keys, mixed=sweep.mixed))
     had = file.rows
     if file.torn:
         wishes.streams.note(f"{file.path} ended in half a row, of a run that was killed; it was cut off")
@@ -253,7 +275,7 @@ def _on_shown(wishes: Wishes, stack: ExitStack) -> Iterator[Shown]:
         if file.format.name in STREAMED:
             yield lines_in_file(file, wishes.shown_keys, stack)
         elif file.format.name == "parquet":
-            yield columns_in_file(file, wishes.columns or tuple(NAMED_KEYS), stack)
+            yield columns_in_file(file, wishes.columns or tuple(ROW_KEYS), stack)
         elif not file.kind:
             yield _table(wishes, file.show)
 

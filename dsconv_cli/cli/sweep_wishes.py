@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dsconv_cli.cli.destinations import Destinations, File, check_installed, choose, parse_file, parse_picture
 from dsconv_cli.cli.options import choice, seconds
 from dsconv_cli.cli.streams import Streams
 from dsconv_cli.cli.sweep_outlets import MOST_IN_TABLE, TOO_LONG
-from dsconv_cli.comparison.keys import KEYS, NAMED_KEYS
+from dsconv_cli.comparison.keys import ROW_KEYS, keys_of
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.counting.profilers import choices
-from dsconv_cli.errors import DsconvError
+from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.gates import check_types, parse_gates
 from dsconv_cli.keys import Keys
 from dsconv_cli.layer.reading import integer
@@ -29,6 +30,9 @@ from dsconv_cli.sweep.sources import Source, parse_shard, parse_source
 
 if TYPE_CHECKING:
     from dsconv_cli.cli.sweep import SweepOptions
+
+#: A scheduler's address.
+_ADDRESS: Final = re.compile(r"(tcp|tls)://[^\s/:]+(:[0-9]{1,5})|(tcp|tls)://\[[0-9a-fA-F:]+\]:[0-9]{1,5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +87,14 @@ def check(options: SweepOptions) -> Wishes:
     ):
         for one in wanted:
             check_present(one, absent, option)
-    check_types(NAMED_KEYS, gates)
+    check_types(ROW_KEYS, gates)
     files = list(_files(options))
     results, rest = _results_file(options, files)
     axes = _axes(options, sweep.source) if options.drawn_here or any(file.kind for file in files) else None
     beside = [] if results is None else [results]
     form = _stdout(options, bool(files))
     to = choose("sweep", streams, form, rest, key=key, gates=gates, beside=beside)
-    keys = NAMED_KEYS if sweep.source.named else KEYS
+    keys = keys_of(named=sweep.source.named, shared=bool(sweep.cluster))
     wishes = Wishes(options, sweep, keys, order, columns, axes, results, to)
     _refuse_endless_table(wishes)
     return wishes
@@ -125,7 +129,22 @@ def _sweep(options: SweepOptions) -> Sweep:
         integer(options.run.jobs, "--jobs", most=MOST_JOBS),
         settings,
         seconds(budget, "--budget") if budget else None,
+        _cluster(options),
+        options.run.allow_mixed,
     )
+
+
+def _cluster(options: SweepOptions) -> str:
+    """The address of the scheduler, or ""."""
+    address = options.run.cluster
+    if address is None:
+        if options.run.allow_mixed:
+            raise DsconvError("--allow-mixed is about the machines of --cluster; it goes with that")
+        return ""
+    if not _ADDRESS.fullmatch(address):
+        raise DsconvError(f"--cluster takes tcp://HOST:PORT, or tls:// with certificates, not {quoted(address)}")
+    check_installed("distributed", "--cluster", extra="dask")
+    return address
 
 
 def _one_file(files: Sequence[str]) -> str | None:

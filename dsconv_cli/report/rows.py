@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import product
 from types import MappingProxyType
 from typing import Any, Final
 
 from dsconv_cli import data
-from dsconv_cli.comparison.keys import KEYS, NAMED_KEYS
+from dsconv_cli.comparison.keys import ROW_KEYS, keys_of
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.keys import Apply, applied
 from dsconv_cli.sweep.compiled.plan import ToLine
@@ -24,19 +25,20 @@ def csv_header(keys: Keys) -> str:
 def csv_line(keys: Keys) -> ToLine:
     """A writer of CSV rows with the values at `keys`."""
     write = data.csv_line()
-    return lambda one, apply=applied: write(NAMED_KEYS.read_all(one, keys, apply))
+    return lambda one, apply=applied: write(ROW_KEYS.read_all(one, keys, apply))
 
 
 def json_line(keys: Keys) -> ToLine:
     """A writer of documents on one line; with fewer than all keys, of documents with just those."""
-    for whole in (KEYS, NAMED_KEYS):
+    for named, shared in product((False, True), repeat=2):
+        whole = keys_of(named=named, shared=shared)
         if keys == tuple(whole):
             document = whole.document
             return lambda one, apply=applied: data.json_line(document(one, apply))
 
     def line(one: Comparison, apply: Apply = applied) -> str:
         nested: dict[str, Any] = {}
-        for key, value in zip(keys, NAMED_KEYS.read_all(one, keys, apply), strict=True):
+        for key, value in zip(keys, ROW_KEYS.read_all(one, keys, apply), strict=True):
             *outer, last = key.split(".")
             inner = nested
             for part in outer:
@@ -49,7 +51,7 @@ def json_line(keys: Keys) -> ToLine:
 
 def bare_line(keys: Keys) -> ToLine:
     """A writer of one bare value a line, for `--get`."""
-    return lambda one, apply=applied: printable(data.bare(NAMED_KEYS.read_all(one, keys, apply)[0])) + "\n"
+    return lambda one, apply=applied: printable(data.bare(ROW_KEYS.read_all(one, keys, apply)[0])) + "\n"
 
 
 def _no_header(_: Keys) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from dsconv_cli.comparison.keys import NAMED_KEYS, RATIOS
+from dsconv_cli.comparison.keys import RATIOS, ROW_KEYS
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.data import bare
 from dsconv_cli.layer.fields import FIELDS
@@ -72,12 +72,12 @@ def _spec_column(name: str) -> Column:
 
 
 def _value(key: str) -> Callable[[Comparison], Cell]:
-    return lambda one: Cell(bare(NAMED_KEYS.read(one, key)))
+    return lambda one: Cell(bare(ROW_KEYS.read(one, key)))
 
 
 def _ratio(key: str, text: Callable[[float], str]) -> Callable[[Comparison], Cell]:
     def cell(one: Comparison) -> Cell:
-        value = NAMED_KEYS.read(one, key)
+        value = ROW_KEYS.read(one, key)
         return Cell(text(value), tone_of(value)) if isinstance(value, float) else Cell("")
 
     return cell

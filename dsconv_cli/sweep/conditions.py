@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, NamedTuple, NoReturn
 
-from dsconv_cli.comparison.keys import NAMED_KEYS as KEYS
+from dsconv_cli.comparison.keys import ROW_KEYS as KEYS
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.keys import Kind, Value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dsconv_cli.comparison.keys import NAMED_KEYS as KEYS
+from dsconv_cli.comparison.keys import ROW_KEYS as KEYS
 from dsconv_cli.errors import DsconvError, about
 
 
@@ -36,4 +36,4 @@ def check_present(key: str, absent: Iterable[str], option: str) -> None:
 
 def is_measured(key: str) -> bool:
     """Whether the value is there only after something was measured."""
-    return KEYS.section_of(key) is not None or key.startswith("environment.")
+    return KEYS.section_of(key) is not None or key.startswith("environment.") or key == "error"
