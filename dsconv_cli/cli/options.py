@@ -15,7 +15,7 @@ from dsconv_cli.cli.completion import completion, keys_of
 from dsconv_cli.cli.groups import Group
 from dsconv_cli.cli.streams import ColorChoice, Streams
 from dsconv_cli.counting.profilers import choices
-from dsconv_cli.errors import DsconvError, quoted
+from dsconv_cli.errors import DsconvError, need, quoted
 from dsconv_cli.layer.fields import FIELDS
 from dsconv_cli.layer.reading import integer
 from dsconv_cli.layer.spec import ConvSpec
@@ -190,6 +190,9 @@ class RuntimeOptions(Group):
         if settings is None:
             return ()
         names = [name.strip() for name in self.runtime.split(",")] if self.runtime else [DEFAULT]
+        if DEFAULT in names:
+            # No extra that was forgotten but what everything rests on: work that cannot be done.
+            need(DEFAULT)
         for name in names:
             if name != "all":
                 choice("--runtime", name, (*RUNTIMES, "all"))

@@ -16,7 +16,6 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -108,6 +107,8 @@ def _checked(file: Path, table: Mapping[str, Any], params: Mapping[str, Any]) ->
     names = {_key(name): name for name in params if name not in _RUNS_OWN}
     for key, value in table.items():
         if key not in names:
+            from difflib import get_close_matches
+
             near = get_close_matches(key, names, n=3)
             hint = f"did you mean {any_of(near)}?" if near else f"keys are {', '.join(names)}"
             raise DsconvError(f"{file}, {TABLE}: unknown key {quoted(key)}; {hint}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any, Final
 
 from dsconv_cli.errors import quoted
@@ -126,6 +125,8 @@ def options_meant(name: str, known: Mapping[str, Any]) -> list[str]:
     found = [option for option in synonyms if option.partition(" ")[0] in known][:1]
     if found or len(word) < 2:
         return found
+    from difflib import get_close_matches
+
     words = {option.lstrip("-"): option for option in known if option.startswith("--")}
     return [words[near] for near in get_close_matches(word, words, n=_PROPOSED, cutoff=_NEAR)]
 

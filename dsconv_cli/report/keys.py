@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from dsconv_cli.errors import DsconvError
-from dsconv_cli.keys import Key, Keys
+from dsconv_cli.keys import Keys
 from dsconv_cli.report.page import Cell, Item, Items, Line, Page
 
 #: JSON Schema's words for what a value is, and ours.
@@ -53,16 +53,20 @@ def _head(name: str) -> str:
 def _section(keys: Keys[Any], head: str, names: tuple[str, ...]) -> tuple[Line | Items, ...]:
     section = keys.sections.get(head)
     said = section.says if section is not None else ""
-    needed = {one.asked_by for name in names if (one := keys.section_of(name)) is not None}
-    needs = f"Needs {' or '.join(sorted(needed))}." if needed else ""
+    asked_by = section.asked_by if section is not None else ""
+    needs = f"Needs {asked_by}." if asked_by else ""
     told = " ".join(text for text in (f"{head}:" if said or needs else head, said, needs) if text)
-    items = tuple(Item(_said(keys[name]), Cell(name)) for name in names)
+    items = tuple(Item("; ".join(_said(keys, name, asked_by)), Cell(name)) for name in names)
     return (*([Line(told, "lead")] if told else []), Items(items))
 
 
-def _said(key: Key[Any]) -> str:
-    """What a value is, its unit and what it means."""
-    return "; ".join(text.rstrip(".") for text in (_kind(key.type.schema), key.unit, key.says) if text)
+def _said(keys: Keys[Any], name: str, asked_by: str) -> Iterator[str]:
+    """What a value is, its unit, what it means, and what must be asked for unless its section has said so."""
+    key = keys[name]
+    yield from (text.rstrip(".") for text in (_kind(key.type.schema), key.unit, key.says) if text)
+    section = keys.section_of(name)
+    if section is not None and section.asked_by != asked_by:
+        yield f"needs {section.asked_by}"
 
 
 def _kind(schema: Mapping[str, Any]) -> str:
