@@ -285,7 +285,12 @@ def _table(wishes: Wishes, show: Callable[[Page], None]) -> Outlet:
     if wishes.columns is not None:
         columns = key_columns(wishes.columns)
     else:
-        columns = default_columns(source.varying, named=source.named, timed=wishes.sweep.timing is not None)
+        columns = default_columns(
+            source.varying,
+            named=source.named,
+            timed=wishes.sweep.timing is not None,
+            shared=bool(wishes.sweep.cluster),
+        )
     return table(columns, source.title, show)
 
 

@@ -32,14 +32,21 @@ class Column(NamedTuple):
     name: bool = False
 
 
-def default_columns(varying: Collection[str], *, named: bool, timed: bool) -> tuple[Column, ...]:
+def default_columns(varying: Collection[str], *, named: bool, timed: bool, shared: bool = False) -> tuple[Column, ...]:
     """What differs between the layers, the ratios of the closed forms, R×S, and the time if it was measured.
 
     Layers that have names begin with them; of one layer alone its sizes are shown.
     """
     spec = [_spec_column(name) for name in FIELDS if name in (varying or SIZES)]
     ratios = (Column(one.narrow_label, _ratio(f"{one.name}.ratio", times)) for one in METRICS.values())
-    return (*([_NAME] if named else []), *spec, *ratios, _KERNEL, *(_TIME if timed else ()))
+    return (
+        *([_NAME] if named else []),
+        *spec,
+        *ratios,
+        _KERNEL,
+        *(_TIME if timed else ()),
+        *([_MACHINE] if shared else []),
+    )
 
 
 def key_columns(keys: Sequence[str]) -> tuple[Column, ...]:
@@ -98,6 +105,7 @@ def _interval(one: Comparison) -> Cell:
 
 
 _NAME: Final = Column("name", lambda one: Cell(one.name), name=True)
+_MACHINE: Final = Column("machine", lambda one: Cell("" if one.machine is None else one.machine.host))
 _KERNEL: Final = Column("R×S", lambda one: Cell(str(one.approximation.ratio)))
 _TIME: Final = (
     Column("time", _time),

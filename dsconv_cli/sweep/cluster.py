@@ -106,7 +106,7 @@ class Cluster:
             self._client.close(timeout=2)
 
     def answers(
-        self, jobs: Iterable[Job], request: Callable[[Job], Request], answered: Callable[[Answer], None]
+        self, jobs: Iterable[Job], request: Callable[[Job], Request], answered: Callable[[Job, Answer], None]
     ) -> Iterator[tuple[Job, Sequence[Mapping[str, Any]]]]:
         """The jobs, as they are done, with their rows as documents.
 
@@ -135,7 +135,7 @@ class Cluster:
                 if found is None:
                     continue
                 job, answer = found
-                answered(answer)
+                answered(job, answer)
                 self._remember(answer)
                 yield job, answer.documents
 

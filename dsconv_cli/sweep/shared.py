@@ -28,11 +28,6 @@ class Budget:
         self._fair_s = total_s / max(layers, 1)
         self._given: dict[int, float] = {}
 
-    @property
-    def left_s(self) -> float:
-        """What is not spent, but for what was given."""
-        return max(self._left_s, 0.0)
-
     def share(self, place: int) -> float:
         """Seconds for the layer of that number, which is begun now: perhaps once more."""
         if place in self._given:
@@ -43,9 +38,9 @@ class Budget:
         self._given[place] = share
         return share
 
-    def spent(self, seconds: float) -> None:
-        """A layer is done: what it left of a usual share, or took beyond it, is the others'."""
-        self._left_s += self._fair_s - seconds
+    def spent(self, place: int, seconds: float) -> None:
+        """A layer is done: what it left of its share, or took beyond it, is the others'."""
+        self._left_s += self._given[place] - seconds
 
 
 def timed_rows(
@@ -58,7 +53,7 @@ def timed_rows(
     def request(job: Job) -> Request:
         return _request(job, profiler, replace(settings, budget_s=budget.share(job.place)))
 
-    for job, rows in _rows(cluster, jobs, request, lambda answer: budget.spent(answer.seconds)):
+    for job, rows in _rows(cluster, jobs, request, lambda job, answer: budget.spent(job.place, answer.seconds)):
         yield Timed(job.place, rows[0])
 
 
@@ -66,7 +61,7 @@ def counted_rows(cluster: Cluster, layers: Iterable[Comparison], profiler: str) 
     """The layers with what was counted of them, in their order."""
     early: list[tuple[int, list[Comparison]]] = []
     following = 0
-    for job, rows in _rows(cluster, _chunks(layers), lambda job: _request(job, profiler, None), lambda _: None):
+    for job, rows in _rows(cluster, _chunks(layers), lambda job: _request(job, profiler, None)):
         heappush(early, (job.place, rows))
         while early and early[0][0] == following:
             yield from heappop(early)[1]
@@ -83,7 +78,10 @@ def _chunks(layers: Iterable[Comparison]) -> Iterator[Job]:
 
 
 def _rows(
-    cluster: Cluster, jobs: Iterable[Job], request: Callable[[Job], Request], answered: Callable[[Answer], None]
+    cluster: Cluster,
+    jobs: Iterable[Job],
+    request: Callable[[Job], Request],
+    answered: Callable[[Job, Answer], None] = lambda _, __: None,
 ) -> Iterator[tuple[Job, list[Comparison]]]:
     keys = keys_of(named=True, shared=True)
     for job, documents in cluster.answers(jobs, request, answered):
