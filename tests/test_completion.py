@@ -68,6 +68,7 @@ def test_shells_that_can_are_told_what_a_key_means(capsys, monkeypatch, shell, l
         ("sweep --columns k,macs.rat", ["k,macs.ratio"]),
         ("compare --get runtimes.ncnn.speedup.v", ["runtimes.ncnn.speedup.value"]),
         ("compare --kern", ["--kernel"]),
+        ("compare --runtime torch,onnx", ["torch,onnxruntime"]),
         ("model --fail-over totals.macs.b", ["totals.macs.before="]),
     ],
 )

@@ -248,6 +248,53 @@ def test_a_weight_that_is_computed(document, tmp_path):
     assert layer["reason"] == "its weight is computed"
 
 
+# --- time ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def laboratory(monkeypatch):
+    """Every layer is 3 times as fast when separable, the network 2 times."""
+    import fakes
+
+    from dsconv_cli.model import timing
+    from dsconv_cli.timing.jobs import MeasureGraphs
+
+    made = fakes.FakeLaboratory(ratio=3.0, ratios={MeasureGraphs: 2.0}, spread=0.0)
+    monkeypatch.setattr(timing, "ProcessLaboratory", lambda: made)
+    return made
+
+
+def test_a_file_is_timed_on_what_runs_files(here, network, laboratory):
+    code, out, err = here(network, *INPUT, "--runtime", "onnxruntime,torch", "--format", "json")
+    assert code == 0, err
+    found = json.loads(out)["totals"]["runtimes"]
+    assert found["onnxruntime"]["speedup"]["value"] == pytest.approx(2, rel=0.05)
+    assert found["torch"] is None
+    assert "runs no .onnx file here" in err
+
+
+def test_time_alone_is_that_on_onnxruntime(here, network, laboratory):
+    assert here(network, *INPUT, "--time", "--get", "totals.time.runtime.name")[1] == "onnxruntime\n"
+
+
+def test_what_is_timed_is_the_file_and_the_file_with_pairs(network):
+    from dsconv_cli.layer.spec import ConvSpec
+    from dsconv_cli.model.result import InputShape, Recipe
+    from dsconv_cli.model.timing import ExportNetwork
+
+    recipe = Recipe(str(network), {}, (InputShape(None, (2, 3, 16, 16), ""),))
+    chosen = (("body", ConvSpec(8, 8, h=8, w=8, depth_multiplier=8)),)
+    found = ExportNetwork(recipe, chosen).run()
+    wanted = graphs.run(network.read_bytes(), found["ordinary"].inputs["image"])
+    for one in found.values():
+        (output,) = one.outputs
+        assert np.allclose(output, wanted, atol=1e-4 * np.abs(wanted).max()), "M = min(K, R·S): nothing is lost"
+        assert np.array_equal(graphs.run(one.model, one.inputs["image"]), output)
+    assert (
+        len(onnx.load_model_from_string(found["separable"].model).graph.node) == len(onnx.load(network).graph.node) + 1
+    )
+
+
 # --- what is refused -------------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 
@@ -197,3 +198,14 @@ def test_a_laboratory_whose_process_died_says_so():
     laboratory._process._popen.wait()
     with pytest.raises(CannotMeasureError, match=r"measuring process (was killed|ended)"):
         laboratory.run(Probe(CPU), 10)
+
+
+def test_a_job_that_is_larger_than_a_pipe_arrives_whole():
+    """A network as a file is: megabytes, where a pipe holds 64 KiB and gives what it has."""
+    reading, writing = os.pipe()
+    sent = {"model": bytes(5_000_000)}
+    with os.fdopen(reading, "rb", buffering=0) as source, os.fdopen(writing, "wb") as target:
+        sender = threading.Thread(target=forkserver.send, args=(target, sent))
+        sender.start()
+        assert forkserver.receive(source) == sent
+        sender.join()

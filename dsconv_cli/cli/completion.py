@@ -31,7 +31,13 @@ def completion(metavar: str | None) -> Callable[..., list[Offer]] | None:
     if metavar.startswith("KEY"):
         return _keys
     words = [word for word in metavar.split("|") if word.replace("-", "").isalnum() and word.islower()]
-    return (lambda incomplete: [(word, "") for word in words if word.startswith(incomplete)]) if words else None
+
+    def offered(incomplete: str) -> list[Offer]:
+        """Of several between commas, the last."""
+        before, comma, last = incomplete.rpartition(",")
+        return [(f"{before}{comma}{word}", "") for word in words if word.startswith(last)]
+
+    return offered if words else None
 
 
 def _keys(ctx: typer.Context, incomplete: str) -> list[Offer]:

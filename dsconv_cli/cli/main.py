@@ -16,6 +16,7 @@ from dsconv_cli import interrupts
 from dsconv_cli.cli import stdout
 from dsconv_cli.cli.completion import install, prepare, script, shell_named
 from dsconv_cli.cli.help import WIDEST, PlainCommand, PlainGroup, write
+from dsconv_cli.cli.pages import PAGES
 from dsconv_cli.cli.project import ProjectCommand
 from dsconv_cli.cli.streams import ColorChoice, ReaderLeftError, line, say, write_out
 from dsconv_cli.cli.suggestions import said_of_command, said_of_option
@@ -132,7 +133,7 @@ def _run(arguments: list[str] | None) -> int:
     try:
         code = make_app(_named(words))(arguments, prog_name="dsconv", standalone_mode=False)
     except typer.TyperException as error:
-        say("error", _usage(error), color)
+        say("error", _usage(error, words), color)
         return 2
     except (KeyboardInterrupt, typer.Abort):
         code = interrupts.INTERRUPTED
@@ -176,17 +177,19 @@ def _color(words: list[str]) -> ColorChoice:
     return cast("ColorChoice", asked if asked in ("always", "never") else "auto")
 
 
-def _usage(error: typer.TyperException) -> str:
+def _usage(error: typer.TyperException, words: list[str]) -> str:
     """What typer says, as one line, with what was meant or where to read more."""
     text = " ".join(error.format_message().split())
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "dsconv"
-    option = getattr(error, "option_name", None)
-    hint = ""
+    named = next((word for word in words if word in COMMANDS), None)
+    hint = f"see '{f'dsconv {named}' if named else 'dsconv'} --help'"
     if text.startswith("No such option"):
-        every = make_app(COMMANDS)
+        option = str(getattr(error, "option_name", ""))
         text = f"no such option: {option}"
-        hint = said_of_option(str(option), context.command if context else every, every.commands)
+        every = make_app(COMMANDS)
+        hint = said_of_option(option, every.commands.get(named, every), every.commands) or hint
     elif text.startswith("No such command"):
-        hint = said_of_command(text.partition("'")[2].partition("'")[0])
-    return f"{text[:1].lower()}{text[1:].rstrip('.')}; " + (hint or f"see '{path} --help'")
+        text, _, meant = text.partition(". Did you mean ")
+        hint = f"did you mean {meant}" if meant else said_of_command(text.partition("'")[2].rstrip("'.")) or hint
+    elif named and "argument" in text and "--" not in text:
+        hint = f"usage: dsconv {named} {PAGES[named].usage}"
+    return f"{text[:1].lower()}{text[1:].rstrip('.')}; {hint}"

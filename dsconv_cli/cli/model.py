@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from inspect import Parameter
 from typing import Annotated
@@ -16,6 +16,7 @@ from dsconv_cli.cli.groups import Group, grouped
 from dsconv_cli.files import replace_file
 from dsconv_cli.layer.fields import FIELDS
 from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.model.save_kinds import is_graph
 
 NETWORK = "The network"
 WHAT_IF = "What if"
@@ -237,6 +238,8 @@ def model(
     from dsconv_cli.report.network import layers_file, report
 
     streams = speech.streams()
+    if time and not how.runtime and is_graph(network.target):
+        how = replace(how, runtime="onnxruntime")
     settings = how.settings(time)
     wishes = model_run.wishes(what_if, network.target)
     recipe = model_run.recipe(network, how.timing.dtype)

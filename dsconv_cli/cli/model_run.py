@@ -70,8 +70,6 @@ def measure(
     if is_graph(recipe.target):
         if not installed("onnx"):
             raise DsconvError(f"{recipe.target} needs onnx: pip install 'dsconv-cli[onnx]'")
-        if settings is not None:
-            raise DsconvError("--time is for networks that are code or .pt2; an .onnx file is not timed yet")
     else:
         need("torch")
     if settings is None:

@@ -33,7 +33,7 @@ _TELLING: Final = 3
 #: Values that begin with a file.
 _PATHS: Final = ("target", "inputs", "baseline")
 #: What is said in one way only: where a command line has one of a pair, the project's other one does not count.
-_RIVALS: Final = (("input", "inputs"), ("input_dtype", "inputs"), ("depth", "top"))
+_RIVALS: Final = (("input", "inputs"), ("input_dtype", "inputs"), ("depth", "top"), ("min_fidelity", "max_error"))
 
 Value = str | bool | list[str]
 

@@ -15,6 +15,7 @@ from typing import ClassVar, Final, Self
 from dsconv_cli.errors import CannotMeasureError
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.model.result import Layer, ModelResult, NetworkTime, Recipe
+from dsconv_cli.model.save_kinds import is_graph
 from dsconv_cli.timing.jobs import Job, MeasureGraphs
 from dsconv_cli.timing.processes import Laboratory, ProcessLaboratory, TimeoutExceededError
 from dsconv_cli.timing.result import Executed, Timing
@@ -67,6 +68,10 @@ class ExportNetwork:
 
     def run(self) -> Mapping[str, Graph]:
         """Write them."""
+        if is_graph(self.recipe.target):
+            from dsconv_cli.model.graph.exporting import export_graph
+
+            return export_graph(self)
         from dsconv_cli.model.exporting import export_network
 
         return export_network(self)
@@ -185,6 +190,8 @@ def _job(
         CannotMeasureError: it runs no whole networks here, or not this one.
     """
     runtime = RUNTIMES[name]
+    if is_graph(recipe.target) and runtime.graph is None:
+        raise CannotMeasureError(f"{runtime.title} runs no .onnx file here")
     if runtime.module is not None:
         return partial(MeasureNetwork, recipe=recipe, replaced=chosen)
     if runtime.graph is None:

@@ -46,14 +46,19 @@ def send(stream: BinaryIO, message: object) -> None:
 
 def receive(stream: BinaryIO) -> Any:
     """The next message. Raises EOFError where there is none, or only a part of one."""
-    head = stream.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
-        raise EOFError
-    (length,) = _LENGTH.unpack(head)
-    data = stream.read(length)
-    if len(data) < length:
-        raise EOFError
-    return pickle.loads(data)  # noqa: S301  written by this program, on a pipe that no other process has
+    (length,) = _LENGTH.unpack(_exactly(stream, _LENGTH.size))
+    return pickle.loads(_exactly(stream, length))  # noqa: S301  written by this program, on a pipe of its own
+
+
+def _exactly(stream: BinaryIO, count: int) -> bytes:
+    """So many bytes. A pipe without a buffer gives what it holds, and a network is larger than that."""
+    data = bytearray()
+    while len(data) < count:
+        chunk = stream.read(count - len(data))
+        if not chunk:
+            raise EOFError
+        data += chunk
+    return bytes(data)
 
 
 def run(job: Job[object]) -> object:

@@ -35,12 +35,22 @@ def saved(graph: GraphFile, result: ModelResult) -> bytes:
     chosen = {layer.name: layer.spec for layer in result.replaced if layer.spec is not None}
     found = {name: _factors(graph, name, spec) for name, spec in chosen.items()}
     content = _written(_with_pairs(graph, chosen, found))
-    reference = _written(_with_products(graph, found))
-    wanted, given = (_outputs(one, result.inputs) for one in (reference, content))
-    for one, other in zip(given, wanted, strict=True):
+    given = images(result.inputs)
+    wanted = outputs_of(_written(_with_products(graph, found)), given)
+    for one, other in zip(outputs_of(content, given), wanted, strict=True):
         if not _equal(one, other):
             raise CannotMeasureError(f"{graph.path} with its layers replaced computes something else; not saved")
     return content
+
+
+def as_it_is(graph: GraphFile) -> bytes:
+    """The file's network, all of it in one file."""
+    return _written(_whole(graph))
+
+
+def with_pairs(graph: GraphFile, chosen: Mapping[str, ConvSpec]) -> bytes:
+    """The same with fitted pairs in the place of the layers `chosen`; see `saved`. It is not run."""
+    return _written(_with_pairs(graph, chosen, {name: _factors(graph, name, spec) for name, spec in chosen.items()}))
 
 
 def _node(graph: GraphFile, name: str) -> Any:
@@ -117,14 +127,23 @@ def _written(model: Any) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def _outputs(content: bytes, inputs: Sequence[InputShape]) -> list[Any]:
+def images(inputs: Sequence[InputShape]) -> dict[str, NDArray[Any]]:
+    """Something to run a network on, the same each time, by the names of its inputs."""
     random = np.random.default_rng(0)
-    given = {one.name: _image(one, random) for one in inputs}
+    return {one.name or "": _image(one, random) for one in inputs}
+
+
+def outputs_of(content: bytes, given: Mapping[str, NDArray[Any]]) -> list[Any]:
+    """What a file's network computes.
+
+    Raises:
+        CannotMeasureError: it cannot be run.
+    """
     try:
-        return list(_session(content).run(None, given))
+        return list(_session(content).run(None, dict(given)))
     except Exception as error:
         first = next(iter(str(error).splitlines()), type(error).__name__)
-        raise CannotMeasureError(f"the network with its layers replaced could not be run: {first}") from error
+        raise CannotMeasureError(f"the network could not be run: {first}") from error
 
 
 def _image(one: InputShape, random: np.random.Generator) -> NDArray[Any]:
