@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 from fakes import FakeLaboratory
@@ -241,3 +244,94 @@ def test_leaving_the_timers_ends_the_processes():
     with Timers(TimingSettings(), ["torch"], laboratory=laboratory):
         pass
     assert laboratory.closed
+
+
+SWEEP = ["sweep", "--k", "8,16", "--c", "8", "--profiler", "none", "--runtime", "torch,litert"]
+
+
+def swept(capfd, *arguments):
+    code = run([*SWEEP, *arguments])
+    out, err = capfd.readouterr()
+    return code, out, err
+
+
+def test_a_sweep_has_columns_for_each_runtime(machine, capfd):
+    machine()
+    _, out, _ = swept(capfd, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [float(row["runtimes.litert.speedup.value"]) for row in rows] == pytest.approx([3, 3], rel=0.05)
+    assert [row["time.speedup.value"] == row["runtimes.torch.speedup.value"] for row in rows] == [True, True]
+    assert not [name for name in rows[0] if name.startswith("runtimes.ncnn")]
+    _, out, _ = swept(capfd, "--format", "json")
+    for line in out.splitlines():
+        document = json.loads(line)
+        VALIDATOR.validate(document)
+        assert list(document["runtimes"]) == ["torch", "litert"]
+    _, out, _ = swept(capfd)
+    assert out.splitlines()[2].split()[-2:] == ["torch", "litert"]
+    _, out, _ = swept(capfd, "--summary")
+    assert re.search(r"runtimes.litert.speedup +(2\.9|3\.)", out)
+
+
+def test_a_sweep_is_asked_about_a_runtime(machine, capfd):
+    machine()
+    wishes = [
+        "--where",
+        "runtimes.litert.speedup > 2",
+        "--sort",
+        "runtimes.litert.speedup",
+        "--columns",
+        "k,runtimes.litert.speedup",
+    ]
+    code, out, _ = swept(capfd, *wishes, "--format", "csv")
+    assert (code, len(out.splitlines())) == (0, 3)
+    assert swept(capfd, "--where", "runtimes.litert.speedup < 2", "--format", "csv")[1].count("\n") == 1
+    assert swept(capfd, "--fail-under", "runtimes.torch.speedup=1", "--quiet")[0] == 1
+    code, out, err = swept(capfd, "--get", "runtimes.ncnn.speedup")
+    assert (code, out) == (2, "")
+    assert "runtimes.ncnn.speedup.value is not measured in this run; it needs --runtime ncnn" in err
+
+
+def test_a_sweep_goes_on_on_the_same_runtimes(machine, capfd, tmp_path):
+    machine()
+    lines = tmp_path / "a.jsonl"
+    resumed = ["--resume", "--output", str(lines)]
+    assert swept(capfd, *resumed)[0] == 0
+    code, out, err = swept(capfd, *resumed, "--get", "runtimes.litert.speedup")
+    assert "2 rows were there, 0 were added" in err
+    assert [float(value) for value in out.split()] == pytest.approx([3, 3], rel=0.05)
+    assert code == 0
+    assert run(["sweep", "--k", "8", "--c", "8", "--profiler", "none", "--runtime", "ncnn", *resumed]) == 2
+    assert "was made with --runtime torch,litert, this run has ncnn" in capfd.readouterr().err
+
+
+def test_a_sweep_draws_a_line_for_each_runtime(machine, capfd, tmp_path):
+    pytest.importorskip("matplotlib")
+    machine()
+    picture = tmp_path / "a.svg"
+    assert swept(capfd, "--plot", str(picture))[0] == 0
+    words = " ".join(ET.parse(picture).getroot().itertext())
+    assert "PyTorch" in words
+    assert "LiteRT" in words
+    assert "Bars: 95 % confidence intervals." in words
+
+
+def test_a_runtime_that_breaks_in_a_sweep_costs_its_own_cells(machine, capfd):
+    machine(broken=["litert"])
+    code, out, err = swept(capfd, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert code == 3
+    assert [row["runtimes.litert.verdict"] for row in rows] == ["", ""]
+    assert all(float(row["runtimes.torch.speedup.value"]) > 0 for row in rows)
+    assert (
+        "error: k=8 c=8 r=3 s=3 h=56 w=56: litert: the measuring process ended without an answer (signal 11)\n" in err
+    )
+
+
+def test_a_model_is_asked_about_a_runtime(machine, capfd):
+    laboratory = machine()
+    laboratory.job_s = 0
+    network = ["model", str(Path(__file__).parent / "networks" / "odd.py") + ":small", "--input", "1,3,8,8"]
+    assert run([*network, "--get", "totals.runtimes.litert.speedup"]) == 2
+    assert "it needs --runtime litert" in capfd.readouterr().err
+    assert run([*network, "--runtime", "tflite"]) == 2

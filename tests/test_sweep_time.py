@@ -22,8 +22,9 @@ from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.report.rows import json_line
 from dsconv_cli.sweep.pacing import shuffled, time_layers
 from dsconv_cli.sweep.results import comparison_of
+from dsconv_cli.timing.result import Times
 from dsconv_cli.timing.settings import TimingSettings
-from dsconv_cli.timing.timer import Timer
+from dsconv_cli.timing.timers import Timers
 
 LAYERS = [closed_forms(ConvSpec(k, 8)) for k in range(1, 21)]
 
@@ -32,14 +33,15 @@ class FakeTimer:
     """Takes as long as it is told, up to its budget."""
 
     def __init__(self, *, wants_s):
-        self.settings = TimingSettings(budget_s=1)
         self.wants_s, self.now, self.budgets, self.visited = wants_s, 0.0, [], []
 
+    def limit(self, budget_s):
+        self.budgets.append(budget_s)
+
     def time(self, spec, progress=None):
-        self.budgets.append(self.settings.budget_s)
         self.visited.append(closed_forms(spec))
-        self.now += min(self.wants_s, self.settings.budget_s)
-        return timing()
+        self.now += min(self.wants_s, self.budgets[-1])
+        return Times({"torch": timing()}, {})
 
 
 def timed(timer, layers=LAYERS, total=100.0):
@@ -71,11 +73,7 @@ def test_what_a_layer_leaves_goes_to_the_others():
 
 def test_a_late_run_still_gives_each_layer_something():
     timer = FakeTimer(wants_s=1)
-    timer.time = lambda spec, progress: (
-        timer.budgets.append(timer.settings.budget_s),
-        setattr(timer, "now", 1e9),
-        timing(),
-    )[2]
+    timer.time = lambda spec, progress: (setattr(timer, "now", 1e9), Times({"torch": timing()}, {}))[1]
     timed(timer)
     assert timer.budgets[1:] == [2.5] * 19
 
@@ -98,7 +96,7 @@ def test_rows_know_their_place():
 
 def test_a_layer_that_cannot_be_timed_is_named():
     laboratory = FakeLaboratory(job_s=1000)
-    timer = Timer(TimingSettings(budget_s=1), laboratory=laboratory, clock=laboratory.clock)
+    timer = Timers(TimingSettings(budget_s=1), ["torch"], laboratory=laboratory, clock=laboratory.clock)
     with pytest.raises(CannotMeasureError, match=r"^k=1 c=8 r=3 s=3 h=56 w=56: .*--budget is for all 1 together"):
         list(
             time_layers(

@@ -72,6 +72,13 @@ class SweepTimingOptions(opt.TimingOptions):
 
 
 @dataclass(frozen=True)
+class SweepRuntimeOptions(opt.ChainOptions):
+    """The same, and on what."""
+
+    timing: SweepTimingOptions
+
+
+@dataclass(frozen=True)
 class SweepOutputOptions(opt.OutputOptions):
     """What is written, and where to; with files, stdout stays empty unless a format was asked for."""
 
@@ -145,7 +152,9 @@ class PlotOptions(Group):
     plot_x: Annotated[
         Text, _of_picture(text="What goes to the right; by default what has most values.", metavar="NAME")
     ] = None
-    plot_by: Annotated[Text, _of_picture(text="What makes one line a value.", metavar="NAME")] = None
+    plot_by: Annotated[
+        Text, _of_picture(text="What makes one line a value; runtime makes one a runtime.", metavar="NAME")
+    ] = None
     plot_y: Annotated[
         Text, _of_picture(text="The ratio; by default macs.ratio, or time.speedup with --time.", metavar="KEY")
     ] = None
@@ -193,7 +202,7 @@ class SweepOptions(Group):
     source: SourceOptions
     profiler: opt.Profiler = "thop"
     time: opt.Time = False
-    timing: SweepTimingOptions
+    how: SweepRuntimeOptions
     output: SweepOutputOptions
     rows: RowOptions
     gates: opt.GateOptions
@@ -206,14 +215,19 @@ class SweepOptions(Group):
         """The sections that are not measured."""
         return (
             *(["measured"] if self.profiler == "none" else []),
-            *([] if self.time else ["time"]),
+            *([] if self.timed else ["time"]),
             *([] if self.run.cluster else ["environment.machine"]),
         )
 
     @property
+    def timed(self) -> bool:
+        """Whether time is measured."""
+        return self.time or bool(self.how.runtime)
+
+    @property
     def usual(self) -> str:
         """The ratio that rows are ranked by and pictures are about, where nothing else is asked for."""
-        return "time.speedup" if self.time else "macs.ratio"
+        return "time.speedup" if self.timed else "macs.ratio"
 
     @property
     def drawn_here(self) -> bool:

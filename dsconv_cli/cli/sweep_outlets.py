@@ -10,7 +10,6 @@ from typing import Any, Final, NamedTuple
 
 from dsconv_cli.cli.destinations import File
 from dsconv_cli.cli.streams import Streams, say, write_out
-from dsconv_cli.comparison.keys import KEYS
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import replace_file, replacing
@@ -22,6 +21,7 @@ from dsconv_cli.report.page import Cell, Page, Report, View
 from dsconv_cli.report.pictures.drawing import Axes, Drawing, Picture
 from dsconv_cli.report.rows import STREAMED
 from dsconv_cli.sweep.compiled.plan import ToLine
+from dsconv_cli.sweep.keys import KEYS
 from dsconv_cli.sweep.spool import Spool
 from dsconv_cli.sweep.summary import Summary
 
@@ -142,7 +142,9 @@ class Gates:
 
     def add(self, one: Comparison) -> None:
         """As `Outlet`."""
-        for failure in check(KEYS, one, self._gates):
+        # Where a runtime failed, that is told and makes the run fail; there is nothing to judge.
+        lost = tuple(f"runtimes.{name}." for name in one.failures)
+        for failure in check(KEYS, one, [gate for gate in self._gates if not gate.key.startswith(lost)]):
             self.failed += 1
             if len(self._named) < _NAMED:
                 self._named.append((one.label, failure))
@@ -163,19 +165,20 @@ class Doubts:
 
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
-        self._rows = self._unreliable = 0
+        self._timings = self._unreliable = 0
         self._reasons: Counter[str] = Counter()
 
     def add(self, one: Comparison) -> None:
         """As `Outlet`."""
-        self._rows += 1
-        if one.time is not None and not one.time.reliable:
-            self._unreliable += 1
-            self._reasons.update(one.time.warnings)
+        for timing in one.runtimes.values() or [one.time]:
+            self._timings += timing is not None
+            if timing is not None and not timing.reliable:
+                self._unreliable += 1
+                self._reasons.update(timing.warnings)
 
     def finish(self) -> None:
         """As `Outlet`."""
         if self._unreliable:
             reasons = "; ".join(text for text, _ in self._reasons.most_common(1))
-            told = f"{self._unreliable:,} of {self._rows:,} timings are not reliable (time.reliable)"
+            told = f"{self._unreliable:,} of {self._timings:,} timings are not reliable (time.reliable)"
             self._streams.warn(f"{told}, most often: {reasons}" if reasons else told)

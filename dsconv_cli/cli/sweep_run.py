@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from dsconv_cli.cli.destinations import GATE_FAILED
 from dsconv_cli.cli.progress import LayersDone, clock_text
 from dsconv_cli.cli.stdout import results
-from dsconv_cli.cli.streams import is_terminal
+from dsconv_cli.cli.streams import is_terminal, say
 from dsconv_cli.cli.sweep_outlets import (
     Doubts,
     Gates,
@@ -26,13 +26,14 @@ from dsconv_cli.cli.sweep_outlets import (
     table,
 )
 from dsconv_cli.cli.sweep_wishes import Wishes, check
-from dsconv_cli.comparison.keys import ROW_KEYS
+from dsconv_cli.comparison.keys import keys_of
 from dsconv_cli.comparison.result import Comparison
-from dsconv_cli.errors import CannotMeasureError, DsconvError
+from dsconv_cli.errors import CANNOT_MEASURE, DsconvError
 from dsconv_cli.numbers import many
 from dsconv_cli.report.page import Page
 from dsconv_cli.report.rows import STREAMED
 from dsconv_cli.report.sweep import default_columns, key_columns
+from dsconv_cli.sweep.keys import KEYS
 from dsconv_cli.sweep.observer import Observer
 from dsconv_cli.sweep.order import Ranked
 from dsconv_cli.sweep.results import ResultsFile
@@ -64,14 +65,12 @@ def run(options: SweepOptions) -> int:
         if wishes.results is None and wishes.sweep.closed and not first and not last and len(lines) == len(shown):
             _pass_lines(wishes, lines, told)
         else:
-            rows = _rows(wishes, told, stack, wanted=bool(first or shown or last or wishes.sweep.cluster))
+            rows = _rows(wishes, told, stack, wanted=bool(first or shown or last))
             _pass_rows(wishes, (Outlet(told.add, lambda: None), *first, *last), shown, rows)
         # Pictures may turn out to have nothing to show, and verdicts are what is read last.
         for finish in (told.end, *(outlet.finish for outlet in (*first, *shown, *last))):
             finish()
-    if told.failed:
-        raise CannotMeasureError(f"{told.failed:,} of {told.rows:,} layers could not be measured; their rows say why")
-    return GATE_FAILED if gates.failed else 0
+    return GATE_FAILED if gates.failed else CANNOT_MEASURE if told.failures else 0
 
 
 def _pass_lines(wishes: Wishes, outlets: Sequence[LineOutlet], told: _Told) -> None:
@@ -105,7 +104,7 @@ def _pass_rows(wishes: Wishes, all_of_them: Sequence[Outlet], shown: Sequence[Sh
         for outlet in all_of_them:
             outlet.add(one)
         if ranked is not None and order is not None:
-            ranked.add(ROW_KEYS.read(one, order.key), place)
+            ranked.add(KEYS.read(one, order.key), place)
         else:
             _add(shown, one)
     for place in ranked or ():
@@ -159,7 +158,7 @@ class _Told(LayersDone, Observer):
         super().__init__(wishes.sweep.total, quiet=streams.quiet or (streaming and is_terminal(results())))
         self._wishes = wishes
         self._skipped = 0
-        self.rows = self.failed = 0
+        self.rows = self.failures = 0
 
     def skipped(self, misfit: Misfit) -> None:
         """As `Observer`: the first ones by name, the others by number."""
@@ -195,13 +194,19 @@ class _Told(LayersDone, Observer):
         each = ", ".join(f"{host} {layer}" for host, layer in hosts.items())
         self.update(lambda: f"{self.text()}  {many(len(hosts), 'machine')}: {each}")
 
-    def add(self, one: Comparison) -> None:
+    def failed(self, layer: Comparison) -> None:
+        """As `Observer`: the first ones by name, the others by number."""
+        whole = {"": layer.error} if layer.error else {}
+        for runtime, reason in {**whole, **layer.failures}.items():
+            self.failures += 1
+            if self.failures <= _TOLD or self._wishes.streams.verbose:
+                self.wipe()
+                where = f"{layer.label}: {runtime}" if runtime else layer.label
+                say("error", f"{where}: {reason}", self._wishes.streams.color)
+
+    def add(self, _: Comparison) -> None:
         """One more row is there."""
         self.rows += 1
-        if one.error:
-            self.failed += 1
-            if self.failed <= _TOLD:
-                self._wishes.streams.warn(f"{one.label} could not be measured: {one.error}")
 
     def end(self) -> None:
         """How many layers were skipped, and whether any was left.
@@ -215,6 +220,8 @@ class _Told(LayersDone, Observer):
             raise DsconvError("there is no layer that can exist; see the warnings above")
         if self._skipped > _TOLD:
             streams.warn(f"skipped {self._skipped:,} of {total:,} layers whose kernel does not fit")
+        if self.failures > _TOLD:
+            say("error", f"{self.failures:,} timings failed in all", streams.color)
         if self.rows or not total:
             return
         reason = "no layer is left" if self._wishes.sweep.condition is None else "no layer satisfies --where"
@@ -275,7 +282,8 @@ def _on_shown(wishes: Wishes, stack: ExitStack) -> Iterator[Shown]:
         if file.format.name in STREAMED:
             yield lines_in_file(file, wishes.shown_keys, stack)
         elif file.format.name == "parquet":
-            yield columns_in_file(file, wishes.columns or tuple(ROW_KEYS), stack)
+            keys = keys_of(wishes.sweep.runtimes, named=True, shared=True)
+            yield columns_in_file(file, wishes.columns or tuple(keys), stack)
         elif not file.kind:
             yield _table(wishes, file.show)
 
@@ -285,11 +293,13 @@ def _table(wishes: Wishes, show: Callable[[Page], None]) -> Outlet:
     if wishes.columns is not None:
         columns = key_columns(wishes.columns)
     else:
+        sweep = wishes.sweep
         columns = default_columns(
             source.varying,
             named=source.named,
-            timed=wishes.sweep.timing is not None,
-            shared=bool(wishes.sweep.cluster),
+            timed=sweep.timing is not None,
+            runtimes=sweep.runtimes,
+            shared=bool(sweep.cluster),
         )
     return table(columns, source.title, show)
 

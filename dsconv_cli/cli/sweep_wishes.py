@@ -12,21 +12,24 @@ from dsconv_cli.cli.destinations import Destinations, File, check_installed, cho
 from dsconv_cli.cli.options import choice, seconds
 from dsconv_cli.cli.streams import Streams
 from dsconv_cli.cli.sweep_outlets import MOST_IN_TABLE, TOO_LONG
-from dsconv_cli.comparison.keys import ROW_KEYS, keys_of
+from dsconv_cli.comparison.keys import keys_of
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.counting.profilers import choices
 from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.gates import check_types, parse_gates
 from dsconv_cli.keys import Keys
+from dsconv_cli.layer.fields import DTYPE_BYTES, FIELDS
 from dsconv_cli.layer.reading import integer
+from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.report.formats import Format
 from dsconv_cli.report.pictures.drawing import Axes, choose_axes
 from dsconv_cli.sweep.conditions import parse_where
-from dsconv_cli.sweep.keys import check_present, resolve, resolve_many
+from dsconv_cli.sweep.keys import KEYS, check_present, resolve, resolve_many
 from dsconv_cli.sweep.order import Order, parse_order
 from dsconv_cli.sweep.parallel import MOST_JOBS
 from dsconv_cli.sweep.run import Sweep
-from dsconv_cli.sweep.sources import Source, parse_shard, parse_source
+from dsconv_cli.sweep.sources import parse_shard, parse_source
+from dsconv_cli.timing.runtimes import RUNTIMES
 
 if TYPE_CHECKING:
     from dsconv_cli.cli.sweep import SweepOptions
@@ -72,29 +75,31 @@ class Wishes:
 def check(options: SweepOptions) -> Wishes:
     """Check every wish, before anything is measured."""
     streams = options.speech.streams()
-    sweep = _sweep(options)
+    sweep = _sweep(options, streams)
     order = parse_order(options.rows.sort, options.rows.top, default=options.usual)
-    columns = None if options.rows.columns is None else resolve_many(options.rows.columns, "--columns")
+    columns = None
+    if options.rows.columns is not None:
+        columns = resolve_many(options.rows.columns, "--columns", sweep.runtimes)
     key = resolve(options.output.get, "--get") if options.output.get else None
     gates = parse_gates(options.gates.fail_under, options.gates.fail_over, resolve)
-    absent = (*options.absent, *([] if sweep.source.named else ["name"]))
+    absent = (*_absent(options, sweep), *([] if sweep.source.named else ["name"]))
     for option, wanted in (
         ("--where", sweep.condition.keys if sweep.condition else ()),
         ("--sort", (order.key,) if order else ()),
-        ("--columns", [one for one in columns or () if one == "name"]),
+        ("--columns", [one for one in columns or () if one == "name" or one.startswith("runtimes.")]),
         ("--fail-under or --fail-over", [gate.key for gate in gates]),
         ("--get", (key,) if key else ()),
     ):
         for one in wanted:
             check_present(one, absent, option)
-    check_types(ROW_KEYS, gates)
+    check_types(KEYS, gates)
     files = list(_files(options))
     results, rest = _results_file(options, files)
-    axes = _axes(options, sweep.source) if options.drawn_here or any(file.kind for file in files) else None
+    axes = _axes(options, sweep) if options.drawn_here or any(file.kind for file in files) else None
     beside = [] if results is None else [results]
     form = _stdout(options, bool(files))
     to = choose("sweep", streams, form, rest, key=key, gates=gates, beside=beside)
-    keys = keys_of(named=sweep.source.named, shared=bool(sweep.cluster))
+    keys = keys_of(sweep.runtimes, named=sweep.source.named, shared=bool(sweep.cluster))
     wishes = Wishes(options, sweep, keys, order, columns, axes, results, to)
     _refuse_endless_table(wishes)
     return wishes
@@ -110,11 +115,15 @@ def _refuse_endless_table(wishes: Wishes) -> None:
         raise DsconvError(TOO_LONG)
 
 
-def _sweep(options: SweepOptions) -> Sweep:
+def _sweep(options: SweepOptions, streams: Streams) -> Sweep:
     choice("--profiler", options.profiler, choices())
-    settings = options.timing.settings(options.time)
-    budget = options.timing.budget
-    dtype = {"dtype": options.timing.dtype} if options.timing.dtype else {}
+    how = options.how
+    settings = how.settings(options.time)
+    budget = how.timing.budget
+    dtype = {"dtype": how.timing.dtype} if how.timing.dtype else {}
+    # Of several dtypes, or what a file says, each layer is refused where it comes.
+    usual = ConvSpec(1, 1, dtype=how.timing.dtype if how.timing.dtype in DTYPE_BYTES else FIELDS["dtype"].default)
+    runtimes = how.runtimes(settings, usual, streams)
     source = parse_source(
         {**options.layers.texts, **dtype},
         zips=options.source.zips or (),
@@ -128,6 +137,7 @@ def _sweep(options: SweepOptions) -> Sweep:
         options.profiler,
         integer(options.run.jobs, "--jobs", most=MOST_JOBS),
         settings,
+        runtimes if how.runtime else (),
         seconds(budget, "--budget") if budget else None,
         _cluster(options),
         options.run.allow_mixed,
@@ -173,10 +183,16 @@ def _results_file(options: SweepOptions, files: Sequence[File]) -> tuple[Path | 
     return lines[0].path, [file for file in files if file is not lines[0]]
 
 
-def _axes(options: SweepOptions, source: Source) -> Axes:
+def _absent(options: SweepOptions, sweep: Sweep) -> tuple[str, ...]:
+    """The sections that are not measured."""
+    return (*options.absent, *(f"runtimes.{name}" for name in RUNTIMES if name not in sweep.runtimes))
+
+
+def _axes(options: SweepOptions, sweep: Sweep) -> Axes:
     y = resolve(options.pictures.plot_y or options.usual, "--plot-y")
-    check_present(y, options.absent, "--plot-y")
-    return choose_axes(source.varying, source.grid.values, options.pictures.axes(), y)
+    check_present(y, _absent(options, sweep), "--plot-y")
+    source = sweep.source
+    return choose_axes(source.varying, source.grid.values, options.pictures.axes(), y, sweep.runtimes)
 
 
 def _stdout(options: SweepOptions, other_files: bool) -> str:

@@ -197,8 +197,6 @@ def keys_of(runtimes: tuple[str, ...] = (), *, named: bool = False, shared: bool
 KEYS: Final = keys_of()
 #: The same where a file gives layers their names.
 NAMED_KEYS: Final = keys_of(named=True)
-#: All that a row of a sweep can have.
-ROW_KEYS: Final = keys_of(named=True, shared=True)
 
 #: The keys that are a ratio, ordinary ÷ separable, in their order.
 RATIOS: Final = (*(name for name, key in KEYS.items() if key.type is RATIO), "time.speedup.value")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from dsconv_cli.comparison.keys import RATIOS, ROW_KEYS
+from dsconv_cli.comparison.keys import RATIOS
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.data import bare
 from dsconv_cli.layer.fields import FIELDS
@@ -17,10 +17,13 @@ from dsconv_cli.report import page
 from dsconv_cli.report.compare import UNITS_NOTE, tone_of
 from dsconv_cli.report.layer import biases
 from dsconv_cli.report.page import Cell, Line, Page, Table
+from dsconv_cli.sweep.keys import KEYS, RUNTIME_RATIOS
+from dsconv_cli.timing.result import Timing
 
 #: Cells are kept until the last row is there, and most of them are one of a few.
 _shared: Final = lru_cache(4096)(Cell)
 
+_RATIOS: Final = frozenset((*RATIOS, *RUNTIME_RATIOS))
 _NOTE: Final = f"Ratios are ordinary ÷ separable. {UNITS_NOTE}"
 
 
@@ -32,27 +35,24 @@ class Column(NamedTuple):
     name: bool = False
 
 
-def default_columns(varying: Collection[str], *, named: bool, timed: bool, shared: bool = False) -> tuple[Column, ...]:
+def default_columns(
+    varying: Collection[str], *, named: bool, timed: bool, runtimes: Sequence[str] = (), shared: bool = False
+) -> tuple[Column, ...]:
     """What differs between the layers, the ratios of the closed forms, R×S, and the time if it was measured.
 
-    Layers that have names begin with them; of one layer alone its sizes are shown.
+    Layers that have names begin with them; of one layer alone its sizes are shown. Of several `runtimes` each has a
+    column.
     """
     spec = [_spec_column(name) for name in FIELDS if name in (varying or SIZES)]
     ratios = (Column(one.narrow_label, _ratio(f"{one.name}.ratio", times)) for one in METRICS.values())
-    return (
-        *([_NAME] if named else []),
-        *spec,
-        *ratios,
-        _KERNEL,
-        *(_TIME if timed else ()),
-        *([_MACHINE] if shared else []),
-    )
+    time = tuple(map(_on, runtimes)) if len(runtimes) > 1 else _TIME if timed else ()
+    return (*([_NAME] if named else []), *spec, *ratios, _KERNEL, *time, *([_MACHINE] if shared else []))
 
 
 def key_columns(keys: Sequence[str]) -> tuple[Column, ...]:
     """`--columns`: the values at full precision, under their keys."""
     return tuple(
-        _NAME if key == "name" else Column(key, _ratio(key, bare) if key in RATIOS else _value(key)) for key in keys
+        _NAME if key == "name" else Column(key, _ratio(key, bare) if key in _RATIOS else _value(key)) for key in keys
     )
 
 
@@ -79,22 +79,26 @@ def _spec_column(name: str) -> Column:
 
 
 def _value(key: str) -> Callable[[Comparison], Cell]:
-    return lambda one: Cell(bare(ROW_KEYS.read(one, key)))
+    return lambda one: Cell(bare(KEYS.read(one, key)))
 
 
 def _ratio(key: str, text: Callable[[float], str]) -> Callable[[Comparison], Cell]:
     def cell(one: Comparison) -> Cell:
-        value = ROW_KEYS.read(one, key)
+        value = KEYS.read(one, key)
         return Cell(text(value), tone_of(value)) if isinstance(value, float) else Cell("")
 
     return cell
 
 
-def _time(one: Comparison) -> Cell:
+def _on(runtime: str) -> Column:
+    return Column(runtime, lambda one: _time(one.runtimes.get(runtime)))
+
+
+def _time(timing: Timing | None) -> Cell:
     """The speed-up, good or bad where its interval leaves no doubt."""
-    if one.time is None:
+    if timing is None:
         return Cell("")
-    gain = one.time.speedup
+    gain = timing.speedup
     return Cell(times(gain.value), tone_of(1 if gain.low <= 1 <= gain.high else gain.value))
 
 
@@ -108,7 +112,7 @@ _NAME: Final = Column("name", lambda one: Cell(one.name), name=True)
 _MACHINE: Final = Column("machine", lambda one: Cell("" if one.machine is None else one.machine.host))
 _KERNEL: Final = Column("R×S", lambda one: Cell(str(one.approximation.ratio)))
 _TIME: Final = (
-    Column("time", _time),
+    Column("time", lambda one: _time(one.time)),
     Column("interval", _interval),
     Column("separable is", lambda one: Cell("" if one.time is None else one.time.verdict)),
 )

@@ -18,11 +18,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, NamedTuple, NoReturn
 
-from dsconv_cli.comparison.keys import ROW_KEYS as KEYS
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.keys import Kind, Value
-from dsconv_cli.sweep.keys import is_measured, resolve
+from dsconv_cli.sweep.keys import KEYS, is_measured, resolve
 
 Operation = Callable[[Any, Any], Any]
 Evaluation = Callable[[Comparison], Any]

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
-from dsconv_cli.comparison.keys import ROW_KEYS as KEYS
+from dsconv_cli.comparison.keys import keys_of
 from dsconv_cli.errors import DsconvError, about
+from dsconv_cli.timing.runtimes import RUNTIMES
+
+#: Every key that a row of any run may have.
+KEYS: Final = keys_of(tuple(RUNTIMES), named=True, shared=True)
+#: The ratios of times on each runtime.
+RUNTIME_RATIOS: Final = tuple(f"runtimes.{name}.speedup.value" for name in RUNTIMES)
 
 
 def resolve(name: str, option: str = "") -> str:
@@ -14,11 +21,12 @@ def resolve(name: str, option: str = "") -> str:
         return KEYS.find(name)
 
 
-def resolve_many(text: str, option: str) -> tuple[str, ...]:
-    """Keys between commas, each once. A section, such as `macs`, stands for all of its keys."""
+def resolve_many(text: str, option: str, runtimes: Iterable[str] = ()) -> tuple[str, ...]:
+    """Keys between commas, each once. A section, such as `macs`, stands for all of its keys in a run on `runtimes`."""
     keys: list[str] = []
+    known = keys_of(tuple(runtimes), named=True)
     for name in (part.strip() for part in text.split(",")):
-        section = [key for key in KEYS if key.startswith(f"{name}.")] if f"spec.{name}" not in KEYS else []
+        section = [key for key in known if key.startswith(f"{name}.")] if f"spec.{name}" not in KEYS else []
         keys.extend(section or [resolve(name, option)])
     for key in keys:
         if keys.count(key) > 1:

@@ -15,7 +15,7 @@ from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.sweep.parallel import count_one
 from dsconv_cli.timing.settings import TimingSettings
-from dsconv_cli.timing.timer import Timer
+from dsconv_cli.timing.timers import Timers
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +24,23 @@ class Request:
 
     layers: tuple[tuple[ConvSpec, str], ...]
     profiler: str
-    timing: TimingSettings | None
+    timing: TimingSettings | None = None
+    runtimes: tuple[str, ...] = ()
 
 
 class Answer(NamedTuple):
-    """The rows as documents, which hold on any machine, and the seconds that they took."""
+    """The rows as documents, which hold on any machine; of each why runtimes failed; and the seconds that all took."""
 
     documents: tuple[Mapping[str, Any], ...]
+    failures: tuple[Mapping[str, str], ...]
     seconds: float
 
 
 class _Kept:
-    """The timer of this process: its own processes load torch once, and its peaks are measured once."""
+    """The timers of this process: their own processes load torch once, and peaks are measured once."""
 
-    timer: Timer | None = None
+    asked: tuple[TimingSettings, tuple[str, ...]] | None = None
+    timers: Timers | None = None
 
 
 class Introduction(NamedTuple):
@@ -55,30 +58,32 @@ def identify() -> Introduction:
 def measure(request: Request) -> Answer:
     """Measure the layers, one after the other. What went wrong with one is in its row, for it would again."""
     begun = time.monotonic()
-    keys = keys_of(named=True, shared=True)
-    rows = [_measured(closed_forms(*layer), request) for layer in request.layers]
-    documents = tuple(keys.document(replace(one, machine=machine())) for one in rows)
-    return Answer(documents, time.monotonic() - begun)
+    keys = keys_of(request.runtimes, named=True, shared=True)
+    rows = [replace(_measured(closed_forms(*layer), request), machine=machine()) for layer in request.layers]
+    failures = tuple(dict(one.failures) for one in rows)
+    return Answer(tuple(map(keys.document, rows)), failures, time.monotonic() - begun)
 
 
 def _measured(closed: Comparison, request: Request) -> Comparison:
     try:
         one = count_one(closed, request.profiler)
-        return one if request.timing is None else replace(one, time=_timer(request.timing).time(one.spec))
+        if request.timing is None:
+            return one
+        timers = _timers(request.timing, request.runtimes)
+        timers.limit(request.timing.budget_s)
+        timed = one.with_times(timers.time(one.spec))
+        return timed if request.runtimes else replace(timed, times=None)
     except DsconvError as error:
         return replace(closed, error=str(error))
     except Exception as error:  # noqa: BLE001  whatever it is, the other layers go on
         return replace(closed, error=f"{type(error).__name__}: {error}")
 
 
-def _timer(settings: TimingSettings) -> Timer:
-    """The one that there is, with another budget; a new one where more is asked."""
-    kept = _Kept.timer
-    if kept is not None and replace(kept.settings, budget_s=settings.budget_s) != settings:
-        kept.close()
-        kept = None
-    if kept is None:
-        kept = Timer(settings)
-    kept.settings = settings
-    _Kept.timer = kept
-    return kept
+def _timers(settings: TimingSettings, runtimes: tuple[str, ...]) -> Timers:
+    """Those that there are; new ones where something else is asked than before."""
+    asked = (replace(settings, budget_s=1.0), runtimes)
+    if _Kept.timers is None or _Kept.asked != asked:
+        if _Kept.timers is not None:
+            _Kept.timers.__exit__()
+        _Kept.timers, _Kept.asked = Timers(settings, runtimes or (settings.runtime,)), asked
+    return _Kept.timers

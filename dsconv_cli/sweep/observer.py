@@ -36,3 +36,6 @@ class Observer:
 
     def warn(self, text: str) -> None:
         """Something that is not as it should be."""
+
+    def failed(self, layer: Comparison) -> None:
+        """A layer could not be measured, as its `error` says, or not on all runtimes, as its `failures` say."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,7 +11,8 @@ from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import CannotMeasureError
 
 if TYPE_CHECKING:
-    from dsconv_cli.timing.timer import Timer, TimingProgress
+    from dsconv_cli.timing.timer import Watcher
+    from dsconv_cli.timing.timers import Timers
 
 #: However late a run is, a layer gets this share of what it would have had.
 LEAST_SHARE = 0.5
@@ -39,10 +39,10 @@ def shuffled(count: int) -> list[int]:
 def time_layers(
     layers: Sequence[Comparison],
     counted: Callable[[Comparison], Comparison],
-    timer: Timer,
+    timers: Timers,
     total_s: float,
     *,
-    watch: Callable[[Comparison, float], Callable[[TimingProgress], None]],
+    watch: Callable[[Comparison, float], Watcher],
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Timed]:
     """The layers in the order in which they are timed.
@@ -52,7 +52,7 @@ def time_layers(
     Args:
         layers: in the order of the sweep.
         counted: a layer with what is counted of it.
-        timer: its budget is set anew for each layer.
+        timers: their budget is set anew for each layer.
         total_s: seconds for all of them.
         watch: called before each layer with the seconds that are left at most; returns what hears of its progress.
         clock: seconds that only grow.
@@ -66,12 +66,13 @@ def time_layers(
         layer = layers[place]
         left = total_s - (clock() - begun)
         share = max(left / (len(layers) - visited), LEAST_SHARE * fair)
-        timer.settings = replace(timer.settings, budget_s=share)
+        timers.limit(share)
         comparison = counted(layer)
+        watcher = watch(layer, max(left, 0.0))
         try:
-            timing = timer.time(layer.spec, watch(layer, max(left, 0.0)))
+            times = timers.time(layer.spec, lambda _, watcher=watcher: watcher)  # type: ignore[misc]
         except CannotMeasureError as error:
             raise CannotMeasureError(
                 f"{layer.label}: {error} (for each layer; --budget is for all {len(layers):,} together)"
             ) from error
-        yield Timed(place, replace(comparison, time=timing))
+        yield Timed(place, comparison.with_times(times))

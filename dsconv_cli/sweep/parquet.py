@@ -10,11 +10,11 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from dsconv_cli.comparison.keys import ROW_KEYS
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.data import json_line
 from dsconv_cli.errors import CannotMeasureError, DsconvError
 from dsconv_cli.keys import Apply, Type, applied
+from dsconv_cli.sweep.keys import KEYS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +34,7 @@ def schema(keys: tuple[str, ...]) -> pa.Schema:
     """The columns: named as the keys, each with the type of its values, and any of them may lack one."""
     import pyarrow as pa
 
-    return pa.schema([(key, _type(ROW_KEYS[key].type)) for key in keys])
+    return pa.schema([(key, _type(KEYS[key].type)) for key in keys])
 
 
 def _type(type_: Type) -> pa.DataType:
@@ -75,7 +75,7 @@ class Writer:
 
     def line(self, one: Comparison, apply: Apply = applied) -> str:
         """A row as text, which `add` takes."""
-        values = ROW_KEYS.read_all(one, self._keys, apply)
+        values = KEYS.read_all(one, self._keys, apply)
         # A layer that has no name has none, and not an empty one.
         return json_line({name: value for name, value in zip(self._names, values, strict=True) if value != ""})
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Self
 
-from dsconv_cli.comparison.keys import KEYS
+from dsconv_cli.comparison.keys import KEYS, RUNTIMES, keys_of
 from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.counting.result import Counted
 from dsconv_cli.data import json_line
@@ -26,7 +26,7 @@ from dsconv_cli.layer.cost import Counts
 from dsconv_cli.layer.forms import FORMS
 from dsconv_cli.layer.spec import Bias, ConvSpec
 from dsconv_cli.sweep.keys import is_measured
-from dsconv_cli.timing.result import Fastest, Interval, Timing
+from dsconv_cli.timing.result import Fastest, Interval, Times, Timing
 
 Settings = Mapping[str, Any]
 
@@ -114,7 +114,7 @@ class ResultsFile:
         for one in layers:
             digest = _digest(one.spec, one.name)
             nth = met[digest] = met.get(digest, -1) + 1
-            yield comparison_of(json.loads(self._file.line_at(self._places[digest][nth])), self._keys)
+            yield comparison_of(json.loads(self._file.line_at(self._places[digest][nth])))
 
     def append(self, one: Comparison) -> None:
         """One more row, on the disk (in the system's hands) when this returns.
@@ -175,9 +175,16 @@ def _same(name: str) -> str:
     return "--allow-mixed" if name == _KIND else "the same settings"
 
 
+def runtimes_text(names: Iterable[str]) -> str:
+    """Runtimes as a setting."""
+    return ",".join(names) or "no"
+
+
 def settings_of(document: Mapping[str, Any]) -> dict[str, Any]:
     """What rows of one file must have in common, read from a row."""
-    measured, time = document["measured"], document["time"]
+    measured, each = document["measured"], document.get(RUNTIMES) or {}
+    # The first of several may have failed.
+    time = document["time"] or next(filter(None, each.values()), None)
     machine = document["environment"]
     shared = {
         "names": "yes" if "name" in document else "no",
@@ -193,7 +200,9 @@ def settings_of(document: Mapping[str, Any]) -> dict[str, Any]:
     }
     if time is not None:
         settings.update({f"--{name}": time[name] for name in ("device", "threads")})
-        settings["layout"] = time["layout"]
+        settings.update({"--runtime": runtimes_text(each), "--chain": time["runtime"]["chain"]})
+        if document["time"] is not None:
+            settings["layout"] = time["layout"]
         settings.update({_KIND: machine["machine"]["kind"]} if machine.get("machine") is not None else {})
         settings.update({name: machine[name] for name in _SAME_MACHINE})
         settings.update({f"version of {name}": machine["versions"][name] for name in ("dsconv", "python", "torch")})
@@ -210,10 +219,10 @@ def spec_of(document: Mapping[str, Any]) -> ConvSpec:
     return ConvSpec(**fields, bias=Bias(**document["spec"]["bias"]))
 
 
-def comparison_of(document: Mapping[str, Any], keys: Keys[Comparison] = KEYS) -> Comparison:
-    """The comparison that a row with these `keys` was written from."""
+def comparison_of(document: Mapping[str, Any]) -> Comparison:
+    """The comparison that a row was written from."""
     closed = closed_forms(spec_of(document), document.get("name", ""))
-    machine = document["environment"]
+    machine, each = document["environment"], document.get(RUNTIMES) or {}
     counters = tuple((machine["versions"]["profiler"] or "").split(" + "))
     one = Comparison(
         closed.spec,
@@ -222,9 +231,11 @@ def comparison_of(document: Mapping[str, Any], keys: Keys[Comparison] = KEYS) ->
         _timing(document["time"]),
         machine["device"],
         closed.name,
-        machine=Machine(**machine["machine"]) if machine.get("machine") is not None else None,
-        error=document.get("error") or "",
+        Times({name: _timing(section) for name, section in each.items()}, {}) if each else None,
+        Machine(**machine["machine"]) if machine.get("machine") is not None else None,
+        document.get("error") or "",
     )
+    keys = keys_of(tuple(each), shared=one.machine is not None)
     return Recorded(one, {key: _at(document, key) for key in keys if is_measured(key)})
 
 

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from dsconv_cli.comparison.keys import ROW_KEYS
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.data import bare
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.keys import Apply, Value, applied
 from dsconv_cli.sweep.compiled.plan import Lines, ToLine, make_plan
 from dsconv_cli.sweep.conditions import Condition
-from dsconv_cli.sweep.keys import is_measured
+from dsconv_cli.sweep.keys import KEYS, is_measured
 from dsconv_cli.sweep.observer import Observer
 from dsconv_cli.sweep.pacing import Timed, time_layers
 from dsconv_cli.sweep.parallel import count, count_one
+from dsconv_cli.sweep.results import ResultsFile, runtimes_text
 from dsconv_cli.sweep.sources import Misfit, Shard, Source, layer_at, layers
 
 if TYPE_CHECKING:
     from dsconv_cli.sweep.cluster import Cluster
-    from dsconv_cli.sweep.results import ResultsFile
     from dsconv_cli.timing.settings import TimingSettings
 
 #: They are all known before the first one is timed. At a second each it is a day.
@@ -47,6 +46,7 @@ class Sweep:
         profiler: who counts; see `compare`.
         jobs: processes that count.
         timing: how the layers are timed, one after the other; None for no time.
+        runtimes: names of those that they are timed on, side by side; without any, on `timing.runtime`.
         budget_s: seconds for timing all of them; None for `timing.budget_s` each.
         cluster: the address of a scheduler whose machines measure; "" for this one.
         mixed: whether they may be of several kinds.
@@ -58,6 +58,7 @@ class Sweep:
     profiler: str = "thop"
     jobs: int = 1
     timing: TimingSettings | None = None
+    runtimes: tuple[str, ...] = ()
     budget_s: float | None = None
     cluster: str = ""
     mixed: bool = False
@@ -81,7 +82,9 @@ class Sweep:
         if self.timing is None:
             return known
         one = self.timing
-        return {**known, "--device": one.device, "--threads": one.threads, "layout": one.layout}
+        asked = {"--runtime": runtimes_text(self.runtimes), "--chain": one.chain}
+        first = one.on(self.runtimes[0]) if self.runtimes else one
+        return {**known, **asked, "--device": one.device, "--threads": one.threads, "layout": first.layout}
 
     @property
     def closed(self) -> bool:
@@ -129,13 +132,13 @@ class Sweep:
 
     def values(self, key: str, observer: Observer = _NOBODY) -> Iterator[tuple[int, Value]]:
         """The value at a key of the layers of a sweep that is `closed`, each after its number."""
-        type_ = ROW_KEYS[key].type
+        type_ = KEYS[key].type
         if not type_.is_number:
-            yield from ((place, ROW_KEYS.read(one, key)) for place, one in self.numbered(observer))
+            yield from ((place, KEYS.read(one, key)) for place, one in self.numbered(observer))
             return
 
         def line(one: Comparison, apply: Apply = applied) -> str:
-            return bare(ROW_KEYS.read_all(one, (key,), apply)[0]) + "\n"
+            return bare(KEYS.read_all(one, (key,), apply)[0]) + "\n"
 
         number = int if type_.schema["type"] == "integer" else float
         for found in self.lines((line,), observer):
@@ -192,7 +195,7 @@ class Sweep:
 
     def _timed(self, wanted: Iterable[Comparison], settings: TimingSettings, observer: Observer) -> Iterator[Timed]:
         """In the order in which they are timed."""
-        from dsconv_cli.timing.timer import Timer
+        from dsconv_cli.timing.timers import Timers
 
         listed = list(islice(wanted, MOST_TIMED + 1))
         if len(listed) > MOST_TIMED:
@@ -204,21 +207,27 @@ class Sweep:
         if self.cluster:
             yield from self._timed_elsewhere(listed, settings, total_s, observer)
             return
-        with Timer(settings) as timer:
+        with Timers(settings, self.runtimes or (settings.runtime,)) as timers:
             for one in time_layers(
-                listed, lambda layer: count_one(layer, self.profiler), timer, total_s, watch=observer.times
+                listed, lambda layer: count_one(layer, self.profiler), timers, total_s, watch=observer.times
             ):
                 observer.done()
-                yield one
+                if one.comparison.failures:
+                    observer.failed(one.comparison)
+                yield one if self.runtimes else one._replace(comparison=replace(one.comparison, times=None))
 
     def _timed_elsewhere(
         self, layers: Sequence[Comparison], settings: TimingSettings, total_s: float, observer: Observer
     ) -> Iterator[Timed]:
+        from dsconv_cli.sweep.machines import Request
         from dsconv_cli.sweep.shared import timed_rows
 
         with self._machines(observer, alone=True) as cluster:
-            for one in timed_rows(cluster, layers, self.profiler, settings, total_s):
+            request = Request((), self.profiler, settings, self.runtimes)
+            for one in timed_rows(cluster, layers, request, total_s, observer.failed):
                 observer.done()
+                if one.comparison.error:
+                    observer.failed(one.comparison)
                 yield one
             for text in cluster.off():
                 observer.warn(text)
@@ -227,7 +236,10 @@ class Sweep:
         from dsconv_cli.sweep.shared import counted_rows
 
         with self._machines(observer, alone=False) as cluster:
-            yield from counted_rows(cluster, layers, self.profiler)
+            for one in counted_rows(cluster, layers, self.profiler):
+                if one.error:
+                    observer.failed(one)
+                yield one
 
     def _machines(self, observer: Observer, *, alone: bool) -> Cluster:
         from dsconv_cli.sweep.cluster import Cluster

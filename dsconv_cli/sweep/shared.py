@@ -8,13 +8,12 @@ from heapq import heappop, heappush
 from itertools import count, islice
 from typing import Final
 
-from dsconv_cli.comparison.keys import keys_of
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.sweep.cluster import Cluster, Job
 from dsconv_cli.sweep.machines import Answer, Request
 from dsconv_cli.sweep.pacing import LEAST_SHARE, Timed, shuffled
 from dsconv_cli.sweep.results import comparison_of
-from dsconv_cli.timing.settings import TimingSettings
+from dsconv_cli.timing.result import Times
 
 #: Layers that a machine counts at a time.
 _TOGETHER: Final = 64
@@ -44,16 +43,35 @@ class Budget:
 
 
 def timed_rows(
-    cluster: Cluster, layers: Sequence[Comparison], profiler: str, settings: TimingSettings, total_s: float
+    cluster: Cluster,
+    layers: Sequence[Comparison],
+    request: Request,
+    total_s: float,
+    failed: Callable[[Comparison], None],
 ) -> Iterator[Timed]:
-    """The layers with their times, as they are done."""
-    budget = Budget(total_s, len(layers))
+    """The layers with their times, as they are done.
+
+    Args:
+        cluster: who measures.
+        layers: in the order of the sweep.
+        request: what is to be known of each; its layers and budget are set here.
+        total_s: seconds of all machines together.
+        failed: hears of layers that runtimes could not time.
+    """
+    assert request.timing is not None
+    timing, budget = request.timing, Budget(total_s, len(layers))
     jobs = (Job(place, (layers[place],)) for place in shuffled(len(layers)))
 
-    def request(job: Job) -> Request:
-        return _request(job, profiler, replace(settings, budget_s=budget.share(job.place)))
+    def asked(job: Job) -> Request:
+        return _about(job, replace(request, timing=replace(timing, budget_s=budget.share(job.place))))
 
-    for job, rows in _rows(cluster, jobs, request, lambda job, answer: budget.spent(job.place, answer.seconds)):
+    def answered(job: Job, answer: Answer) -> None:
+        budget.spent(job.place, answer.seconds)
+        for layer, failures in zip(job.layers, answer.failures, strict=True):
+            if failures:
+                failed(replace(layer, times=Times({}, failures)))
+
+    for job, rows in _rows(cluster, jobs, asked, answered):
         yield Timed(job.place, rows[0])
 
 
@@ -61,7 +79,7 @@ def counted_rows(cluster: Cluster, layers: Iterable[Comparison], profiler: str) 
     """The layers with what was counted of them, in their order."""
     early: list[tuple[int, list[Comparison]]] = []
     following = 0
-    for job, rows in _rows(cluster, _chunks(layers), lambda job: _request(job, profiler, None)):
+    for job, rows in _rows(cluster, _chunks(layers), lambda job: _about(job, Request((), profiler))):
         heappush(early, (job.place, rows))
         while early and early[0][0] == following:
             yield from heappop(early)[1]
@@ -80,13 +98,12 @@ def _chunks(layers: Iterable[Comparison]) -> Iterator[Job]:
 def _rows(
     cluster: Cluster,
     jobs: Iterable[Job],
-    request: Callable[[Job], Request],
+    asked: Callable[[Job], Request],
     answered: Callable[[Job, Answer], None] = lambda _, __: None,
 ) -> Iterator[tuple[Job, list[Comparison]]]:
-    keys = keys_of(named=True, shared=True)
-    for job, documents in cluster.answers(jobs, request, answered):
-        yield job, [comparison_of(document, keys) for document in documents]
+    for job, documents in cluster.answers(jobs, asked, answered):
+        yield job, list(map(comparison_of, documents))
 
 
-def _request(job: Job, profiler: str, timing: TimingSettings | None) -> Request:
-    return Request(tuple((one.spec, one.name) for one in job.layers), profiler, timing)
+def _about(job: Job, request: Request) -> Request:
+    return replace(request, layers=tuple((one.spec, one.name) for one in job.layers))

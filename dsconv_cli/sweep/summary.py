@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Final
 
-from dsconv_cli.comparison.keys import KEYS, RATIOS
+from dsconv_cli.comparison.keys import RATIOS
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.keys import PAIR_FROM_ZERO, RATIO, SCHEMA_VERSION, TEXT, TEXTS, WHOLE, Value
 from dsconv_cli.layer.fields import FIELDS, VALUED
 from dsconv_cli.layer.reading import as_text
+from dsconv_cli.sweep.keys import KEYS, RUNTIME_RATIOS
 
 #: What can set losing layers apart, as `spec.` keys without the prefix.
 _TRAITS: Final = tuple(name for name in VALUED if not FIELDS[name].words)
@@ -22,6 +23,11 @@ _TRAITS: Final = tuple(name for name in VALUED if not FIELDS[name].words)
 _LISTED: Final = 4
 #: Of so many values of a trait it is known how many layers have them.
 _COUNTED: Final = 1000
+
+
+def is_time(key: str) -> bool:
+    """Whether a ratio is one of times, which have an interval."""
+    return key.startswith(("time.", "runtimes."))
 
 
 @dataclass(slots=True)
@@ -72,7 +78,7 @@ class Spread:
         if value >= 1:
             return
         self.losing += 1
-        if self.key == "time.speedup.value" and one.time is not None and one.time.speedup.high < 1:
+        if is_time(self.key) and KEYS.read(one, self.key.replace("value", "high")) < 1:  # type: ignore[operator]
             self.losing_surely += 1
         for trait, extent in self.where.items():
             extent.add(getattr(one.spec, trait))
@@ -88,7 +94,7 @@ class Summary:
 
     def __init__(self) -> None:
         self.layers = 0
-        self._spreads = {key: Spread(key) for key in RATIOS}
+        self._spreads = {key: Spread(key) for key in (*RATIOS, *RUNTIME_RATIOS)}
         self._all: dict[str, Extent] = {trait: Extent() for trait in _TRAITS}
         self._kinds: dict[str, list[Spread]] = {}
         self._hosts: dict[str, dict[str, None]] = {}
@@ -165,7 +171,7 @@ class Summary:
             "geometric_mean": spread.geometric_mean,
             "max": max(spread.values),
             "losing": spread.losing,
-            **({"losing_surely": spread.losing_surely} if spread.key.startswith("time.") else {}),
+            **({"losing_surely": spread.losing_surely} if is_time(spread.key) else {}),
             "losing_where": where if spread.losing else None,
         }
 
@@ -175,7 +181,7 @@ class Summary:
             return "nowhere", ()
         layers = len(spread.values) if spread.kind else self.layers
         share = f"{100 * spread.losing / layers:.3g} %"
-        sure = f", {spread.losing_surely:,} of them beyond doubt" if spread.key.startswith("time.") else ""
+        sure = f", {spread.losing_surely:,} of them beyond doubt" if is_time(spread.key) else ""
         where = tuple(self._told(trait, spread.where[trait]) for trait in self.varying())
         return f"{spread.losing:,} of {layers:,} layers ({share}{sure})", where
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Self
 
 from dsconv_cli.errors import CannotMeasureError
@@ -74,4 +73,4 @@ class Timers:
         if not any(timings.values()):
             name, reason = next(iter(failures.items()))
             raise CannotMeasureError(f"{name}: {reason}")
-        return Times(MappingProxyType(timings), MappingProxyType(failures))
+        return Times(timings, failures)

@@ -10,23 +10,30 @@ from statistics import median
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from dsconv_cli.comparison.keys import KEYS, RATIOS
+from dsconv_cli.comparison.keys import RATIOS
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.fields import FIELDS, VALUED
 from dsconv_cli.layer.metrics import METRICS
 from dsconv_cli.layer.reading import as_text
 from dsconv_cli.sweep.columns import Varying
+from dsconv_cli.sweep.keys import KEYS, RUNTIME_RATIOS
 from dsconv_cli.sweep.order import Order, Ranked
+from dsconv_cli.timing.runtimes import RUNTIMES
 
 #: What an axis can be, with its label and unit.
 AXES: Final[Mapping[str, str]] = MappingProxyType({name: FIELDS[name].label for name in VALUED})
+
+#: What makes a line for each runtime, where the ratio is that of times.
+RUNTIME: Final = "runtime"
+_TIME: Final = "time.speedup.value"
 
 _Y_LABELS: Final[Mapping[str, str]] = MappingProxyType(
     {
         **{f"{one.name}.ratio": one.label for one in METRICS.values()},
         **{f"measured.{one.name}.ratio": f"{one.label}, counted" for one in METRICS.values()},
-        "time.speedup.value": "time",
+        _TIME: "time",
+        **{key: f"time on {RUNTIMES[key.split('.')[1]].title}" for key in RUNTIME_RATIOS},
     }
 )
 
@@ -117,22 +124,30 @@ class Picture:
 
     def add(self, one: Comparison) -> None:
         """Take one more layer in. One without the ratio is left out."""
-        value = KEYS.read(one, self.axes.y)
+        if self.axes.by == RUNTIME:
+            for name in one.runtimes:
+                self._put(one, RUNTIMES[name].title, f"runtimes.{name}.speedup.value")
+        else:
+            self._put(one, None if self.axes.by is None else getattr(one.spec, self.axes.by), self.axes.y)
+
+    def _put(self, one: Comparison, by: Any, key: str) -> None:
+        value = KEYS.read(one, key)
         if not isinstance(value, float):
             return
         self._y.append(value)
         self._x.append(getattr(one.spec, self.axes.x))
-        self._by.append(None if self.axes.by is None else getattr(one.spec, self.axes.by))
+        self._by.append(by)
         self._taps.append(float(one.approximation.ratio))
-        if self._timed and one.time is not None:
-            self._low.append(one.time.speedup.low)
-            self._high.append(one.time.speedup.high)
+        if self._timed:
+            stem = key.removesuffix("value")
+            self._low.append(KEYS.read(one, f"{stem}low"))
+            self._high.append(KEYS.read(one, f"{stem}high"))
         for name, trait in self._traits.items():
             trait.append(getattr(one.spec, name))
 
     @property
     def _timed(self) -> bool:
-        return self.axes.y.startswith("time.")
+        return self.axes.y in (_TIME, *RUNTIME_RATIOS)
 
     def draw(self) -> Drawing:
         """The drawing of what was collected.
@@ -158,7 +173,7 @@ class Picture:
             title=f"Ordinary against depthwise separable convolution: {_Y_LABELS[self.axes.y]}",
             x_label=AXES[self.axes.x],
             y_label=f"ratio of {_Y_LABELS[self.axes.y]}, ordinary ÷ separable (×)",
-            legend="" if self.axes.by is None else AXES[self.axes.by],
+            legend="" if self.axes.by is None else AXES.get(self.axes.by, self.axes.by),
             lines=lines,
             references=references,
             ticks=tuple(places.values()),
@@ -190,6 +205,8 @@ class Picture:
         """The medians of the three `heights` in the cells."""
         ordered = sorted((places[x][0], cell) for x, cell in cells.items())
         label = "exact ratio" if self.axes.by is None else f"{_short(self.axes.by)} = {as_text(by)}"
+        if self.axes.by == RUNTIME:
+            label = by
         return Line(label, tuple(Point(x, *(median(getattr(cell, name)) for name in heights)) for x, cell in ordered))
 
     def _caption(self, drawn: Sequence[str], *, several: bool) -> tuple[str, ...]:
@@ -221,23 +238,34 @@ class Picture:
         return ""
 
 
-def choose_axes(varying: Sequence[str], counts: Mapping[str, int], wanted: Mapping[str, str | None], y: str) -> Axes:
+def choose_axes(
+    varying: Sequence[str],
+    counts: Mapping[str, int],
+    wanted: Mapping[str, str | None],
+    y: str,
+    runtimes: Sequence[str] = (),
+) -> Axes:
     """The axes of a picture: what the user wants, and else the two arguments with the most values.
+
+    Where several runtimes are timed, each is a line unless something else is wanted.
 
     Args:
         varying: what differs between the layers.
         counts: how many values each of them has, where that is known.
         wanted: "x" and "by", as the user gave them, or None.
-        y: a key of `RATIOS`.
+        y: a key of `RATIOS`, or the ratio of times on one of the runtimes.
+        runtimes: those that are timed side by side.
 
     Raises:
         DsconvError: an axis or ratio that cannot be drawn, or nothing that varies.
     """
-    if y not in RATIOS:
+    lines = (*AXES, *([RUNTIME] if runtimes and y == _TIME else []))
+    if y not in (*RATIOS, *RUNTIME_RATIOS):
         raise DsconvError(f"--plot-y must be a ratio, not {y}; ratios are {', '.join(RATIOS)}")
     for option, name in (("--plot-x", wanted["x"]), ("--plot-by", wanted["by"])):
-        if name is not None and name not in AXES:
-            raise DsconvError(f"{option} must be one of {', '.join(AXES)}, not {name!r}")
+        known = lines if option == "--plot-by" else tuple(AXES)
+        if name is not None and name not in known:
+            raise DsconvError(f"{option} must be one of {', '.join(known)}, not {name!r}")
     if wanted["x"] is not None and wanted["x"] == wanted["by"]:
         raise DsconvError(f"--plot-x and --plot-by are both {wanted['x']}")
     drawable = [name for name in varying if name in AXES]
@@ -245,7 +273,7 @@ def choose_axes(varying: Sequence[str], counts: Mapping[str, int], wanted: Mappi
     x = wanted["x"] or (free.pop(0) if free else None)
     if x is None:
         raise DsconvError("--plot needs an argument that varies, such as --k 16:512:*2")
-    by = wanted["by"] or (free.pop(0) if free else None)
+    by = wanted["by"] or (RUNTIME if len(runtimes) > 1 and RUNTIME in lines else free.pop(0) if free else None)
     return Axes(x, by, y)
 
 
@@ -254,7 +282,7 @@ def _grows_by_factors(places: Sequence[float]) -> bool:
 
 
 def _short(name: str) -> str:
-    return FIELDS[name].short
+    return name if name == RUNTIME else FIELDS[name].short
 
 
 def _value(name: str, value: Any) -> str:
