@@ -62,13 +62,20 @@ MACHINE_KEYS: Final[tuple[Key[Machine], ...]] = (
 KEYS: Final[tuple[Key[Environment], ...]] = (
     Key("versions.dsconv", TEXT, lambda one: one.versions["dsconv"]),
     Key("versions.python", TEXT, lambda one: one.versions["python"]),
-    Key("versions.torch", TEXT, lambda one: one.versions["torch"], nullable=True),
+    Key(
+        "versions.torch",
+        TEXT,
+        lambda one: one.versions["torch"],
+        nullable=True,
+        only_with=("measured", "time"),
+    ),
     Key(
         "versions.profiler",
         TEXT,
         lambda one: one.versions["profiler"],
         says="The distributions that counted, by name and version.",
         nullable=True,
+        only_with=("measured",),
     ),
     Key("platform", TEXT, "platform"),
     Key("cpu", TEXT, "cpu"),

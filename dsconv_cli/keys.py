@@ -7,7 +7,7 @@ look one up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from operator import attrgetter
@@ -104,7 +104,10 @@ SHAPES: Final = _list({"type": "array", "items": _FROM_ZERO})
 
 @dataclass(frozen=True, slots=True)
 class Key(Generic[Result]):
-    """One figure of a result. `unit` is in words; `nullable` where a result may lack it."""
+    """One figure of a result. `unit` is in words; `nullable` where a result may lack it.
+
+    `only_with` are sections: a result in which all of them are missing lacks it for sure.
+    """
 
     name: str
     type: Type
@@ -112,11 +115,12 @@ class Key(Generic[Result]):
     unit: str = ""
     says: str = ""
     nullable: bool = False
+    only_with: tuple[str, ...] = ()
 
     def of(self, part: Getter[Whole], prefix: str = "") -> Key[Whole]:
         """The same key of something that this result is a part of."""
         get = _after(part, self.get)
-        return Key(prefix + self.name, self.type, get, self.unit, self.says, self.nullable)
+        return Key(prefix + self.name, self.type, get, self.unit, self.says, self.nullable, self.only_with)
 
     @property
     def getter(self) -> Callable[[Result], Value]:
@@ -264,6 +268,20 @@ class Keys(Mapping[str, Key[Result]]):
         if section is not None and section.name in absent:
             raise DsconvError(f"{name} is not measured in this run; it needs {section.asked_by}")
 
+    def columns(self, absent: Iterable[str]) -> tuple[str, ...]:
+        """The keys that can have values where the sections `absent` are missing: what a table without gaps has."""
+        lost = set(absent)
+        return tuple(name for name, key in self.items() if not self._is_lost(name, key, lost))
+
+    def _is_lost(self, name: str, key: Key[Result], absent: Collection[str]) -> bool:
+        section = self.section_of(name)
+        alone = bool(key.only_with) and all(one in absent for one in key.only_with)
+        return alone or (section is not None and section.name in absent)
+
+    def missing(self, result: Result) -> tuple[str, ...]:
+        """The sections that a result lacks."""
+        return tuple(section.name for section in self.optional if not _is_there(section, result))
+
     def read(self, result: Result, name: str) -> Value:
         """The value at a key; None where its section is not there."""
         recorded = self._recorded(result)
@@ -276,11 +294,8 @@ class Keys(Mapping[str, Key[Result]]):
         """The values at keys. For many results, where `read` would look each key up anew."""
         if self._recorded(result) is not None:
             return [self.read(result, name) for name in names]
-        getters = self._getters(tuple(names), self._missing(result))
+        getters = self._getters(tuple(names), self.missing(result))
         return [None if getter is None else apply(getter, result) for getter in getters]
-
-    def _missing(self, result: Result) -> tuple[str, ...]:
-        return tuple(section.name for section in self.optional if not _is_there(section, result))
 
     def _find_getters(
         self, names: tuple[str, ...], missing: tuple[str, ...]
@@ -292,7 +307,7 @@ class Keys(Mapping[str, Key[Result]]):
         """The keys nested at their dots, ready for JSON."""
         recorded = self._recorded(result) or {}
         nested: dict[str, Any] = {}
-        for name, outer, last, get in self._layout(self._missing(result)):
+        for name, outer, last, get in self._layout(self.missing(result)):
             inner = nested
             for part in outer:
                 inner = inner.setdefault(part, {})

@@ -62,6 +62,28 @@ def test_traffic_of_int8_has_biases_of_32_bits():
     assert traffic.separable == (196 + 196 + 36 + 16) + (196 + 294 + 24 + 24)
 
 
+def test_weights_in_bytes():
+    """By hand: 18,432, 288 and 2,048 weights of 4 bytes; of one byte beside biases of four where they are quantised."""
+    sizes = cost(ConvSpec(64, 32))["weight_bytes"]
+    assert (sizes.ordinary, sizes.depthwise, sizes.pointwise, sizes.separable) == (73_728, 1_152, 8_192, 9_344)
+    small = cost(ConvSpec(6, 4, h=7, w=7, bias=True, dtype="int8"))["weight_bytes"]
+    assert (small.ordinary, small.separable) == (216 + 6 * 4, (36 + 4 * 4) + (24 + 6 * 4))
+
+
+def test_activations_that_are_alive_at_once():
+    """Input and output of the ordinary form; of the pair the larger of input + intermediate, intermediate + output."""
+    same = cost(ConvSpec(64, 32))["activation_bytes"]
+    assert (same.ordinary, same.depthwise) == (4 * (32 + 64) * 56**2, 4 * (32 + 32) * 56**2)
+    assert same.separable == same.pointwise == same.ordinary
+    # 4×8×8 in, 4×4×4 between, 8×4×4 out: 384 elements; 320, then 192.
+    strided = cost(ConvSpec(8, 4, h=8, w=8, stride=2))["activation_bytes"]
+    assert (strided.ordinary, strided.depthwise, strided.pointwise) == (4 * 384, 4 * 320, 4 * 192)
+    assert strided.ratio == Fraction(384, 320)
+    # 3×5×5 in, 12×5×5 between, 2×5×5 out, two images of two bytes: 125 elements; 375, then 350.
+    wide = cost(ConvSpec(2, 3, h=5, w=5, depth_multiplier=4, batch=2, dtype="float16"))["activation_bytes"]
+    assert (wide.ordinary, wide.separable) == (2 * 2 * 125, 2 * 2 * 375)
+
+
 @pytest.mark.parametrize(("dtype", "size"), [("float64", 8), ("float32", 4), ("bfloat16", 2), ("float16", 2)])
 def test_traffic_is_in_bytes_of_the_dtype(dtype, size):
     assert cost(ConvSpec(2, 2, 1, 1, 1, 1, dtype=dtype)).traffic.ordinary == size * (2 + 4 + 2)

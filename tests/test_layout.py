@@ -34,12 +34,13 @@ BIG = ConvSpec(4096, 4096, h=4096, w=4096, bias=True, depth_multiplier=2, stride
         ("table-30.txt", EXAMPLE, View(width=30)),
         ("table-big-80.txt", BIG, View(width=80)),
         ("table-explain.txt", EXAMPLE, View(width=80)),
+        ("table-details-80.txt", EXAMPLE, View(width=80)),
         ("markdown.md", EXAMPLE, View()),
     ],
 )
 def test_layout(name, spec, view):
     form = formats_of("compare")["markdown" if name.endswith(".md") else "table"]
-    text = form.content(report(closed_forms(spec), explain="explain" in name), view)
+    text = form.content(report(closed_forms(spec), explain="explain" in name, details="details" in name), view)
     if os.environ.get("DSCONV_UPDATE_GOLDEN"):
         (GOLDEN / name).write_text(text, encoding="utf-8")
     assert text == (GOLDEN / name).read_text(encoding="utf-8")
@@ -47,8 +48,8 @@ def test_layout(name, spec, view):
 
 
 def test_pending_is_said():
-    lines = page(closed_forms(EXAMPLE), pending="thop").sections[0]
-    assert "closed forms; thop is counting…" in [line.text for line in lines]
+    lines = page(closed_forms(EXAMPLE), pending="thop").sections[1]
+    assert "from formulas; thop is counting…" in [line.text for line in lines]
 
 
 @pytest.mark.parametrize(

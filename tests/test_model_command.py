@@ -60,9 +60,12 @@ def test_installed_command_table():
     result = run_dsconv("model", *SMALL)
     assert result.returncode == 0
     lines = result.stdout.splitlines()
-    assert lines[0].endswith("odd.py:small (Sequential)")
-    assert lines[1] == "2×3×8×8 float32 → 2×8×8×8"
-    assert "on the meta device; equal to the closed forms" in lines[2]
+    # 101,376 against 27·128 + 24·128 + 72·128 + 64·128 MACs; 2·(27·8 + 8) + … parameters: see `small`.
+    assert lines[0].startswith("4.24× fewer MACs (101 k → 23.9 k), ")
+    assert "2 of 2 convolutions replaced." in " ".join(lines[:2])
+    title = next(number for number, line in enumerate(lines) if line.endswith("odd.py:small (Sequential)"))
+    assert lines[title + 1] == "2×3×8×8 float32 → 2×8×8×8"
+    assert "on the meta device; equal to the formulas" in lines[title + 2]
     assert any(line.split()[:2] == ["MACs", "101,376"] for line in lines)
     assert "…" not in result.stdout
     assert result.stderr == "a file may print while it is loaded\n"
@@ -262,13 +265,17 @@ def test_names_of_layers_stay_names(here, tmp_path):
 
 def test_depth_sums_up(here):
     _, out, _ = here("pytorchcv.models.resnet:resnet10", "--input", "1,3,224,224", "--depth", "1")
-    assert [line.split()[0] for line in out.splitlines()[6:8]] == ["features", "output"]
+    lines = out.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("layer "))
+    assert [line.split()[0] for line in lines[start + 2 : start + 4]] == ["features", "output"]
     assert "--depth N goes deeper" in out
 
 
 def test_top_lists_the_largest(here):
     _, out, _ = here(*SMALL, "--top", "1")
-    assert out.splitlines()[6].split()[0] == "2"
+    lines = out.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("layer "))
+    assert lines[start + 2].split()[0] == "2"
     assert "1 smaller layer" in out
 
 
@@ -405,7 +412,7 @@ def test_one_clear_line(here, arguments, code, message):
     ("target", "note"),
     [
         ("GivesDict", "note: the network returns a dict; the shape of its one tensor is checked"),
-        ("needs_values", "note: built on the CPU, for the meta device does not do: RuntimeError"),
+        ("needs_values", "note: built on the CPU, because it cannot be built on the meta device: RuntimeError"),
     ],
 )
 def test_one_clear_note(here, target, note):
@@ -422,7 +429,7 @@ def test_the_cpu_is_named_in_the_output_and_in_short_notes(here):
     assert "counted by torch" in out
     assert "on the CPU;" in out
     notes = [line for line in err.splitlines() if line.startswith("note:")]
-    assert notes[0].startswith("note: run on the CPU, for the meta device does not do: RuntimeError")
+    assert notes[0].startswith("note: run on the CPU, because it does not run on the meta device: RuntimeError")
     assert "depends on values" in notes[1]
     assert len(notes) == 2
     assert all(len(note) < 200 for note in notes)

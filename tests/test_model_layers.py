@@ -146,6 +146,19 @@ def test_values_are_kept():
     assert other[2].weight is not model[2].weight
 
 
+def test_weights_and_activations_in_bytes():
+    """4 bytes each: 3·8·9 + 8 and 128·10 + 10 parameters, replaced 3·9 + 3·8 + 8; the convolution has 3·8·8 in and
+    8·4·4 out, 3·4·4 between its halves, and the linear layer 128 in and 10 out."""
+    net = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.Flatten(), nn.Linear(128, 10))
+    result = analyse(net, (1, 3, 8, 8))
+    assert result.weight_bytes == (4 * (224 + 1290), 4 * (59 + 1290))
+    assert result.activation_bytes == (4 * (192 + 128), 4 * (192 + 48))
+    assert [layer.activation_bytes for layer in result.layers] == [4 * 320, 4 * 138]
+    assert result.get("totals.weight_bytes.before") == 6056
+    half = analyse(net.to(torch.float16), (1, 3, 8, 8))
+    assert (half.weight_bytes.before, half.activation_bytes.before) == (6056 / 2, 1280 / 2)
+
+
 def test_a_bare_convolution():
     result = analyse(nn.Conv2d(32, 64, 3, padding=1, bias=False), (1, 32, 56, 56))
     assert (result.layers[0].name, result.params) == ("", (18_432, 2_336))

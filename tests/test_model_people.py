@@ -185,7 +185,7 @@ def test_where_no_single_layer_is_to_blame_the_closed_forms_stand():
     assert not result.after_counted
     assert len(result.notes) == 1
     assert result.notes[0].startswith("with 2 layers replaced the network raises RuntimeError: one of the two; ")
-    assert result.notes[0].endswith("the figures after are those of the closed forms")
+    assert result.notes[0].endswith("the figures after are from formulas")
 
 
 # --- values ---------------------------------------------------------------------------------------------------------
@@ -239,7 +239,7 @@ def test_an_operator_without_a_formula_is_named_and_nothing_is_equal(here):
     assert result.macs.before == PLAIN
     assert any("aten::_cdist_forward" in note and "the network itself" in note for note in result.notes)
     out = here(f"{PEOPLE}:Codebook", "--input", "1,3,32,32")[1]
-    assert "equal to the closed forms" not in out
+    assert "equal to the formulas" not in out
     assert "on the meta device; without aten::_cdist_forward" in out
 
 

@@ -83,6 +83,14 @@ def test_every_layer_by_hand(network, document):
     after += 2 * 64 * (3 * 9 + 3 * 8) + 2 * 64 * (8 * 9 + 8 * 8) + 2 * 64 * (8 * 25 + 8 * 16)
     assert found["totals"]["macs"]["after"] == after
     assert found["totals"]["after_counted"]
+    # Four bytes each; 8·8² in and 16·8² out of `wide`, and as much of `up`, 8·8² in and 4·16² out, two images.
+    saved = (216 - 51) + (584 - 144) + (3200 - 328)
+    sizes = {
+        name: (found["totals"][name]["before"], found["totals"][name]["after"])
+        for name in ("weight_bytes", "activation_bytes")
+    }
+    assert sizes["weight_bytes"] == (4 * sum(weights.values()), 4 * (sum(weights.values()) - saved))
+    assert sizes["activation_bytes"] == (4 * 2 * 24 * 64, 4 * 2 * 24 * 64)
 
 
 def test_torch_counts_the_same(tmp_path, document):
@@ -343,6 +351,38 @@ def test_files_that_lie(here, tmp_path, kind):
     (folder / "short.bin").write_bytes(b"\0" * 100)
     (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
     code, out, err = here(graphs.save(found, folder / "net.onnx"), *INPUT, "--fidelity")
+    assert (code, out) == (2, "")
+    (error,) = err.splitlines()
+    assert message in error
+
+
+def of_a_type_to_come():
+    found = one_layer()
+    found.graph.initializer[0].data_type = 97
+    return found.SerializeToString(), "its tensor 'w' is said to be 8×3×3×3 and has 864 bytes of type 97"
+
+
+def with_a_name_that_is_no_text():
+    content = one_layer().SerializeToString()
+    return content.replace(b"image", b"im\xffge"), "names in it are no text"
+
+
+def with_an_attribute_of_a_wrong_type():
+    found = one_layer()
+    found.graph.node[0].attribute.append(helper.make_attribute("group", [1, 1]))
+    return found.SerializeToString(), "group of its Conv 'out' is of a wrong type"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [of_a_type_to_come, with_a_name_that_is_no_text, with_an_attribute_of_a_wrong_type],
+    ids=lambda one: one.__name__,
+)
+def test_what_no_exporter_writes(here, tmp_path, made):
+    content, message = made()
+    path = tmp_path / "net.onnx"
+    path.write_bytes(content)
+    code, out, err = here(path, *INPUT, "--fidelity")
     assert (code, out) == (2, "")
     (error,) = err.splitlines()
     assert message in error

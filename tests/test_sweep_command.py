@@ -71,10 +71,11 @@ def test_the_number_of_layers_is_told_first(sweep):
 
 def test_the_table_shows_what_differs(sweep):
     lines = sweep(*GRID).stdout.splitlines()
-    assert lines[0] == "h=56 w=56; closed forms, not measured"
-    assert lines[2].split() == ["k", "c", "r", "s", "params", "MACs", "traffic", "R×S"]
-    assert lines[4].split() == ["16", "8", "3", "3", "5.76×", "5.76×", "0.608×", "9"]
-    assert len([line for line in lines if "×" in line]) == 12 + 1
+    assert lines[0].startswith("12 layers: ")
+    assert lines[1] == "h=56 w=56; from formulas, not measured"
+    assert lines[3].split() == ["k", "c", "r", "s", "params", "MACs", "traffic", "activ.", "R×S"]
+    assert lines[5].split() == ["16", "8", "3", "3", "5.76×", "5.76×", "0.608×", "1.00×", "9×"]
+    assert len([line for line in lines if line.endswith("×")]) == 12
 
 
 def test_the_table_without_unicode(sweep):
@@ -85,8 +86,8 @@ def test_the_table_without_unicode(sweep):
 
 def test_markdown(sweep):
     lines = sweep(*GRID, "--format", "markdown").stdout.splitlines()
-    assert lines[2] == "| k | c | r | s | params | MACs | traffic | R×S |"
-    assert lines[4] == "| 16 | 8 | 3 | 3 | 5.76× | 5.76× | 0.608× | 9 |"
+    assert lines[3] == "| k | c | r | s | params | MACs | traffic | activ. | R×S |"
+    assert lines[5] == "| 16 | 8 | 3 | 3 | 5.76× | 5.76× | 0.608× | 1.00× | 9× |"
 
 
 def test_bare_values(sweep):
@@ -156,19 +157,21 @@ def test_the_summary(sweep, valid):
     assert found["summary"]["macs.ratio"]["losing_where"] is None
     table = sweep(*GRID, "--summary").stdout
     assert "geometric mean" in table
-    assert [line.strip() for line in table.splitlines()[-5:]] == [
-        "traffic  12 of 12 layers (100 %)",
-        "k 16, 32, 64 (100 % at 16, 100 % at 64)",
-        "c 8, 24 (100 % at 8, 100 % at 24)",
-        "r 3, 5 (100 % at 3, 100 % at 5)",
-        "s 3, 5 (100 % at 3, 100 % at 5)",
+    told = [" ".join(line.split()) for line in table.splitlines()]
+    losing = next(number for number, line in enumerate(told) if line.startswith("traffic 12 of"))
+    assert told[losing : losing + 5] == [
+        "traffic 12 of 12 layers (100%)",
+        "k 16, 32, 64 (100% at 16, 100% at 64)",
+        "c 8, 24 (100% at 8, 100% at 24)",
+        "r 3, 5 (100% at 3, 100% at 5)",
+        "s 3, 5 (100% at 3, 100% at 5)",
     ]
     some = ("--k", "64", "--c", "64", "--h", "7,112", "--zip", "w=h", "--profiler", "none", "--summary")
     assert (
-        "- traffic: 1 of 2 layers (50 %); h 112 (0 % at 7, 100 % at 112); w"
+        "- traffic: 1 of 2 layers (50.0%); h 112 (0% at 7, 100% at 112); w"
         in sweep(*some, "--format", "markdown").stdout
     )
-    assert len(rows_of(sweep(*GRID, "--summary", "--format", "csv").stdout)) == 3
+    assert len(rows_of(sweep(*GRID, "--summary", "--format", "csv").stdout)) == 5
 
 
 def test_gates_apply_to_every_row(sweep):
@@ -410,11 +413,11 @@ def test_a_gate_that_judged_nothing_has_not_passed(dsconv):
     grid = ("sweep", "--k", "16,32", "--c", "16", "--profiler", "none", "--where", "k>100")
     result = dsconv(*grid, "--fail-under", "macs.ratio=5")
     assert result.returncode == 2
-    assert "no layer satisfies --where, so that the gates judged nothing" in result.stderr
+    assert "no layer satisfies --where, so the gates checked nothing" in result.stderr
     assert "warning: no layer satisfies --where" in dsconv(*grid).stderr
 
 
 def test_what_the_layers_of_a_file_share_is_in_the_title(dsconv, tmp_path):
     (tmp_path / "a.csv").write_text("k,c\n16,24\n32,24\n")
     text = dsconv("sweep", "--from", "a.csv", "--profiler", "none", cwd=tmp_path).stdout
-    assert text.startswith("2 from a.csv; c=24; closed forms")
+    assert text.splitlines()[1].startswith("2 from a.csv; c=24; from formulas")

@@ -14,6 +14,7 @@ from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.spec import Bias, ConvSpec
 from dsconv_cli.report.pictures import figure, terminal
 from dsconv_cli.report.pictures.drawing import Axes, Picture, choose_axes
+from dsconv_cli.sweep.sources import parse_source
 from dsconv_cli.timing.result import Interval
 
 BRAILLE = range(0x2801, 0x2900)
@@ -81,6 +82,37 @@ def test_many_lines_are_thinned_out_and_that_is_said():
     assert "8 of 30 values of C are drawn." in drawing.caption
 
 
+@pytest.mark.parametrize(("x", "by", "told"), [("k", "c", "C = K."), ("c", "k", "K = C.")])
+def test_tied_axes_are_one_line(x, by, told):
+    """As --zip c=k has it: a line for each value of C would have one point."""
+    drawing = drawing_of([ConvSpec(k, k) for k in (16, 64, 256)], x=x, by=by)
+    assert [(line.label, [point.x for point in line.points]) for line in drawing.lines] == [
+        ("exact ratio", [16, 64, 256])
+    ]
+    assert [point.y for point in drawing.lines[0].points] == pytest.approx([144 / 25, 576 / 73, 2304 / 265])
+    assert drawing.legend == ""
+    assert told in drawing.caption
+    assert drawing_of([ConvSpec(16, c) for c in (8, 24)], by="c").legend == "input channels C", "one K: two points"
+
+
+def test_a_line_of_times_is_not_called_exact():
+    (line,) = drawing_of([ConvSpec(k, 8) for k in (8, 16)], by=None, y="time.speedup.value", time=timing).lines
+    assert line.label == "measured ratio"
+
+
+@pytest.mark.parametrize("specs", [[ConvSpec(16, 8)], [ConvSpec(16, c) for c in (8, 24)]])
+def test_what_the_legend_promises_is_drawn(specs):
+    """Also where there is a single point, which no line goes through."""
+    drawing = drawing_of(specs)
+    (axes,) = figure.figure(drawing).axes
+    drawn = {line.get_label(): line for line in axes.get_lines()}
+    for text in axes.get_legend().get_texts():
+        line = drawn[text.get_text()]
+        assert len(line.get_xdata()) > 1 or line.get_marker() not in {"", "None"}
+    dotted = terminal.text(drawing, width=60, color=False, unicode=True).splitlines()
+    assert max(sum(ord(letter) in BRAILLE for letter in line) for line in dotted) > 15
+
+
 def test_what_varies_beside_the_axes_is_said():
     drawing = drawing_of([ConvSpec(k, c, h=h) for k in (8, 16) for c in (4, 8) for h in (7, 9, 28)], y="traffic.ratio")
     assert "H = 7 … 28 varies too; points are medians." in drawing.caption
@@ -100,7 +132,7 @@ def test_times_have_intervals():
     point = drawing.lines[0].points[0]
     assert (point.y, point.low, point.high) == pytest.approx((1.6, 1.44, 1.92))
     assert drawing.y_label == "ratio of time, ordinary ÷ separable (×)"
-    assert "Bars: 95 % confidence intervals." in drawing.caption
+    assert "Bars: 95% confidence intervals." in drawing.caption
 
 
 @pytest.mark.parametrize(
@@ -117,6 +149,24 @@ def test_times_have_intervals():
 )
 def test_which_axes(varying, counts, wanted, expected):
     axes = choose_axes(varying, counts, {"x": None, "by": None, **wanted}, "macs.ratio")
+    assert (axes.x, axes.by) == expected
+
+
+@pytest.mark.parametrize(
+    ("zips", "wanted", "expected"),
+    [
+        (["c=k"], {}, ("k", None)),
+        (["k,c"], {}, ("k", None)),
+        (["c=k"], {"by": "k"}, ("c", "k")),
+        (["c=k"], {"x": "c"}, ("c", "k")),
+        (["c=k", "s=r"], {}, ("k", "r")),
+    ],
+)
+def test_what_is_tied_makes_no_lines(zips, wanted, expected):
+    texts = {"k": "16,64,256", "r": "3,5" if "s=r" in zips else "3", **({"c": "8,16,24"} if "k,c" in zips else {})}
+    source = parse_source({"c": "8", **texts} if not any("c" in one for one in zips) else texts, zips=zips)
+    grid = source.grid
+    axes = choose_axes(source.varying, grid.values, {"x": None, "by": None, **wanted}, "macs.ratio", tied=grid.tied)
     assert (axes.x, axes.by) == expected
 
 

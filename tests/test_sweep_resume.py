@@ -129,9 +129,9 @@ def test_shards_may_share_a_file_one_after_the_other(tmp_path):
     ("change", "complaint"),
     [
         (lambda one: one.update(schema_version=2), "has schema version 2, this program writes 1"),
-        (lambda one: one.pop("schema_version"), "is no result of dsconv sweep"),
-        (lambda one: one["spec"].pop("k"), "is no result of dsconv sweep"),
-        (lambda one: one["spec"].update(k=-1), "is no result of dsconv sweep"),
+        (lambda one: one.pop("schema_version"), "is not a result of dsconv sweep"),
+        (lambda one: one["spec"].pop("k"), "is not a result of dsconv sweep"),
+        (lambda one: one["spec"].update(k=-1), "is not a result of dsconv sweep"),
         (
             lambda one: one.update(measured={"profiler": "thop"}),
             "was made with --profiler thop, this run has none; results are not mixed",

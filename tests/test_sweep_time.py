@@ -120,11 +120,11 @@ def test_a_row_with_a_time_comes_back_as_it_was():
 @pytest.mark.parametrize(
     ("done", "total", "elapsed", "left", "expected"),
     [
-        (0, 10, 0, None, "0 of 10 layers  0 %"),
-        (0, 10, 1, 75, "0 of 10 layers  0 %  1:15 left"),
-        (250, 1000, 2, None, "250 of 1,000 layers  25 %  125/s  0:06 left"),
-        (3, 10, 12, 20, "3 of 10 layers  30 %  0.25/s  0:20 left"),
-        (1, 100000, 1, None, "1 of 100,000 layers  0 %  1/s  27:46:39 left"),
+        (0, 10, 0, None, "0 of 10 layers  0%"),
+        (0, 10, 1, 75, "0 of 10 layers  0%  1:15 left"),
+        (250, 1000, 2, None, "250 of 1,000 layers  25%  125/s  0:06 left"),
+        (3, 10, 12, 20, "3 of 10 layers  30%  0.25/s  0:20 left"),
+        (1, 100000, 1, None, "1 of 100,000 layers  0%  1/s  27:46:39 left"),
     ],
 )
 def test_progress_tells_rate_and_time_left(done, total, elapsed, left, expected):
@@ -178,7 +178,7 @@ def test_the_command_times_resumes_and_draws(dsconv, tmp_path):
     assert sorted(speedups) == sorted(row["time"]["speedup"]["value"] for row in rows)
     words = " ".join(ET.parse(picture).getroot().itertext())
     assert "ratio of time, ordinary ÷ separable" in words
-    assert "Bars: 95 % confidence intervals." in words
+    assert "Bars: 95% confidence intervals." in words
     refused = dsconv(*common, "--k", "8,16", "--output", str(path), "--threads", "2")
     assert refused.returncode == 2
     assert "was made with --threads 1, this run has 2" in refused.stderr

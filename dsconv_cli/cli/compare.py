@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dsconv_cli.cli import options as opt
-from dsconv_cli.cli.destinations import Destinations, asked, choose, parse_file
+from dsconv_cli.cli.destinations import Destinations, asked, choose, for_people, parse_file
 from dsconv_cli.cli.groups import grouped
 from dsconv_cli.cli.layer_options import LayerOptions
 from dsconv_cli.cli.progress import timing_lines, timing_text
@@ -17,7 +17,7 @@ from dsconv_cli.cli.streams import say
 from dsconv_cli.comparison.keys import RUNTIMES, keys_of
 from dsconv_cli.comparison.result import Comparison, closed_forms, profile
 from dsconv_cli.counting.profilers import choices, load, refuse_uncountable
-from dsconv_cli.errors import CANNOT_MEASURE, DsconvError
+from dsconv_cli.errors import CANNOT_MEASURE
 from dsconv_cli.layer.spec import ConvSpec
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dsconv_cli.timing.timers import Timers
 
 Explain = Annotated[
-    bool, opt.option("--explain", text="Derive R×S step by step with this layer's numbers.", panel=opt.OUTPUT)
+    bool, opt.option("--explain", text="Derive R×S step by step, with the numbers of this layer.", panel=opt.OUTPUT)
 ]
 
 
@@ -40,6 +40,7 @@ def compare(
     how: opt.ChainOptions,
     output: opt.OutputOptions,
     explain: Explain = False,
+    details: opt.Details = False,
     gates: opt.GateOptions,
     speech: opt.StreamOptions,
 ) -> None:
@@ -62,15 +63,14 @@ def compare(
     key, checks = asked(keys, absent, output.get, gates)
     files = [parse_file("compare", text) for text in output.output or ()]
     to = choose("compare", streams, output.format_name, files, key=key, gates=checks, absent=absent)
-    if explain and not any(one.part == "page" for one in to.formats):
-        raise DsconvError("--explain is text for people: it goes with --format table or markdown, or such an --output")
+    for_people(to, {"--explain": explain, "--details": details})
     with opt.timers_of(settings, runtimes) as timers:
         result = _measure(spec, profiler, to, timers)
     if not how.runtime:
         result = replace(result, times=None)
     if result.counted is not None and not result.counted.exact:
-        streams.note("thop counts in doubles, which are not exact above 2^53; the figures are the closed forms")
-    code = _without_lost(to, result).deliver(partial(_report, explain=explain), keys, result)
+        streams.note("thop counts in doubles, which are not exact above 2^53; the figures are those of the formulas")
+    code = _without_lost(to, result).deliver(partial(_report, explain=explain, details=details), keys, result)
     for name, reason in result.failures.items():
         say("error", f"{name}: {reason}", streams.color)
     raise typer.Exit(code or (CANNOT_MEASURE if result.failures else 0))
@@ -88,11 +88,11 @@ def _without_lost(to: Destinations, result: Comparison) -> Destinations:
     return to._replace(gates=gates)
 
 
-def _report(one: Comparison, *, explain: bool) -> Report:
+def _report(one: Comparison, **wishes: bool) -> Report:
     # A bare value needs none.
     from dsconv_cli.report.compare import report
 
-    return report(one, explain=explain)
+    return report(one, **wishes)
 
 
 def _measure(spec: ConvSpec, profiler: str, to: Destinations, timers: Timers | None) -> Comparison:

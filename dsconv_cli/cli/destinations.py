@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import util
 from itertools import islice
 from pathlib import Path
@@ -155,6 +155,15 @@ def choose(
             check_installed(file.format.package, str(file.path), extra=file.format.name)
     check_targets([*(file.path for file in files), *beside])
     return Destinations(streams, form, tuple(files), key, gates)
+
+
+def for_people(to: Destinations, wishes: Mapping[str, bool]) -> None:
+    """Refuse options that add text to a page where no page is shown."""
+    for option, wanted in wishes.items():
+        if wanted and not any(one.part == "page" for one in to.formats):
+            raise DsconvError(
+                f"{option} is text for people: it goes with --format table or markdown, or such an --output"
+            )
 
 
 def stdout_format(command: Command, name: str) -> Format | None:

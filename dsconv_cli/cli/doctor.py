@@ -28,9 +28,9 @@ def doctor(
     output: DoctorOutputOptions,
     speech: opt.StreamOptions,
 ) -> None:
-    """Tell what this machine can measure, and how far its timings can be trusted.
+    """Show what this machine can measure, and how far its timings can be trusted.
 
-    Measures the machine's peaks, and its noise: a convolution timed against itself, whose ratio is 1 in truth.
+    Measures the machine's peaks, and its noise: a convolution timed against itself, whose true ratio is 1.
     """
     streams = speech.streams()
     dtype = opt.choice("--dtype", timing.dtype, FLOATS)

@@ -28,7 +28,7 @@ READER_LEFT: Final = 141
 
 #: What the list of commands says of each. A module of this folder and a function in it are called as the command is.
 COMMANDS: Final[Mapping[str, str]] = {
-    "compare": "One layer: both forms, profiled, side by side.",
+    "compare": "One layer: both forms, counted and timed, side by side.",
     "sweep": "Many layers: a grid, or a file of them; tables, pictures, long runs.",
     "model": "A whole network, layer by layer, before and after.",
     "doctor": "What this machine can measure, and how far to trust it.",
@@ -89,7 +89,7 @@ def _for_a_shell(name: str, text: str, callback: Callable[[typer.Context, str | 
 def dsconv(
     context: typer.Context,
     *,
-    version: Annotated[bool, typer.Option("--version", "-V", help="Print the version, and leave.")] = False,
+    version: Annotated[bool, typer.Option("--version", "-V", help="Print the version and exit.")] = False,
     show_completion: Annotated[  # noqa: ARG001  what it does is done by then
         str | None,
         _for_a_shell("--show-completion", "Print what a shell must read to complete dsconv.", _show_completion),
@@ -99,7 +99,7 @@ def dsconv(
         _for_a_shell("--install-completion", "Put it where the shell reads it.", _install_completion),
     ] = None,
 ) -> None:
-    """Tell what replacing a convolution by a depthwise separable one buys, and why that is not R×S.
+    """Show what it saves to replace a convolution with a depthwise separable one, and why that is not R×S.
 
     Counts parameters, MACs and memory traffic of both forms, measures them, and explains the difference.
     """

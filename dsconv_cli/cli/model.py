@@ -11,7 +11,7 @@ import typer
 
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import stdout
-from dsconv_cli.cli.destinations import asked, choose, parse_file, parse_picture
+from dsconv_cli.cli.destinations import asked, choose, for_people, parse_file, parse_picture
 from dsconv_cli.cli.groups import Group, grouped
 from dsconv_cli.files import replace_file
 from dsconv_cli.layer.fields import FIELDS
@@ -49,24 +49,23 @@ class NetworkOptions(Group):
     input: Annotated[
         Texts,
         _of_network(
-            text="Shape of an input, such as 1,3,224,224, with a name for a keyword. Repeatable, in the order of "
-            "forward. A .pt2 file brings its own.",
+            text="Shape of an input, such as 1,3,224,224, with a name for a keyword argument. Repeatable, in the order "
+            "of forward. A .pt2 file has its own.",
             metavar="[NAME=]INT,...",
         ),
     ] = None
     input_dtype: Annotated[
         Texts,
         _of_network(
-            text="Type of the inputs' elements, once for all or once for each; by default that of the weights.",
+            text="Type of the inputs, once for all or once for each; by default that of the weights.",
             metavar="DTYPE",
         ),
     ] = None
     inputs: Annotated[
         Text,
         _of_network(
-            text="Instead, a function that gives the arguments as the network takes them, be they tensors, lists, "
-            "dicts, numbers or flags: a tuple of them in the order of forward, a dict of them by name, or the only "
-            "one.",
+            text="Instead, a function that returns the arguments of forward, which may be tensors, lists, dicts, "
+            "numbers or flags: a tuple in their order, a dict by name, or the only one.",
             metavar="MODULE:FUNCTION",
         ),
     ] = None
@@ -86,7 +85,7 @@ class WhatIfOptions(Group):
     min_ratio: Annotated[
         Text,
         _of_what_if(
-            text="Do not replace a layer whose MACs (ordinary / separable) gain less than this.", metavar="NUMBER"
+            text="Do not replace a layer whose ratio of MACs (ordinary / separable) is below this.", metavar="NUMBER"
         ),
     ] = None
     depth_multiplier: Annotated[
@@ -100,15 +99,16 @@ class WhatIfOptions(Group):
     target_macs: Annotated[
         Text,
         _of_what_if(
-            text="Replace as few layers as bring the network to at most so many MACs; where fidelity is known, those "
-            "that lose least of it.",
+            text="Replace the fewest layers that bring the network down to this many MACs; where fidelity is known, "
+            "those that lose least of it.",
             metavar="COUNT[k|M|G|T]",
         ),
     ] = None
     target_params: Annotated[
         Text,
         _of_what_if(
-            text="The same for parameters; with both targets, as few layers as reach both.", metavar="COUNT[k|M|G|T]"
+            text="The same for parameters; with both targets, the fewest layers that reach both.",
+            metavar="COUNT[k|M|G|T]",
         ),
     ] = None
     fidelity: Annotated[
@@ -144,7 +144,7 @@ class NetworkTimingOptions(opt.TimingOptions):
     dtype: Annotated[
         str,
         _of_time(
-            text="Convert the network's floating numbers to this type; by default they stay what they are.",
+            text="Convert the network's floating-point numbers to this type; by default they stay as they are.",
             metavar="float32|float64|bfloat16|float16",
         ),
     ] = ""
@@ -182,13 +182,14 @@ class ViewOptions(Group):
     depth: Annotated[
         Text,
         _of_output(
-            text="Levels of the tree of modules; what lies deeper is summed up. By default as many as fit one screen.",
+            text="Levels of the tree of modules to show; what is deeper is summed up. By default as many as "
+            "fit one screen.",
             metavar="INT",
         ),
     ] = None
-    top: Annotated[
-        Text, _of_output(text="Instead of the tree, the layers with the most MACs and the rest.", metavar="INT")
-    ] = None
+    top: Annotated[Text, _of_output(text="Instead of the tree, show the layers with the most MACs.", metavar="INT")] = (
+        None
+    )
     plot: Annotated[
         Text,
         _of_output(
@@ -196,6 +197,7 @@ class ViewOptions(Group):
             metavar="PATH",
         ),
     ] = None
+    details: opt.Details = False
     layers: Annotated[
         Text,
         _of_output(text="Write the eligible layers (.csv .jsonl) as 'dsconv sweep --from' reads them.", metavar="PATH"),
@@ -211,7 +213,7 @@ def model(
     time: Annotated[
         bool,
         _of_time(
-            "--time", text="Also measure time: of each eligible layer, the same shape once, and of the whole network."
+            "--time", text="Also measure run time: of each eligible layer, equal shapes once, and of the whole network."
         ),
     ] = False,
     how: NetworkRuntimeOptions,
@@ -219,7 +221,7 @@ def model(
     gates: opt.GateOptions,
     speech: opt.StreamOptions,
 ) -> None:
-    """Tell what replacing the convolutions of a whole network buys, layer by layer, before and after.
+    """Show what it saves to replace the convolutions of a network, layer by layer, before and after.
 
     The network is run once as it is and once with the chosen layers really replaced, on the meta device where it
     allows that: then nothing is computed and no memory used, at any resolution.
@@ -252,6 +254,7 @@ def model(
     rest = model_run.layers_path(view.layers)
     beside = [path for path in (rest, wishes.save) if path is not None]
     to = choose("model", streams, output.format_name, files, key=key, gates=checks, beside=beside)
+    for_people(to, {"--details": view.details})
     levels = model_run.levels(view.depth, view.top)
     stdout.reserve()
     result = model_run.measure(streams, recipe, wishes, settings, runtimes)
@@ -259,4 +262,4 @@ def model(
         streams.note(model_run.in_options(note))
     if rest is not None:
         replace_file(rest, layers_file(result, rest.suffix.lower()))
-    raise typer.Exit(to.deliver(partial(report, levels=levels), keys, result))
+    raise typer.Exit(to.deliver(partial(report, levels=levels, details=view.details), keys, result))

@@ -140,7 +140,7 @@ def _saved(path: Path, result: ModelResult, source: Source, inputs: Inputs) -> b
 def levels(depth: str | None, top: str | None) -> Levels:
     """`--depth` or `--top`, whichever is given; a DsconvError for both, or for no positive integer."""
     if depth is not None and top is not None:
-        raise DsconvError("--depth is for the tree of modules and --top lists layers instead; give one of them")
+        raise DsconvError("--depth shows a tree of modules and --top a list of layers; give one of them")
     return Levels(
         None if depth is None else reading.integer(depth, "--depth"),
         None if top is None else reading.integer(top, "--top"),

@@ -70,8 +70,8 @@ Profiler = Annotated[
     str,
     option(
         "--profiler",
-        text="Who counts on the modules that are built: thop, torch (its flop counter), both, or none "
-        "(closed forms alone, without loading torch).",
+        text="The profiler that counts both forms: thop, torch (its FLOP counter), both, or none "
+        "(formulas alone, without loading torch).",
         panel=MEASUREMENT,
         metavar="|".join(choices()),
     ),
@@ -79,7 +79,7 @@ Profiler = Annotated[
 Time = Annotated[
     bool, option("--time", text="Also measure run time, with a 95% confidence interval.", panel=MEASUREMENT)
 ]
-Device = Annotated[str, option("--device", text="Where it is measured.", panel=MEASUREMENT, metavar="cpu|cuda[:I]|mps")]
+Device = Annotated[str, option("--device", text="Device to measure on.", panel=MEASUREMENT, metavar="cpu|cuda[:I]|mps")]
 Dtype = Annotated[
     str,
     option("--dtype", text=FIELDS["dtype"].help, panel=MEASUREMENT, metavar="|".join(FIELDS["dtype"].words)),
@@ -88,14 +88,12 @@ Threads = Annotated[
     str | None,
     option(
         "--threads",
-        text="Threads to use (1, which is disturbed the least; torch's own default is all cores).",
+        text="Threads to use (1 is disturbed the least; torch's own default is all cores).",
         panel=MEASUREMENT,
         metavar="INT",
     ),
 ]
-ChannelsLast = Annotated[
-    bool, option("--channels-last", text="Time with the N,H,W,C memory layout.", panel=MEASUREMENT)
-]
+ChannelsLast = Annotated[bool, option("--channels-last", text="Use the N,H,W,C memory layout.", panel=MEASUREMENT)]
 Budget = Annotated[
     str,
     option("--budget", text="Time limit per layer, in seconds.", panel=MEASUREMENT, metavar="SECONDS"),
@@ -104,8 +102,8 @@ Precision = Annotated[
     str | None,
     option(
         "--precision",
-        text="Timing ends when the 95% interval of the time ratio is within this fraction of it on either side (0.05, "
-        "or about 4 seconds where the verdict is clear).",
+        text="Stop when the 95% interval of the time ratio is as narrow as this, a fraction: 0.05 is ±5% (0.05, or "
+        "about 4 seconds where the verdict is clear).",
         panel=MEASUREMENT,
         metavar="FRACTION",
     ),
@@ -116,8 +114,8 @@ RuntimeNames = Annotated[
     str,
     option(
         "--runtime",
-        text="What executes the layer (torch): one, or several between commas, side by side; implies --time. "
-        "all: those that are installed.",
+        text="What runs the layer (torch): one, or several with commas between them, side by side; implies --time. "
+        "all: every one that is installed.",
         panel=MEASUREMENT,
         metavar="|".join((*RUNTIMES, "all")),
     ),
@@ -126,7 +124,7 @@ Chain = Annotated[
     str,
     option(
         "--chain",
-        text="Layers in a row that are timed at once; times are for one of them, as it costs inside a network.",
+        text="Run this many such layers in a row, as in a network; times are per layer.",
         panel=MEASUREMENT,
         metavar="INT",
     ),
@@ -167,7 +165,7 @@ class TimingOptions(Group):
         for one in fields(self):
             if one.name != "dtype" and getattr(self, one.name) != one.default:
                 name = one.name.replace("_", "-")
-                raise DsconvError(f"--{name} is about measured time; it goes with --time")
+                raise DsconvError(f"--{name} is about measured time: add --time")
 
 
 @dataclass(frozen=True)
@@ -201,7 +199,7 @@ class RuntimeOptions(Group):
         if "all" in names:
             found.update(dict.fromkeys(_able(settings, spec, streams)))
         if settings.channels_last and all(RUNTIMES[name].layout for name in found):
-            raise DsconvError(f"--channels-last is a choice only with torch; {', '.join(found)} take their own layout")
+            raise DsconvError(f"--channels-last works only with torch, not with {', '.join(found)}")
         return tuple(found)
 
 
@@ -288,10 +286,10 @@ def fraction(text: str, label: str) -> float:
 def format_option(command: Command) -> Any:
     """`--format`, of what a command's stdout can get."""
     known = [one.name for one in formats_of(command).values() if one.on_stdout]
-    more = " github writes workflow annotations for gates that fail." if "github" in known else ""
+    more = " github writes workflow annotations for failed gates." if "github" in known else ""
     return option(
         *("--format", "-f"),
-        text=f"What stdout gets.{more}",
+        text=f"What to print on stdout.{more}",
         panel=OUTPUT,
         metavar="|".join(known),
         envvar=FORMAT_VARIABLE,
@@ -300,11 +298,11 @@ def format_option(command: Command) -> Any:
 
 def output_option(command: Command, more: str = "") -> Any:
     """`--output`, of what a command can write. `more` is said of its pictures, whose endings alone mean others too."""
-    plain = (one for one in formats_of(command).values() if one.in_files and one.text is not None)
+    plain = (one for one in formats_of(command).values() if one.in_files and not one.kinds)
     endings = " ".join(ending for one in plain for ending in one.endings)
     return option(
         *("--output", "-o"),
-        text=f"Also write a file; the format comes from its ending ({endings}) or the prefix.{more} Repeatable.",
+        text=f"Also write a file; its ending ({endings}) or the prefix sets the format.{more} Repeatable.",
         panel=OUTPUT,
         metavar="[FORMAT:]PATH",
     )
@@ -319,9 +317,17 @@ def get_option(example: str) -> Any:
 
 _of_output = partial(option, panel=OUTPUT)
 
+Details = Annotated[
+    bool,
+    _of_output(
+        "--details",
+        text="Also say what the figures mean and rest on: rates, call overhead, peaks, backends, processes.",
+    ),
+]
+
 
 def _list_keys(ctx: typer.Context, wanted: bool) -> None:
-    """Write the keys, and leave, whatever else is asked for."""
+    """Write the keys and exit, whatever else is asked for."""
     if wanted and not ctx.resilient_parsing:
         from dsconv_cli.cli.destinations import write_page
         from dsconv_cli.report.keys import page
@@ -333,7 +339,7 @@ def _list_keys(ctx: typer.Context, wanted: bool) -> None:
 
 KEYS: Final = typer.Option(
     "--keys",
-    help="List the keys that --get, gates and the like take, and leave.",
+    help="List the keys that --get, gates and the like take, and exit.",
     rich_help_panel=OUTPUT,
     is_eager=True,
     callback=_list_keys,
@@ -384,9 +390,11 @@ class GateOptions(Group):
 class StreamOptions(Group):
     """How a run speaks."""
 
-    quiet: Annotated[bool, _of_output("--quiet", "-q", text="Nothing on stderr but errors and failed gates.")] = False
-    verbose: Annotated[bool, _of_output("--verbose", text="Also a traceback where the work could not be done.")] = False
-    color: Annotated[str, _of_output(text="Colours, on both streams.", metavar="auto|always|never")] = "auto"
+    quiet: Annotated[bool, _of_output("--quiet", "-q", text="Print only errors and failed gates on stderr.")] = False
+    verbose: Annotated[
+        bool, _of_output("--verbose", text="Also print a traceback where the work could not be done.")
+    ] = False
+    color: Annotated[str, _of_output(text="Colours, on stdout and stderr.", metavar="auto|always|never")] = "auto"
 
     def streams(self) -> Streams:
         """The streams as the options want them, unless these contradict each other."""

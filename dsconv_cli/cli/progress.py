@@ -54,8 +54,8 @@ class LayersDone(ProgressLine):
 
 
 def layers_text(done: int, total: int, elapsed: float, seconds_left: float | None = None) -> str:
-    """`12,000 of 100,000 layers  12 %  31,234/s  0:28 left`."""
-    parts = [f"{done:,} of {total:,} layers", f"{100 * done // max(total, 1)} %"]
+    """`12,000 of 100,000 layers  12%  31,234/s  0:28 left`."""
+    parts = [f"{done:,} of {total:,} layers", f"{100 * done // max(total, 1)}%"]
     left = seconds_left
     if done and elapsed > 0:
         rate = done / elapsed

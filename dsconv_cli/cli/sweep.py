@@ -102,7 +102,7 @@ class SourceOptions(Group):
         ),
     ] = None
     strict: Annotated[
-        bool, _of_layers("--strict", text="Fail if a kernel does not fit, where it would be skipped.")
+        bool, _of_layers("--strict", text="Fail if a kernel does not fit, instead of skipping the layer.")
     ] = False
 
 
@@ -113,27 +113,34 @@ class RowOptions(Group):
     where: Annotated[
         Texts,
         _of_output(
-            text="Only layers for which this holds, such as 'macs.ratio < 6 and k >= 64'. Repeatable: all must hold.",
+            text="Only layers for which this is true, such as 'macs.ratio < 6 and k >= 64'. Repeatable: all must be "
+            "true.",
             metavar="CONDITION",
         ),
     ] = None
-    sort: Annotated[Text, _of_output(text="Rows by this key, the largest first.", metavar="KEY[:asc|:desc]")] = None
+    sort: Annotated[
+        Text, _of_output(text="Sort the rows by this key, the largest first.", metavar="KEY[:asc|:desc]")
+    ] = None
     top: Annotated[
         Text,
         _of_output(
-            text="Only the first N rows; sorted by macs.ratio, or with --time by time.speedup, if by nothing else.",
+            text="Only the first N rows; sorted by macs.ratio, or by time.speedup with --time, unless --sort says "
+            "otherwise.",
             metavar="N",
         ),
     ] = None
     columns: Annotated[
         Text,
-        _of_output(text="Only these keys; a section such as macs stands for all of its keys.", metavar="KEY,..."),
+        _of_output(
+            text="Only these keys; a section such as macs stands for all of its keys, and all for every key.",
+            metavar="KEY,...",
+        ),
     ] = None
     summary: Annotated[
         bool,
         _of_output(
             "--summary",
-            text="In place of the rows: least, median, geometric mean and greatest of each ratio, and where it is "
+            text="Instead of the rows: minimum, median, geometric mean and maximum of each ratio, and where it is "
             "below 1.",
         ),
     ] = False
@@ -150,13 +157,15 @@ class PlotOptions(Group):
         ),
     ] = None
     plot_x: Annotated[
-        Text, _of_picture(text="What goes to the right; by default what has most values.", metavar="NAME")
+        Text, _of_picture(text="What the x axis shows; by default what has the most values.", metavar="NAME")
     ] = None
     plot_by: Annotated[
-        Text, _of_picture(text="What makes one line a value; runtime makes one a runtime.", metavar="NAME")
+        Text,
+        _of_picture(text="What has one line for each of its values; runtime has one for each runtime.", metavar="NAME"),
     ] = None
     plot_y: Annotated[
-        Text, _of_picture(text="The ratio; by default macs.ratio, or time.speedup with --time.", metavar="KEY")
+        Text,
+        _of_picture(text="The ratio on the y axis; by default macs.ratio, or time.speedup with --time.", metavar="KEY"),
     ] = None
 
     def axes(self) -> dict[str, str | None]:
@@ -168,12 +177,15 @@ class PlotOptions(Group):
 class RunOptions(Group):
     """How a long run is done."""
 
-    resume: Annotated[bool, _of_run("--resume", text="Go on with the rows that --output FILE.jsonl holds already.")] = (
-        False
-    )
+    resume: Annotated[
+        bool, _of_run("--resume", text="Continue a run: keep the rows that --output FILE.jsonl has already.")
+    ] = False
     jobs: Annotated[
         str,
-        _of_run(text="Processes that count. Timing uses one at a time, for two would disturb each other.", metavar="N"),
+        _of_run(
+            text="Processes to count with. Timing uses one at a time, because two would disturb each other.",
+            metavar="N",
+        ),
     ] = "1"
     cluster: Annotated[
         Text,
@@ -189,7 +201,7 @@ class RunOptions(Group):
     shard: Annotated[
         Text,
         _of_run(
-            text="Only part I of N, from 1; the outputs of all parts in order are that of the whole.", metavar="I/N"
+            text="Only part I of N, from 1; all outputs put together in order are that of the whole.", metavar="I/N"
         ),
     ] = None
 
@@ -237,13 +249,13 @@ class SweepOptions(Group):
 
 @grouped
 def sweep(options: SweepOptions) -> None:
-    """Compare a grid of layers, or layers from a file, one row a layer.
+    """Compare a grid of layers, or layers from a file, one row per layer.
 
     Layer options take lists and ranges: 16,32,64; 7:112:7 (from 7 to 112 in steps of 7); 16:512:*2 (doubling);
-    1,3,8:64:8. A comma separates values, so that a lopsided stride, dilation or padding is HEIGHTxWIDTH, as in 2x1.
+    1,3,8:64:8. A comma separates values: a stride, dilation or padding of two numbers is HEIGHTxWIDTH, such as 2x1.
 
-    json is one document a line. json and csv are written row by row, whatever their number. Where --output is
-    given, stdout stays empty unless --format asks for something.
+    json is one document per line. json and csv are written row by row, however many there are. With --output, nothing
+    is printed on stdout unless --format is given.
     """
     from dsconv_cli.cli.sweep_run import run
 

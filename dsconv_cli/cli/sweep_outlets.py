@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from array import array
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -14,7 +15,7 @@ from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import replace_file, replacing
 from dsconv_cli.gates import Failure, Gate, check
-from dsconv_cli.report import summary, sweep
+from dsconv_cli.report import answer, summary, sweep
 from dsconv_cli.report.compare import counted_by
 from dsconv_cli.report.github import annotation
 from dsconv_cli.report.page import Cell, Page, Report, View
@@ -94,6 +95,7 @@ def columns_in_file(file: File, keys: tuple[str, ...], stack: ExitStack) -> Line
 def table(columns: tuple[sweep.Column, ...], title: str, show: Callable[[Page], None]) -> Outlet:
     """Rows for people. Columns are as wide as their widest cell, and so all rows are kept, outside of the memory."""
     rows: Spool[tuple[Cell, ...]] = Spool()
+    ratios = [array("d") for _ in answer.RATIOS]
 
     def add(one: Comparison) -> None:
         nonlocal title
@@ -102,8 +104,12 @@ def table(columns: tuple[sweep.Column, ...], title: str, show: Callable[[Page], 
         if len(rows) == MOST_IN_TABLE:
             raise DsconvError(TOO_LONG)
         rows.put(sweep.cells(columns, one))
+        for key, values in zip(answer.RATIOS, ratios, strict=True):
+            value = KEYS.read(one, key)
+            if isinstance(value, float):
+                values.append(value)
 
-    return Outlet(add, lambda: show(sweep.table(columns, rows, title)))
+    return Outlet(add, lambda: show(sweep.table(columns, rows, answer.of_layers(*ratios), title)))
 
 
 def summary_of(write: Callable[[Report], None]) -> Outlet:

@@ -226,7 +226,7 @@ class _Told(LayersDone, Observer):
             return
         reason = "no layer is left" if self._wishes.sweep.condition is None else "no layer satisfies --where"
         if self._wishes.to.gates:
-            raise DsconvError(f"{reason}, so that the gates judged nothing")
+            raise DsconvError(f"{reason}, so the gates checked nothing")
         streams.warn(reason)
 
 
@@ -275,12 +275,12 @@ def _on_shown(wishes: Wishes, stack: ExitStack) -> Iterator[Shown]:
     if wishes.to.key is not None:
         yield lines_on_stdout("bare", (wishes.to.key,))
     elif form is not None and form.name in STREAMED:
-        yield lines_on_stdout(form.name, wishes.shown_keys)
+        yield lines_on_stdout(form.name, wishes.shown_keys(form.name))
     elif form is not None and form.part == "page":
         yield _table(wishes, wishes.to.show)
     for file in wishes.to.files:
         if file.format.name in STREAMED:
-            yield lines_in_file(file, wishes.shown_keys, stack)
+            yield lines_in_file(file, wishes.shown_keys(file.format.name), stack)
         elif file.format.name == "parquet":
             keys = keys_of(wishes.sweep.runtimes, named=True, shared=True)
             yield columns_in_file(file, wishes.columns or tuple(keys), stack)

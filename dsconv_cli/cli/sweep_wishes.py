@@ -66,10 +66,11 @@ class Wishes:
         elsewhere = self.options.drawn_here or self.options.rows.summary or self.to.key
         return None if elsewhere else self.to.format
 
-    @property
-    def shown_keys(self) -> tuple[str, ...]:
-        """What a row has in CSV and JSON."""
-        return tuple(self.keys) if self.columns is None else self.columns
+    def shown_keys(self, format_name: str) -> tuple[str, ...]:
+        """What a row has in CSV or JSON. A column of CSV in which nothing can stand is there only if asked for."""
+        if self.columns is not None:
+            return self.columns
+        return self.keys.columns(self.options.absent) if format_name == "csv" else tuple(self.keys)
 
 
 def check(options: SweepOptions) -> Wishes:
@@ -77,16 +78,20 @@ def check(options: SweepOptions) -> Wishes:
     streams = options.speech.streams()
     sweep = _sweep(options, streams)
     order = parse_order(options.rows.sort, options.rows.top, default=options.usual)
+    keys = keys_of(sweep.runtimes, named=sweep.source.named, shared=bool(sweep.cluster))
     columns = None
     if options.rows.columns is not None:
-        columns = resolve_many(options.rows.columns, "--columns", sweep.runtimes)
+        columns = resolve_many(options.rows.columns, "--columns", sweep.runtimes, keys)
     key = resolve(options.output.get, "--get") if options.output.get else None
     gates = parse_gates(options.gates.fail_under, options.gates.fail_over, resolve)
     absent = (*_absent(options, sweep), *([] if sweep.source.named else ["name"]))
     for option, wanted in (
         ("--where", sweep.condition.keys if sweep.condition else ()),
         ("--sort", (order.key,) if order else ()),
-        ("--columns", [one for one in columns or () if one == "name" or one.startswith("runtimes.")]),
+        (
+            "--columns",
+            [one for one in columns or () if one == "name" or one.startswith(("runtimes.", "environment.machine."))],
+        ),
         ("--fail-under or --fail-over", [gate.key for gate in gates]),
         ("--get", (key,) if key else ()),
     ):
@@ -99,7 +104,6 @@ def check(options: SweepOptions) -> Wishes:
     beside = [] if results is None else [results]
     form = _stdout(options, bool(files))
     to = choose("sweep", streams, form, rest, key=key, gates=gates, beside=beside)
-    keys = keys_of(sweep.runtimes, named=sweep.source.named, shared=bool(sweep.cluster))
     wishes = Wishes(options, sweep, keys, order, columns, axes, results, to)
     _refuse_endless_table(wishes)
     return wishes
@@ -192,7 +196,8 @@ def _axes(options: SweepOptions, sweep: Sweep) -> Axes:
     y = resolve(options.pictures.plot_y or options.usual, "--plot-y")
     check_present(y, _absent(options, sweep), "--plot-y")
     source = sweep.source
-    return choose_axes(source.varying, source.grid.values, options.pictures.axes(), y, sweep.runtimes)
+    tied = source.grid.tied
+    return choose_axes(source.varying, source.grid.values, options.pictures.axes(), y, sweep.runtimes, tied)
 
 
 def _stdout(options: SweepOptions, other_files: bool) -> str:

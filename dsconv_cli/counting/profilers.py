@@ -26,7 +26,7 @@ _THOP_PRECISION: Final = 4 * 2.0**-53
 MAX_COUNT: Final = 2**63 - 1
 
 #: What to do where nothing can count.
-INSTEAD: Final = "--profiler none gives the closed forms, exact at any size"
+INSTEAD: Final = "--profiler none needs only formulas, exact at any size"
 
 
 def _thop(spec: ConvSpec, form: str) -> FormCount:
@@ -163,8 +163,7 @@ def _check_count(name: str, metric: str, form: str, counted: int, expected: int)
         expected <= EXACT_DOUBLE and counted != expected
     ):
         raise CannotMeasureError(
-            f"counters disagree: {name} counts {counted:,} {metric} for the {form} form, "
-            f"the closed form is {expected:,}"
+            f"counters disagree: {name} counts {counted:,} {metric} for the {form} form, the formula gives {expected:,}"
         )
 
 

@@ -22,7 +22,7 @@ def explain(spec: ConvSpec, closed: Cost) -> Iterator[Section]:
     yield "The two counts", tuple(_counts(spec, closed))
     yield "From the exact ratio to R×S: parameters", tuple(_steps(spec, closed, "params"))
     yield "From the exact ratio to R×S: MACs", tuple(_steps(spec, closed, "macs"))
-    yield "Whether this may be done here", tuple(_assumptions(spec, closed))
+    yield "Do the assumptions hold for this layer?", tuple(_assumptions(spec, closed))
     if closed.traffic.ratio < 1:
         yield "Why memory traffic goes the other way", tuple(_traffic(spec, closed))
 
@@ -43,7 +43,7 @@ def _counts(spec: ConvSpec, closed: Cost) -> Iterator[str]:
         f"each weight is used once for each of N·H'·W' = {spec.batch}·{out_h}·{out_w} = "
         f"{spec.batch * out_h * out_w:,} output positions:"
     )
-    yield f"MACs {closed.macs.ordinary:,} against {closed.macs.depthwise:,} + {closed.macs.pointwise:,}"
+    yield f"MACs: {closed.macs.ordinary:,} against {closed.macs.depthwise:,} + {closed.macs.pointwise:,}"
 
 
 def _plus_bias(on: bool, count: int, letter: str) -> str:
@@ -60,7 +60,7 @@ def _steps(spec: ConvSpec, closed: Cost, metric: str) -> Iterator[str]:
         ratio = after
     taps = Fraction(spec.r * spec.s)
     yield (
-        f"drop 1/K from 1/(1/K + 1/(R·S)), for R·S ≪ K: {taps}, {_change(ratio, taps)} "
+        f"drop 1/K in 1/(1/K + 1/(R·S)), as if R·S ≪ K: {taps}, {_change(ratio, taps)} "
         f"(R·S/K = {spec.r * spec.s}/{spec.k})"
     )
     yield f"all steps together: {_change(counts.ratio, taps)}"
@@ -70,7 +70,7 @@ def _simplified(spec: ConvSpec, metric: str) -> Iterator[tuple[str, ConvSpec]]:
     """The layer with one complication less each time; only those it has."""
     if metric == "params" and any(spec.bias):
         spec = replace(spec, bias=Bias())
-        yield "drop the biases, for 1 ≪ min(K, C)", spec
+        yield "drop the biases, as if 1 ≪ min(K, C)", spec
     if spec.depth_multiplier != 1:
         yield f"take M = 1 instead of {spec.depth_multiplier}", replace(spec, depth_multiplier=1)
 
@@ -82,9 +82,9 @@ def _assumptions(spec: ConvSpec, closed: Cost) -> Iterator[str]:
     yield f"R·S ≪ min(K, C): {MUCH_LESS}·{taps} ≤ {narrowest} {_holds(approximation.kernel_small)}"
     yield f"1 ≪ min(K, C): {MUCH_LESS} ≤ {narrowest} {_holds(approximation.channels_many)}"
     if spec.depth_multiplier != 1:
-        yield f"M = 1: it is {spec.depth_multiplier}, and divides the ratio by about as much"
+        yield f"M = 1: it is {spec.depth_multiplier}, which divides the ratio by about as much"
     if approximation.kernel_small != (MUCH_LESS * taps <= spec.k):
-        yield f"only K enters the last step: that C = {spec.c} fails the assumption costs it no accuracy"
+        yield f"only K is in the last step: that C = {spec.c} is small costs no accuracy"
     params, macs = (f"{float(error):+.1%}" for error in approximation.errors.values())
     yield (
         f"so R×S = {taps} {'may' if approximation.holds else 'should not'} be used for this layer; "
@@ -95,7 +95,7 @@ def _assumptions(spec: ConvSpec, closed: Cost) -> Iterator[str]:
 def _traffic(spec: ConvSpec, closed: Cost) -> Iterator[str]:
     elements = prod(spec.intermediate_shape)
     extra = 2 * elements * spec.element_bytes
-    yield f"the pair also writes and reads the intermediate: 2 · {elements:,} elements = {extra:,} bytes"
+    yield f"the pair also writes and reads the intermediate tensor: 2 · {elements:,} elements = {extra:,} bytes"
     yield f"so it moves {closed.traffic.separable:,} bytes, the ordinary convolution {closed.traffic.ordinary:,}"
 
 

@@ -79,7 +79,7 @@ _ENTRIES: Final = (
     Field("s", "number", "3", "kernel width S", "Kernel width S.", "S", "pixels"),
     Field("h", "number", "56", "input height H", "Input height.", "H", "pixels"),
     Field("w", "number", "56", "input width W", "Input width.", "W", "pixels"),
-    Field("batch", "number", "1", "batch N", "Images in a batch N.", "N", "images"),
+    Field("batch", "number", "1", "batch N", "Batch size N.", "N", "images"),
     Field("stride", "pair", "1", "stride", "One number, or height,width.", "", "pixels"),
     Field(
         "padding",
@@ -99,7 +99,7 @@ _ENTRIES: Final = (
         "number",
         "1",
         "depth multiplier M",
-        "Depthwise filters an input channel M.",
+        "Depthwise filters per input channel M.",
         "M",
         "filters per channel",
     ),
@@ -118,7 +118,7 @@ _ENTRIES: Final = (
         "word",
         "float32",
         "dtype",
-        "Type of the elements, which sets the bytes of the traffic; int8 is quantised.",
+        "Type of the numbers, which sets their bytes; int8 is quantised.",
         words=tuple(DTYPE_BYTES),
     ),
 )

@@ -27,10 +27,24 @@ def macs(layer: ConvLayer, _: str = "") -> int:
 
 def bytes_moved(layer: ConvLayer, dtype: str) -> int:
     """Input, weights and biases read once, output written once."""
+    return bytes_alive(layer, dtype) + bytes_stored(layer, dtype)
+
+
+def bytes_stored(layer: ConvLayer, dtype: str) -> int:
+    """Weights and biases as they are stored; a quantised convolution has its biases in 32 bits."""
+    return DTYPE_BYTES[dtype] * weights(layer) + BIAS_BYTES[dtype] * _biases(layer)
+
+
+def bytes_alive(layer: ConvLayer, dtype: str) -> int:
+    """Input and output, which are in memory at the same time while the operator runs."""
+    return DTYPE_BYTES[dtype] * _activations(layer)
+
+
+def _activations(layer: ConvLayer) -> int:
+    """Elements of the input and of the output, N·(C·H·W + K·H'·W')."""
     in_h, in_w = layer.input_size
     out_h, out_w = layer.output_size
-    pixels = layer.in_channels * in_h * in_w + layer.out_channels * out_h * out_w
-    return DTYPE_BYTES[dtype] * (layer.batch * pixels + weights(layer)) + BIAS_BYTES[dtype] * _biases(layer)
+    return layer.batch * (layer.in_channels * in_h * in_w + layer.out_channels * out_h * out_w)
 
 
 def weights(layer: ConvLayer) -> int:
@@ -50,6 +64,9 @@ class Metric:
     Its labels are for a line of its own, for a column, and for one column of many. `of` is the closed form of one
     operator at a dtype. `combine` makes a form's figure of its operators': their sum, or the largest; `over_calls` one
     figure of those of several calls of the same layer. `approximated` where R×S is about its ratio.
+
+    `fewer` is the word for having less of it, where an answer in a sentence tells of it. `repeats` names the metric
+    whose ratio it has too (but for quantised biases), where one column of ratios is enough for both.
     """
 
     name: str
@@ -62,6 +79,8 @@ class Metric:
     combine: Callable[[Iterable[int]], int] = sum
     over_calls: Callable[[Iterable[int]], int] = sum
     approximated: bool = False
+    fewer: str = ""
+    repeats: str = ""
 
 
 #: Every metric, in the order of the document. A new one is one more entry.
@@ -75,10 +94,11 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
                 "parameters",
                 "params",
                 "parameters",
-                "Weights and biases, by the closed forms.",
+                "Weights and biases, by formulas.",
                 params,
                 over_calls=max,
                 approximated=True,
+                fewer="fewer",
             ),
             Metric(
                 "macs",
@@ -86,10 +106,11 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
                 "MACs",
                 "MACs",
                 "MACs",
-                "Multiply-accumulates of the convolutions, by the closed forms. Bias additions are not counted; "
+                "Multiply-accumulates of the convolutions, by formulas. Bias additions are not counted; "
                 "FLOPs = 2 x MACs.",
                 macs,
                 approximated=True,
+                fewer="fewer",
             ),
             Metric(
                 "traffic",
@@ -100,6 +121,30 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
                 "Bytes that move if every operator reads its input and weights once and writes its output once, "
                 "at the dtype.",
                 bytes_moved,
+                fewer="less",
+            ),
+            Metric(
+                "weight_bytes",
+                "weight size",
+                "weights",
+                "weights",
+                "bytes",
+                "Bytes of the weights and biases, at the dtype.",
+                bytes_stored,
+                over_calls=max,
+                repeats="params",
+            ),
+            Metric(
+                "activation_bytes",
+                "peak activations",
+                "activations",
+                "activ.",
+                "bytes",
+                "Bytes of the activations that are in memory at once: the input and the output of an operator. The "
+                "separable form needs the larger of its two steps, if its input is freed after the first.",
+                bytes_alive,
+                combine=max,
+                over_calls=max,
             ),
         )
     }

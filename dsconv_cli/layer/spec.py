@@ -228,7 +228,7 @@ def _resolve_padding(padding: Pair | str, spec: ConvSpec) -> tuple[Pair, Pair]:
         return half, half
     if spec.stride != (1, 1):
         raise SpecError(
-            "padding 'same' needs stride 1, for only then can the output be as large as the input; use 'half'"
+            "padding 'same' needs stride 1, because only then can the output be as large as the input; use 'half'"
         )
     height, width = spec.dilated_kernel
     return half, (height // 2, width // 2)

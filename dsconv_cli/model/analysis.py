@@ -112,6 +112,7 @@ def analyse_source(source: Source, inputs: Inputs, selection: Selection, *, fide
             *notes_on_weights(after.layers, after.gap, untrained=untrained),
         ),
         counters=(distribution_of("torch"),),
+        weight_bytes=BeforeAfter(before.weight_bytes, after.totals.weight_bytes),
     )
 
 

@@ -33,6 +33,7 @@ from dsconv_cli.keys import (
     one_of,
     optional,
 )
+from dsconv_cli.layer.metrics import METRICS
 from dsconv_cli.model.result import AUTO, BeforeAfter, InputShape, Layer, ModelResult, NetworkTime, Selection
 from dsconv_cli.timing.keys import CONDITIONS, FASTEST, INTERVAL, VERDICT, fastest
 from dsconv_cli.timing.result import Times
@@ -60,7 +61,7 @@ def layers_of(one: ModelResult) -> tuple[LayerOf, ...]:
 
 
 #: What a layer has that `compare` could take, by the same keys as there.
-_COMPARED: Final = ("spec", "params", "macs", "traffic", "time")
+_COMPARED: Final = ("spec", *METRICS, "time")
 
 #: The same on each runtime that is asked for by name.
 _RUNTIMES: Final = comparison.RUNTIMES
@@ -109,6 +110,8 @@ _LAYER: Final[tuple[Key[LayerOf], ...]] = (
     Key("counted.params_share", SHARE, lambda one: _share(one.layer.params, one.network.params.before)),
     Key("counted.macs", WHOLE, lambda one: one.layer.macs),
     Key("counted.macs_share", SHARE, lambda one: _share(one.layer.macs, one.network.macs.before)),
+    Key("counted.weight_bytes", WHOLE, lambda one: one.layer.weight_bytes, "bytes"),
+    Key("counted.activation_bytes", WHOLE, lambda one: one.layer.activation_bytes, "bytes"),
     Key("eligible", TRUTH, lambda one: one.layer.eligible),
     Key("reason", TEXT, lambda one: one.layer.reason, says="Why a convolution is not eligible.", nullable=True),
     Key("replaced", TRUTH, lambda one: one.layer.replaced),
@@ -131,8 +134,8 @@ _LAYER_SECTIONS: Final[tuple[Section[LayerOf], ...]] = (
 )
 
 _LAYER_SAYS: Final = (
-    "A layer. spec and what follows it is null where no separable form exists; params, macs and traffic are the closed "
-    "forms over all calls, spec and time those of the first."
+    "A layer. spec and what follows it is null where no separable form exists; params, macs and the like are from "
+    "formulas, over all calls, spec and time those of the first."
 )
 
 
@@ -234,18 +237,20 @@ def keys_of(runtimes: tuple[str, ...] = ()) -> Keys[ModelResult]:
             *lifted(_TOTAL, lambda one: one.params, "totals.params."),
             Key("totals.params.other", WHOLE, lambda one: one.other_params, says="Parameters in no counted layer."),
             *lifted(_TOTAL, lambda one: one.macs, "totals.macs."),
+            *lifted(_TOTAL, lambda one: one.weight_bytes, "totals.weight_bytes."),
+            *lifted(_TOTAL, lambda one: one.activation_bytes, "totals.activation_bytes."),
             Key(
                 "totals.after_counted",
                 TRUTH,
                 lambda one: one.after_counted,
-                says="Whether the network was run with those layers replaced and counted as the closed forms say; "
-                "otherwise the totals after are the closed forms'.",
+                says="Whether the network was run with those layers replaced and counted as the formulas say; "
+                "otherwise the totals after are from formulas.",
             ),
             Key(
                 "totals.uncounted",
                 TEXTS,
                 lambda one: one.uncounted,
-                says="Operators that compute with a weight and are in no total, for no formula is known.",
+                says="Operators that compute with a weight and are in no total, because no formula is known.",
             ),
             Key("totals.layers.counted", WHOLE, lambda one: len(one.layers)),
             Key("totals.layers.convolutions", WHOLE, lambda one: len(one.convolutions)),
@@ -258,6 +263,11 @@ def keys_of(runtimes: tuple[str, ...] = ()) -> Keys[ModelResult]:
         ),
         (
             Section("totals", "The whole network as it is and with the layers replaced that are marked so."),
+            Section("totals.weight_bytes", "Bytes of all parameters, each at its own dtype."),
+            Section(
+                "totals.activation_bytes",
+                "Bytes of the input and the output of the largest layer; what the network keeps beside comes on top.",
+            ),
             Section(
                 "totals.time", "One forward pass of the whole network.", lambda one: one.time is not None, "--time"
             ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -11,9 +11,10 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.parameter import UninitializedParameter
 
+from dsconv_cli.layer.cost import cost_over_calls
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.model.convolutions import conv_of, spec_of
-from dsconv_cli.model.network import Network, own_parameters, type_of
+from dsconv_cli.model.network import Network, bytes_of, own_parameters, type_of
 from dsconv_cli.model.reasons import why_not
 from dsconv_cli.model.result import Layer, Operator
 from dsconv_cli.model.walk import Seen, Walk
@@ -31,9 +32,9 @@ def layers_of(network: Network, walk: Walk, depth_multiplier: int) -> Iterator[L
         if not (one.operators or aside.operators) and not isinstance(module, _ConvNd | nn.Linear):
             continue
         own = [p for p in own_parameters(module) if not isinstance(p, UninitializedParameter)]
-        params = sum(p.numel() for p in own if id(p) not in seen_params)
+        new = [p for p in own if id(p) not in seen_params]
         seen_params.update(id(p) for p in own)
-        row = _layer(module, name, _together(one, aside), params, depth_multiplier)
+        row = _layer(module, name, _together(one, aside), new, depth_multiplier)
         if row.operator != "convolution":
             yield row
         elif aside.operators:
@@ -56,23 +57,33 @@ def _hidden(network: Network, walk: Walk) -> dict[str, Seen]:
 
 def _together(one: Seen, other: Seen) -> Seen:
     """The work of both, with the shapes of the first."""
-    return replace(one, macs=one.macs + other.macs, operators=one.operators | other.operators)
+    return replace(
+        one,
+        macs=one.macs + other.macs,
+        activation_bytes=max(one.activation_bytes, other.activation_bytes),
+        operators=one.operators | other.operators,
+    )
 
 
-def _layer(module: nn.Module, name: str, one: Seen, params: int, depth_multiplier: int) -> Layer:
+def _layer(module: nn.Module, name: str, one: Seen, own: Sequence[torch.Tensor], depth_multiplier: int) -> Layer:
+    """`own` are its parameters that no earlier layer has."""
     specs = _specs(module, one, depth_multiplier)
+    # What the closed forms know, torch may compute in other steps, such as padding first.
+    alive = cost_over_calls(specs)["activation_bytes"].ordinary if specs else one.activation_bytes
     return Layer(
         name=name,
         type=type_of(module),
         operator=_operator(module, one),
         calls=one.calls,
-        params=params,
+        params=sum(p.numel() for p in own),
         macs=one.macs,
         weight=_weight_shape(module) or one.weight_shape,
         inputs=one.input_shapes[0] if one.input_shapes else one.operand_shape,
         outputs=one.output_shapes[0] if one.output_shapes else one.result_shape,
         spec=specs[0] if specs else None,
         further=specs[1:],
+        weight_bytes=bytes_of(own),
+        activation_bytes=alive,
     )
 
 

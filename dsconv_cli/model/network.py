@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
+import torch
 from torch import nn
 from torch.nn.parameter import UninitializedParameter
 from torch.nn.utils import parametrize
@@ -67,6 +68,16 @@ def own_parameters(module: nn.Module) -> list[nn.Parameter]:
 def total_params(module: nn.Module) -> int:
     """Each parameter once, however many layers share it. Parameters that do not exist yet count nothing."""
     return sum(one.numel() for one in module.parameters() if not isinstance(one, UninitializedParameter))
+
+
+def total_bytes(module: nn.Module) -> int:
+    """What those take, each at its own dtype."""
+    return bytes_of(one for one in module.parameters() if not isinstance(one, UninitializedParameter))
+
+
+def bytes_of(tensors: Iterable[torch.Tensor]) -> int:
+    """What the elements of tensors take, whether or not there is memory behind them."""
+    return sum(one.numel() * one.element_size() for one in tensors)
 
 
 def type_of(module: nn.Module) -> str:

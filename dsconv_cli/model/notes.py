@@ -43,9 +43,9 @@ def about(
 
 def _where(ran: Ran, not_built_on_meta: str | None) -> Iterator[str]:
     if not_built_on_meta is not None:
-        yield f"built on the CPU, for the meta device does not do: {_short(not_built_on_meta)}"
+        yield f"built on the CPU, because it cannot be built on the meta device: {_short(not_built_on_meta)}"
     if ran.not_on_meta is not None:
-        yield f"run on the CPU, for the meta device does not do: {_short(ran.not_on_meta)}"
+        yield f"run on the CPU, because it does not run on the meta device: {_short(ran.not_on_meta)}"
 
 
 def _values(ran: Ran, failure: Failure | None) -> Iterator[str]:
@@ -56,9 +56,9 @@ def _values(ran: Ran, failure: Failure | None) -> Iterator[str]:
         return
     depends = "what this network computes depends on values"
     if not unseen and "surely" not in looks.values():
-        depends = f"it may be that {depends}"
+        depends = f"perhaps {depends}"
     how = f" (it looks at some by {_some(_READ_BY.get(name, name) for name in looks)})" if looks else ""
-    after = ", those after by the closed forms" if failure is not None else ""
+    after = ", and those after are from formulas" if failure is not None else ""
     yield f"{depends}{how}: its figures are those of one input{after}"
 
 
@@ -67,7 +67,7 @@ def _uncounted(ran: Ran) -> Iterator[str]:
     for operator in dict.fromkeys(name for name, _ in ran.walk.uncounted):
         users = dict.fromkeys(names.get(key, "") for name, key in ran.walk.uncounted if name == operator)
         where = _some(name or "the network itself" for name in users)
-        yield f"not counted, for there is no formula for it here: {operator}, which computes with a weight (in {where})"
+        yield f"not counted, because no formula for it is known: {operator}, which computes with a weight (in {where})"
 
 
 def _failed(guilty: Mapping[str, Failure], failure: Failure | None, replaced: int, *, looks: bool) -> Iterator[str]:
@@ -81,14 +81,14 @@ def _failed(guilty: Mapping[str, Failure], failure: Failure | None, replaced: in
     if failure is not None and not (looks and failure.error is None):
         yield (
             f"with {many(replaced, 'layer')} replaced the network {_short(failure.text)}; "
-            "the figures after are those of the closed forms"
+            "the figures after are from formulas"
         )
 
 
 def _outputs(ran: Ran) -> Iterator[str]:
     kind, count = ran.walk.output_type, len(ran.walk.outputs)
     if count == 0:
-        yield f"the network returns {a(kind)} without a tensor, so that there is no output shape to check"
+        yield f"the network returns {a(kind)} without a tensor, so there is no output shape to check"
     elif kind != "Tensor":
         checked = f"shapes of its {count} tensors are" if count > 1 else "shape of its one tensor is"
         yield f"the network returns {a(kind)}; the {checked} checked"
@@ -97,7 +97,8 @@ def _outputs(ran: Ran) -> Iterator[str]:
 def _layers(layers: Sequence[Layer], replaced: Sequence[Layer]) -> Iterator[str]:
     worse = [layer for layer in replaced if layer.saving.macs < 0]
     if worse:
-        yield f"{many(len(worse), 'replaced layer')} with more MACs than before; `min_ratio` 1 leaves such layers out"
+        told = f"{many(len(worse), 'replaced layer')} with more MACs than before"
+        yield f"{told}; `min_ratio` 1 keeps such layers as they are"
     if not any(layer.eligible for layer in layers):
         yield "no convolution of this network can be replaced; the last column says why"
 
@@ -106,7 +107,7 @@ def _hidden(ran: Ran, layers: Sequence[Layer]) -> Iterator[str]:
     if any(isinstance(module, torch.jit.ScriptModule) for module in ran.network.names.values()):
         yield "TorchScript hides its layers: what they compute is counted where they are called from"
     if any(layer.reason == "quantised" for layer in layers):
-        yield "weights of quantised layers are packed: torch does not list them, and so they are no parameters here"
+        yield "weights of quantised layers are packed: torch does not list them, so they are not counted as parameters"
 
 
 def _some(names: Iterable[str]) -> str:

@@ -86,9 +86,9 @@ def why_not(network: Network, walk: Walk, layer: Layer, one: Seen) -> str | None
     if layer.cost is None:
         conv = conv_of(module)
         strange = conv is not None and conv.dtype_name not in DTYPE_BYTES
-        return f"no form for {conv.dtype_name}" if conv and strange else "no form for this input"
+        return f"no separable form for {conv.dtype_name}" if conv and strange else "no separable form for this input"
     # A convolution that still counts otherwise does something that is not understood here.
-    return None if one.macs == layer.cost.macs.ordinary else "counted otherwise than a plain convolution"
+    return None if one.macs == layer.cost.macs.ordinary else "counted differently from a plain convolution"
 
 
 def _by_operator(one: Seen) -> str | None:

@@ -63,11 +63,15 @@ class BeforeAfter(NamedTuple):
         return Fraction(1) if self.before == self.after else Fraction(self.before, self.after)
 
 
+NOTHING: Final = BeforeAfter(0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """One module that holds or computes a convolution or matrix product.
 
-    `params` are its own parameters that no earlier layer has counted; `macs` are torch's count over all `calls`.
+    `params` are its own parameters that no earlier layer has counted, `weight_bytes` what these take; `macs` are
+    torch's count over all `calls`, `activation_bytes` the most that its inputs and outputs take in one of them.
     `weight`, `inputs` and `outputs` are shapes, those of the first call, and None where there is none.
     `reason` says why a convolution is not eligible; `kept` why an eligible one is not replaced.
     `spec` is the layer as `compare` takes it at its first call, wherever one can be written (dense, two-dimensional),
@@ -92,6 +96,8 @@ class Layer:
     replaced: bool = False
     kept: str | None = None
     time: Timing | None = None
+    weight_bytes: int = 0
+    activation_bytes: int = 0
     times: Mapping[str, Timing | None] = field(default_factory=dict)
     spectrum: Spectrum | None = None
 
@@ -132,21 +138,26 @@ class Layer:
         return self.params - (self.saving.params if self.replaced else 0)
 
     @property
+    def activation_bytes_after(self) -> int:
+        """Activations in memory at once, with the chosen layers replaced."""
+        closed = self.cost
+        return closed["activation_bytes"].separable if self.replaced and closed else self.activation_bytes
+
+    @property
     def saving(self) -> Saving:
         """What replacing this layer takes off the totals, by the closed forms. Negative where it costs."""
         closed = self.cost
         if closed is None:
-            return Saving(0, 0)
-        return Saving(
-            params=closed.params.ordinary - closed.params.separable, macs=closed.macs.ordinary - closed.macs.separable
-        )
+            return Saving()
+        return Saving(*(closed[name].ordinary - closed[name].separable for name in Saving._fields))
 
 
 class Saving(NamedTuple):
-    """Parameters and MACs that a replacement saves."""
+    """Parameters, MACs and bytes of weights that a replacement saves: what adds up over layers."""
 
-    params: int
-    macs: int
+    params: int = 0
+    macs: int = 0
+    weight_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +296,18 @@ class ModelResult:
     time: NetworkTime | None = None
     times: Mapping[str, NetworkTime | None] = field(default_factory=dict)
     counters: tuple[str, ...] = field(default=(), compare=False)
+    weight_bytes: BeforeAfter = NOTHING
+
+    @property
+    def activation_bytes(self) -> BeforeAfter:
+        """The most that the input and the output of a layer take together: that of the largest layer."""
+        before = max((layer.activation_bytes for layer in self.layers), default=0)
+        return BeforeAfter(before, max((layer.activation_bytes_after for layer in self.layers), default=0))
+
+    @property
+    def totals(self) -> Mapping[str, BeforeAfter]:
+        """By the names of `METRICS`."""
+        return {name: getattr(self, name) for name in ("params", "macs", "weight_bytes", "activation_bytes")}
 
     @property
     def convolutions(self) -> tuple[Layer, ...]:

@@ -12,6 +12,17 @@ from dsconv_cli.errors import DsconvError, installed
 KINDS: Final[Mapping[str, tuple[str, ...]]] = {".onnx": ("onnx", "onnxscript"), ".pt2": (), ".safetensors": ()}
 
 
+#: Of the largest output, how far a file's may be away from the network's: other kernels add up in another order.
+_TOLERANCE: Final = 1e-3
+#: What any of them may be away: a kernel for sigmoid is right to seven digits of 1, not of its result.
+_FLOOR: Final = 1e-6
+
+
+def most_apart(largest: float) -> float:
+    """How far outputs of up to `largest` may be apart if the same network computed them."""
+    return _TOLERANCE * largest + _FLOOR
+
+
 def is_graph(target: str) -> bool:
     """Whether TARGET names an `.onnx` file."""
     return target.endswith(".onnx")

@@ -19,12 +19,11 @@ from dsconv_cli.model.converting import build_separated
 from dsconv_cli.model.foreign import describe, foreign
 from dsconv_cli.model.inputs import CPU, Inputs, call_of
 from dsconv_cli.model.result import ModelResult
+from dsconv_cli.model.save_kinds import most_apart
 from dsconv_cli.model.seeds import seeded
 from dsconv_cli.model.source import Source
 from dsconv_cli.model.walk import Call, tensors_in
 
-#: Of the largest output, how far the file's may be away from the module's: other kernels add up in another order.
-_TOLERANCE: Final = 1e-3
 #: What one message of Protocol Buffers can hold.
 _MOST_ONNX_BYTES: Final = 2**31 - 1
 
@@ -87,7 +86,7 @@ def _check_equal(found: Sequence[torch.Tensor], wanted: Sequence[torch.Tensor], 
     for one, other in zip(found, wanted, strict=True):
         reach = float(other.abs().max()) if other.numel() else 0.0
         same = one.shape == other.shape and torch.allclose(
-            one.double(), other.double(), rtol=0, atol=_TOLERANCE * reach, equal_nan=True
+            one.double(), other.double(), rtol=0, atol=most_apart(reach), equal_nan=True
         )
         if not same:
             raise CannotMeasureError(f"{what} computes something else than the network; not saved")

@@ -24,10 +24,7 @@ def with_spectra(layers: Sequence[Layer], weights: Mapping[str, NDArray[Any]]) -
 def notes_on_weights(layers: Sequence[Layer], gap: float, *, untrained: bool) -> Iterator[str]:
     """What has to be said of fidelities, and of a choice that another may beat by `gap`."""
     if untrained:
-        yield (
-            "these weights look untrained: the taps of their filters are as independent as an initialiser draws them, "
-            "so that their fidelity says nothing about trained ones"
-        )
+        yield "these weights look untrained: their taps are independent, and fidelity is that of noise"
     if gap:
         lost = sum(1.0 - (layer.fidelity or 0.0) for layer in layers if layer.replaced)
         told = f"this one loses {lost:.4g} in all, none less than {lost - gap:.4g}"

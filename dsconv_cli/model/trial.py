@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -11,9 +11,9 @@ from torch import nn
 from dsconv_cli.errors import CannotMeasureError, DsconvError
 from dsconv_cli.model.foreign import describe, foreign
 from dsconv_cli.model.inputs import CPU, META, Inputs, call_of, shapes_of
-from dsconv_cli.model.network import Network, total_params
+from dsconv_cli.model.network import Network, total_bytes, total_params
 from dsconv_cli.model.replacing import pairs_for
-from dsconv_cli.model.result import InputShape, Layer
+from dsconv_cli.model.result import InputShape, Layer, Saving
 from dsconv_cli.model.seeds import seeded
 from dsconv_cli.model.source import Source, check_call
 from dsconv_cli.model.walk import Call, Shape, Walk, walk
@@ -27,10 +27,20 @@ _WRONG_KIND: Final = (AttributeError, IndexError, KeyError, TypeError)
 
 
 class Totals(NamedTuple):
-    """Parameters and MACs of a network."""
+    """Parameters, MACs and bytes of weights of a network."""
 
-    params: int
-    macs: int
+    params: int = 0
+    macs: int = 0
+    weight_bytes: int = 0
+
+    @classmethod
+    def of(cls, module: nn.Module, macs: int) -> Totals:
+        """Those of a network that was run."""
+        return cls(total_params(module), macs, total_bytes(module))
+
+    def less(self, savings: Iterable[Saving]) -> Totals:
+        """What is left where so much is saved."""
+        return Totals(*(before - sum(saved) for before, *saved in zip(self, *savings, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +56,11 @@ class Ran:
     @property
     def totals(self) -> Totals:
         """As it is."""
-        return Totals(total_params(self.network.module), self.walk.total_macs)
+        return Totals.of(self.network.module, self.walk.total_macs)
 
     def totals_without(self, chosen: Sequence[Layer]) -> Totals:
         """With `chosen` replaced, by the closed forms."""
-        savings = [layer.saving for layer in chosen]
-        params, macs = self.totals
-        return Totals(params - sum(one.params for one in savings), macs - sum(one.macs for one in savings))
+        return self.totals.less(layer.saving for layer in chosen)
 
 
 def run_somewhere(source: Source, inputs: Inputs) -> Ran:
@@ -96,7 +104,7 @@ def _forward_raised(source: Source, inputs: Inputs, error: Exception) -> str:
     given = ", ".join(f"{one.dtype} {by(*one.shape) or 'scalar'}" for one in shapes_of(call))
     said = f"{source.name}: its forward pass raised {describe(error)} (it was given {given or 'no input'})"
     if inputs.given is None and isinstance(error, _WRONG_KIND):
-        said += "; what is no tensor, such as a dict, a list or a number, it gets from a function as `inputs`"
+        said += "; dicts, lists and numbers, which are not tensors, come from a function given as `inputs`"
     return said
 
 
@@ -127,11 +135,11 @@ class Trials:
             return Failure(f"raises {describe(error)}", error)
         if walked.outputs != ran.walk.outputs:
             return Failure(f"gives {_listed(walked.outputs)} instead of {_listed(ran.walk.outputs)}")
-        found, expected = Totals(total_params(module), walked.total_macs), ran.totals_without(chosen)
+        found, expected = Totals.of(module, walked.total_macs), ran.totals_without(chosen)
         if found == expected:
             return None
         return Failure(
-            f"has {found.params:,} parameters and {found.macs:,} MACs, by the closed forms {expected.params:,} and "
+            f"has {found.params:,} parameters and {found.macs:,} MACs, by the formulas {expected.params:,} and "
             f"{expected.macs:,}"
         )
 

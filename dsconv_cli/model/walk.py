@@ -24,6 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from dsconv_cli.layer.cost import FLOPS_PER_MAC
 from dsconv_cli.model import operators
 from dsconv_cli.model.constants import Constant, Constants
+from dsconv_cli.model.network import bytes_of
 from dsconv_cli.model.operators import Arguments
 
 Shape = tuple[int, ...]
@@ -37,12 +38,14 @@ class Seen:
     """What one module did during the pass: shapes of its first input and output at each call, MACs, operators.
 
     `operators` are those that were counted; of the first of them, `weight_shape`, `operand_shape` and `result_shape`.
+    `activation_bytes` is the most that the data that goes into one of them and comes out takes together.
     """
 
     calls: int = 0
     input_shapes: list[Shape] = field(default_factory=list)
     output_shapes: list[Shape] = field(default_factory=list)
     macs: int = 0
+    activation_bytes: int = 0
     operators: set[str] = field(default_factory=set)
     weight_shape: Shape | None = None
     operand_shape: Shape | None = None
@@ -199,7 +202,8 @@ class _Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if hasattr(func, "_schema"):
             self._watch(func, args, kwargs, output, macs)
         elif macs:
-            self._credit("", {}, tensors_in(args), output, macs)
+            tensors = tensors_in(args)
+            self._credit("", {}, tensors, tensors, output, macs)
         return output
 
     def _watch(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any, macs: int) -> None:
@@ -209,9 +213,10 @@ class _Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]
             macs = operators.macs_of(name, given, output) or 0
             self.macs_of_ours += macs
         tensors = tensors_in((args, kwargs))
-        if macs or operators.convolves(name):
-            self._credit(name, given, tensors, output, macs)
         constants = [self._constants.get(tensor) for tensor in tensors]
+        if macs or operators.convolves(name):
+            data = [tensor for tensor, one in zip(tensors, constants, strict=True) if one is None]
+            self._credit(name, given, tensors, data, output, macs)
         if None in constants:
             look = operators.looks_at_values(func, args)
             if look is not None and self.looks.get(name) != "surely":
@@ -220,7 +225,15 @@ class _Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._watch_weights(func, given, tensors, constants, counted=macs > 0)
         self._constants.made(tensors_in(output), constants)
 
-    def _credit(self, name: str, given: Arguments, tensors: list[torch.Tensor], output: Any, macs: int) -> None:
+    def _credit(
+        self,
+        name: str,
+        given: Arguments,
+        tensors: list[torch.Tensor],
+        data: list[torch.Tensor],
+        output: Any,
+        macs: int,
+    ) -> None:
         one = self._of(self._stack[-1])
         one.macs += macs
         one.operators.add(name)
@@ -229,6 +242,8 @@ class _Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]
             one.weight_shape = one.weight_shape or tuple(weight.shape)
         one.operand_shape = one.operand_shape or tuple(tensors[0].shape)
         results = tensors_in(output)
+        alive = {id(tensor): tensor for tensor in (*data, *results)}
+        one.activation_bytes = max(one.activation_bytes, bytes_of(alive.values()))
         if results:
             one.result_shape = one.result_shape or tuple(results[0].shape)
 

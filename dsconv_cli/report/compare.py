@@ -16,8 +16,22 @@ from dsconv_cli.layer.keys import ratio_key
 from dsconv_cli.layer.metrics import METRICS, Metric
 from dsconv_cli.layer.reading import command_of
 from dsconv_cli.numbers import exact, percent, scaled, significant, times
-from dsconv_cli.report import layer, runtimes, timing
-from dsconv_cli.report.page import Block, Cell, Column, Item, Items, Layouts, Line, Page, Report, Table, Tone, report_of
+from dsconv_cli.report import answer, layer, runtimes, timing
+from dsconv_cli.report.page import (
+    Block,
+    Cell,
+    Column,
+    Facts,
+    Item,
+    Items,
+    Layouts,
+    Line,
+    Page,
+    Report,
+    Table,
+    Tone,
+    report_of,
+)
 
 
 def _columns(form: Form) -> tuple[str, ...]:
@@ -38,10 +52,7 @@ _NESTED: Final = tuple(name if name in FORMS else f"  {name}" for name in OPERAT
 _COMPARED: Final = tuple(form for form in FORMS if form != REFERENCE)
 _RATIOS: Final = tuple(ratio_key(form).replace("_", " ") for form in _COMPARED)
 
-UNITS_NOTE: Final = (
-    "1 MAC = 2 FLOPs; bias additions are not counted. "
-    "Traffic: each operator reads its input and weights once and writes its output once."
-)
+UNITS_NOTE: Final = "1 MAC = 2 FLOPs; bias additions are not counted. Memory traffic is the least that must move."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,29 +88,36 @@ def _timed_row(row: timing.TimeRow) -> Row:
     return Row(row.label, row.short, cells, cells, ratios)
 
 
-def report(one: Comparison, *, explain: bool = False) -> Report:
+def report(one: Comparison, *, explain: bool = False, details: bool = False) -> Report:
     """The result for every format."""
-    found = report_of(keys_of(tuple(one.runtimes)), one, partial(page, one, explain=explain), partial(_picture, one))
+    shown = partial(page, one, explain=explain, details=details)
+    found = report_of(keys_of(tuple(one.runtimes)), one, shown, partial(_picture, one))
     return found._replace(bars=partial(_bars, one))
 
 
-def page(one: Comparison, *, explain: bool = False, pending: str = "", progress: str = "") -> Page:
-    """Title, figures, and what R×S is worth here; if wanted, how R×S is derived.
+def page(
+    one: Comparison, *, explain: bool = False, details: bool = False, pending: str = "", progress: str = ""
+) -> Page:
+    """The answer, the layer, the figures, and what R×S is worth here.
 
-    `pending` names a profiler that is still counting, `progress` says how far a measurement is that is still going on.
+    If wanted, `details` of what the figures mean and rest on, and how R×S is derived. `pending` names a profiler that
+    is still counting, `progress` says how far a measurement is that is still going on.
     """
     sections: list[tuple[Block, ...]] = [
+        (Line(answer.of_layer(one), "strong"), *(timing.doubts(one.time) if one.time else ())),
         (
-            Line(layer.title(one.spec), "strong"),
+            Line(layer.title(one.spec)),
             Line(layer.shapes(one.spec)),
             Line(counted_by(one, pending), "dim"),
             *([Line(progress, "dim")] if progress else []),
         ),
-        (_figures(one),),
+        (_figures(one, details=details),),
         *([together] if (together := runtimes.section(one)) else []),
-        *([timed] if (timed := timing.section(one)) else []),
-        (Line(_approximation(one)), Items(tuple(_assumptions(one))), Line(UNITS_NOTE, "dim")),
+        *([timed] if (timed := timing.section(one, details=details)) else []),
+        (Line(_approximation(one, explain=explain)), Line(UNITS_NOTE, "dim")),
     ]
+    if details:
+        sections.append((Line("Details", "strong"), Facts(tuple(_meanings()))))
     if explain:
         from dsconv_cli.layer.derivation import explain as derive
 
@@ -108,21 +126,27 @@ def page(one: Comparison, *, explain: bool = False, pending: str = "", progress:
     return Page(tuple(sections), command_of(one.spec))
 
 
-def _figures(one: Comparison) -> Layouts:
-    """Exact before scaled, wide before tall."""
-    rows = _rows(one)
+def _meanings() -> Iterator[tuple[str, str]]:
+    """What stands in each row of the figures."""
+    yield from ((metric.label, metric.says) for metric in METRICS.values())
+    yield "FLOPs per byte", "FLOPs / memory traffic: whether an operator can keep the machine busy."
+
+
+def _figures(one: Comparison, *, details: bool) -> Layouts:
+    """Exact before scaled, wide before tall, and at last without the operators that the forms are made of."""
+    rows = _rows(one, details=details)
     full, short = [row.exact for row in rows], [row.scaled for row in rows]
-    tables = (_wide(rows, full, _SUM), _tall(rows, full), _wide(rows, short, _SUM), _tall(rows, short))
+    tables = (_wide(rows, full, _SUM), _tall(rows, full), _wide(rows, short, _SUM), _tall(rows, short), _forms(rows))
     return Layouts(_wide(rows, full, OPERATORS), tables)
 
 
-def _rows(one: Comparison) -> list[Row]:
+def _rows(one: Comparison, *, details: bool) -> list[Row]:
     """The metrics, intensity, which is a quotient of two of them, and the time if it was measured."""
     intensity = tuple(significant(one.cost.intensity[name]) for name in OPERATORS)
     return [
         *(_row(metric, one) for metric in METRICS.values()),
         Row("FLOPs per byte", "FLOPs/B", intensity, intensity),
-        *map(_timed_row, timing.rows(one)),
+        *map(_timed_row, timing.rows(one, details=details)),
     ]
 
 
@@ -134,6 +158,22 @@ def _wide(rows: Sequence[Row], cells: Sequence[Sequence[str]], headings: Sequenc
         for row, texts in zip(rows, cells, strict=True)
     ]
     return Table(columns, lines)
+
+
+def _forms(rows: Sequence[Row]) -> Table:
+    """The forms alone, for narrow windows."""
+    columns = (Column("", left=True), *map(Column, (*FORMS, *_RATIOS, "R×S")))
+    places = [OPERATORS.index(form) for form in FORMS]
+    lines = [
+        (
+            Cell(row.label),
+            *(Cell(row.scaled[place]) for place in places),
+            *map(_ratio, row.ratios),
+            Cell(row.approximation),
+        )
+        for row in rows
+    ]
+    return Table(columns, [line for line in lines if any(cell.text for cell in line[1:])])
 
 
 def _tall(rows: Sequence[Row], cells: Sequence[Sequence[str]]) -> Table:
@@ -160,46 +200,46 @@ def tone_of(ratio: float | Fraction) -> Tone:
 def counted_by(one: Comparison, pending: str = "") -> str:
     """Who counted, and whether that agrees."""
     if pending:
-        return f"closed forms; {pending} {'are' if ' and ' in pending else 'is'} counting…"
+        return f"from formulas; {pending} {'are' if ' and ' in pending else 'is'} counting…"
     if one.counted is None:
-        return "closed forms, not measured"
+        return "from formulas, not measured"
     names = " and ".join(one.counted.counters)
     if one.counted.exact:
-        return f"counted by {names}; equal to the closed forms"
-    return f"counted by {names}; equal to the closed forms as far as thop's doubles are exact (up to 2^53)"
+        return f"counted by {names}; equal to the formulas"
+    return f"counted by {names}; equal to the formulas as far as thop's doubles are exact (up to 2^53)"
 
 
-def _approximation(one: Comparison) -> str:
-    """R×S, how far off it is, and whether it may be used."""
-    approximation = one.approximation
-    params, macs = approximation.errors["params"], approximation.errors["macs"]
-    off = _off(params) if params == macs else f"{_off(params)} for parameters, {_off(macs)} for MACs"
-    holds = "Its assumptions hold" if approximation.holds else "Its assumptions do not hold"
-    return f"The approximation R×S = {approximation.ratio} is {off}. {holds}:"
+def _approximation(one: Comparison, *, explain: bool) -> str:
+    """R×S, how far off it is and why, in one line."""
+    params, macs = (one.approximation.errors[metric] for metric in ("params", "macs"))
+    off = _off(macs, "the ratio")
+    if params != macs:
+        first, second = _off(params, "the ratio of parameters"), _off(macs, "that of MACs")
+        verb = first.partition(" ")[0]
+        off = f"{first} and {second.removeprefix(f'{verb} ')}"
+    more = "" if explain else "; --explain derives it"
+    return f"R×S = {one.approximation.ratio} {off}: {_why_off(one)}{more}."
 
 
-def _off(error: Fraction) -> str:
+def _off(error: Fraction, ratio: str) -> str:
     if error == 0:
-        return "exact"
-    return f"{percent(abs(error))} too {'high' if error > 0 else 'low'}"
+        return f"equals {ratio}"
+    return f"{'overstates' if error > 0 else 'understates'} {ratio} by {percent(abs(error))}"
 
 
-def _assumptions(one: Comparison) -> Iterator[Item]:
-    """Each assumption of R×S: whether it holds for this layer, and the numbers that decide it."""
+def _why_off(one: Comparison) -> str:
+    """Which of the assumptions of R×S fails; see `Approximation`."""
     spec, approximation = one.spec, one.approximation
-    least = min(spec.k, spec.c)
-    for holds, text, small in (
-        (approximation.kernel_small, "R·S ≪ min(K, C)", spec.r * spec.s),
-        (approximation.channels_many, "1 ≪ min(K, C)", 1),
-    ):
-        is_what = "at least" if holds else "less than"
-        yield _answer(holds, f"{text}: {exact(least)} is {is_what} {MUCH_LESS}·{small}")
+    reasons = []
+    if MUCH_LESS * approximation.ratio > spec.k:
+        reasons.append("K is small")
     if spec.depth_multiplier != 1:
-        yield _answer(False, f"depth multiplier 1: it is {spec.depth_multiplier}")
-
-
-def _answer(holds: bool, text: str) -> Item:
-    return Item(text, Cell("yes", "good") if holds else Cell("no", "doubt"))
+        reasons.append(f"the depth multiplier is {spec.depth_multiplier}")
+    if approximation.errors["params"] != approximation.errors["macs"]:
+        reasons.append("there are biases")
+    if reasons:
+        return " and ".join(reasons)
+    return "its assumptions hold" if approximation.holds else "C is small, but only K matters"
 
 
 def _picture(one: Comparison, kind: str) -> bytes:

@@ -8,7 +8,7 @@ from functools import partial
 
 from dsconv_cli._version import __version__
 from dsconv_cli.numbers import scaled, seconds, significant
-from dsconv_cli.report.page import Facts, Item, Items, Line, Page, Report, report_of
+from dsconv_cli.report.page import Block, Facts, Item, Items, Line, Page, Report, report_of
 from dsconv_cli.timing.doctor import Examination, RuntimeFound
 from dsconv_cli.timing.doctor_keys import KEYS
 from dsconv_cli.timing.result import Interval
@@ -21,10 +21,11 @@ def report(one: Examination) -> Report:
 
 
 def page(one: Examination) -> Page:
-    """What was found, whether timings can be trusted, and what would make them better."""
+    """Whether timings can be trusted, what would make them better, and what was found."""
     cautions = Items(tuple(Item(caution.text) for caution in one.noise.cautions))
     advice = (Line("To get better timings:", "lead"), Items(tuple(map(Item, one.advice))))
-    return Page(((Facts(tuple(_facts(one))),), (Line(one.verdict), cautions), *([advice] if one.advice else [])))
+    verdict: tuple[Block, ...] = (Line(one.verdict, "strong"), *([cautions] if cautions.items else []))
+    return Page((verdict, *([advice] if one.advice else []), (Facts(tuple(_facts(one))),)))
 
 
 def _facts(one: Examination) -> Iterator[tuple[str, str]]:

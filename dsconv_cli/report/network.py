@@ -10,16 +10,23 @@ from typing import Final, NamedTuple
 
 from dsconv_cli.data import csv_text, json_line
 from dsconv_cli.keys import Value
+from dsconv_cli.layer.metrics import METRICS, Metric
 from dsconv_cli.layer.reading import COLUMNS, columns
 from dsconv_cli.model.keys import keys_of, layer_keys_of, layers_of
 from dsconv_cli.model.result import AUTO, GRAPH, BeforeAfter, Layer, ModelResult, NetworkTime
 from dsconv_cli.model.tree import Branch, branches, hidden, largest
 from dsconv_cli.numbers import by, exact, many, percent, scaled, seconds, times
-from dsconv_cli.report.page import Cell, Column, Item, Items, Layouts, Line, Page, Report, Table, Tone, report_of
+from dsconv_cli.report import answer, timing
+from dsconv_cli.report.page import Block, Cell, Column, Facts, Layouts, Line, Page, Report, Table, Tone, report_of
 from dsconv_cli.timing.result import Timing
 from dsconv_cli.timing.runtimes import RUNTIMES
 
-UNITS_NOTE: Final = "MACs leave out bias additions; 1 MAC = 2 FLOPs. A ratio is before / after."
+UNITS_NOTE: Final = "1 MAC = 2 FLOPs; bias additions are not counted. A ratio is before / after."
+TRAIN_AGAIN: Final = (
+    "Replaced layers must be trained again: --save writes the network with weights fitted to the trained ones, "
+    "--fidelity tells how much these keep."
+)
+_LARGEST: Final = "Of a network: those of its largest layer; what it keeps for later layers comes on top."
 
 _LAYER: Final = Column("layer", left=True, folds=True, name=True)
 _REPLACED: Final = Column("replaced", left=True, folds=True)
@@ -63,17 +70,19 @@ class Levels(NamedTuple):
 SCREENFUL: Final = Levels()
 
 
-def report(result: ModelResult, levels: Levels = SCREENFUL) -> Report:
+def report(result: ModelResult, levels: Levels = SCREENFUL, *, details: bool = False) -> Report:
     """The result for every format. JSON and CSV have every layer, however much the page shows."""
-    keys = keys_of(tuple(result.times))
-    one = report_of(keys, result, partial(page, result, levels), partial(_picture, result, levels))
+    keys, shown = keys_of(tuple(result.times)), partial(page, result, levels, details=details)
+    one = report_of(keys, result, shown, partial(_picture, result, levels))
     return one._replace(rows=partial(_rows, result))
 
 
 def _rows(result: ModelResult) -> Iterator[Iterable[Value]]:
     keys = layer_keys_of(tuple(result.times))
-    yield keys
-    yield from (keys.read_all(layer, tuple(keys)) for layer in layers_of(result))
+    timed = any(layer.time is not None for layer in result.layers)
+    columns = keys.columns(() if timed else ("time",))
+    yield columns
+    yield from (keys.read_all(layer, columns) for layer in layers_of(result))
 
 
 def layers_file(result: ModelResult, ending: str) -> str:
@@ -88,16 +97,19 @@ def layers_file(result: ModelResult, ending: str) -> str:
     return csv_text([("name", *COLUMNS), *(row.values() for row in rows)])
 
 
-def page(result: ModelResult, levels: Levels = SCREENFUL) -> Page:
-    """Title, layers, totals, and what was replaced."""
+def page(result: ModelResult, levels: Levels = SCREENFUL, *, details: bool = False) -> Page:
+    """The answer, the network, the totals, the layers, and what was replaced; `details` of what it all rests on."""
     shown = largest(result, levels.top) if levels.top is not None else branches(result, levels.depth)
     note = "" if levels.top is not None else _hidden_note(result, shown)
+    doubts = [line for _, one in _network_times(result) for line in timing.doubts(one)]
     return Page(
         (
-            (Line(title(result), "strong"), Line(shapes(result)), Line(_counted_by(result), "dim")),
+            (Line(answer.of_network(result), "strong"), *doubts),
+            (Line(title(result)), Line(shapes(result)), Line(_counted_by(result), "dim")),
+            (_totals(result, details=details),),
             (_layers(result, shown), *([Line(note, "dim")] if note else [])),
-            (_totals(result),),
             (*map(Line, _summary(result)), *_time(result), Line(UNITS_NOTE, "dim")),
+            *([_details(result)] if details else []),
         ),
         f"dsconv model {result.target}",
     )
@@ -208,41 +220,39 @@ def _counted_by(result: ModelResult) -> str:
     where = "on the meta device" if result.device == "meta" else "on the CPU"
     if result.type == GRAPH:
         where = "from shapes alone"
-    agrees = "equal to the closed forms" if result.after_counted else "after by the closed forms"
+    agrees = "equal to the formulas" if result.after_counted else "after from formulas"
     if result.uncounted:
         agrees = f"without {', '.join(result.uncounted)}"
     return f"counted by {' and '.join(result.counters) or 'torch'} {where}; {agrees}"
 
 
-def _totals(result: ModelResult) -> Table:
-    rows = [("parameters", *_told(result.params)), ("MACs", *_told(result.macs))]
+def _totals(result: ModelResult, *, details: bool) -> Table:
+    rows = [(METRICS[name].label, *_told(METRICS[name], total)) for name, total in result.totals.items()]
     for where, one in _network_times(result):
-        swift = one.fastest
-        both = (seconds(swift.ordinary_s), seconds(swift.separable_s), times(swift.speedup.value))
-        rows.append((f"time{where}", seconds(one.before_s), seconds(one.after_s), times(one.speedup.value)))
-        rows.append((f"fastest time{where}", *both))
+        rows.append((f"median time{where}", seconds(one.before_s), seconds(one.after_s), times(one.speedup.value)))
+        if details:
+            swift = one.fastest
+            fastest = (seconds(swift.ordinary_s), seconds(swift.separable_s), times(swift.speedup.value))
+            rows.append((f"fastest time{where}", *fastest))
     tone: Tone = "good" if result.replaced else "plain"
     columns = (Column("total", left=True), *map(Column, ("before", "after", "ratio")))
     return Table(columns, [(*map(Cell, row[:-1]), Cell(row[-1], tone)) for row in rows])
 
 
-def _told(total: BeforeAfter) -> tuple[str, str, str]:
-    return (exact(total.before), exact(total.after), times(total.ratio))
+def _told(metric: Metric, total: BeforeAfter) -> tuple[str, str, str]:
+    before, after = (scaled(one, "B") if metric.unit == "bytes" else exact(one) for one in (total.before, total.after))
+    return (before, after, times(total.ratio))
 
 
 def _summary(result: ModelResult) -> list[str]:
-    """What was replaced and what not, in words."""
-    found, eligible, replaced = len(result.convolutions), len(result.eligible), len(result.replaced)
-    said = [f"{replaced} of {many(found, 'convolution')} replaced; {eligible} could be."]
+    """What has to be done after replacing, and what was not replaced and why."""
+    said = [TRAIN_AGAIN] if result.replaced else []
     reasons = Counter(layer.reason for layer in result.convolutions if layer.reason is not None)
     if reasons:
         said.append("Not eligible: " + _tally(reasons) + ".")
     kept = Counter(layer.kept for layer in result.eligible if layer.kept is not None)
     if kept:
         said.append("Kept: " + _tally(kept) + ".")
-    if result.other_params:
-        share = percent(result.other_params / result.params.before)
-        said.append(f"Other parameters, in no counted layer: {exact(result.other_params)} ({share}).")
     return said
 
 
@@ -261,19 +271,29 @@ def _network_times(result: ModelResult) -> list[tuple[str, NetworkTime]]:
     return [(f", {RUNTIMES[name].title}", one) for name, one in result.times.items() if one is not None]
 
 
-def _time(result: ModelResult) -> Iterator[Line | Items]:
-    """The measured times of the whole network, and what they hold for."""
-    for on, one in _network_times(result):
-        gain = one.speedup
-        speedup = f"{times(gain.value)} ({times(gain.low)} to {times(gain.high)} at {gain.level:.0%})"
-        where = f"{one.device}, {many(one.threads, 'thread')}, {one.dtype}, {one.pairs} pairs"
-        said = f"One pass{on}: {one.verdict}, {speedup}, {where}"
-        yield Line(f"{said}." if one.reliable else f"{said}; not reliable:")
-        yield Items(tuple(map(Item, one.warnings)), "")
+def _time(result: ModelResult) -> Iterator[Line]:
+    """What the measured times hold for."""
     if any(layer.time is not None or layer.times for layer in result.eligible):
-        yield Line("Times of a module are those of its replaced layers, each timed alone, added up.")
+        yield Line("The time of a module is the sum over its replaced layers, each timed alone.")
     if result.times:
-        yield Line("A column that is called as a runtime is has the ratios of times on it.")
+        yield Line("Columns named after runtimes have the ratios of times on them.")
+    if result.time is not None:
+        one = result.time
+        where = f"{one.device}, {many(one.threads, 'thread')}, {one.dtype}, {one.layout}"
+        yield Line(f"Measured on {where}.", "dim")
+
+
+def _details(result: ModelResult) -> tuple[Block, ...]:
+    """What the totals mean and rest on."""
+    facts = [(METRICS[name].label, METRICS[name].says) for name in result.totals]
+    facts.append(("", _LARGEST))
+    if result.other_params:
+        share = percent(result.other_params / result.params.before)
+        told = f"{exact(result.other_params)} parameters ({share}) are in no counted layer"
+        facts.append(("others", f"{told}, such as those of normalisations."))
+    for where, one in _network_times(result):
+        facts.append((f"samples{where}", f"{one.processes} processes, {one.pairs} pairs of passes"))
+    return (Line("Details", "strong"), Facts(tuple(facts)))
 
 
 def _tally(reasons: Counter[str]) -> str:

@@ -131,9 +131,10 @@ class Report(NamedTuple):
 def report_of(
     keys: Keys[Result], result: Result, page: Callable[[], Page], picture: Callable[[str], bytes] | None = None
 ) -> Report:
-    """The report of a result that has keys: one document, and one row."""
+    """The report of a result that has keys: one document, and one row of what this run has."""
 
     def rows() -> Iterable[Iterable[Value]]:
-        return (tuple(keys), keys.read_all(result, tuple(keys)))
+        columns = keys.columns(keys.missing(result))
+        return (columns, keys.read_all(result, columns))
 
     return Report(page, lambda: keys.document(result), rows, picture)

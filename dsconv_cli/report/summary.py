@@ -8,11 +8,15 @@ from statistics import median
 from typing import Final
 
 from dsconv_cli.keys import Value
+from dsconv_cli.layer.metrics import METRICS
 from dsconv_cli.numbers import times
+from dsconv_cli.report import answer
 from dsconv_cli.report.page import Cell, Column, Item, Items, Line, Page, Report, Table
 from dsconv_cli.sweep.summary import Spread, Summary
 
 _COLUMNS: Final = (Column("ratio", left=True), *map(Column, ("min", "median", "geometric mean", "max")))
+#: Ratios that are another's too are told once.
+_REPEATED: Final = frozenset(f"{one.name}.ratio" for one in METRICS.values() if one.repeats)
 _CSV: Final = ("key", "layers", "min", "median", "geometric_mean", "max", "losing")
 
 
@@ -22,13 +26,15 @@ def report(summary: Summary) -> Report:
 
 
 def page(summary: Summary) -> Page:
-    """Each ratio's spread, and where the separable form loses."""
-    spreads = tuple(summary.spreads)
+    """The answer, each ratio's spread, and where the separable form loses."""
+    values = {spread.key: spread.values for spread in summary.spreads if not (summary.kinds and spread.kind)}
+    told = (values.get(key, ()) for key in answer.RATIOS)
+    spreads = tuple(spread for spread in summary.spreads if spread.key not in _REPEATED)
     rows = [(Cell(_name(summary, spread)), *(Cell(times(value)) for value in _figures(spread))) for spread in spreads]
     return Page(
         (
-            (Line(f"{summary.layers:,} layers; ratios are ordinary ÷ separable"), *_kinds(summary)),
-            (Table(_COLUMNS, rows, "none"),),
+            (Line(answer.of_layers(*told), "strong"), *_kinds(summary)),
+            (Table(_COLUMNS, rows, "none"), Line("Ratios are ordinary ÷ separable.", "dim")),
             (
                 Line("Where the separable form loses (ratio below 1):", "lead"),
                 Items(tuple(_losing(summary, spread) for spread in spreads)),

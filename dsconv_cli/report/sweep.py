@@ -44,7 +44,9 @@ def default_columns(
     column.
     """
     spec = [_spec_column(name) for name in FIELDS if name in (varying or SIZES)]
-    ratios = (Column(one.narrow_label, _ratio(f"{one.name}.ratio", times)) for one in METRICS.values())
+    ratios = (
+        Column(one.narrow_label, _ratio(f"{one.name}.ratio", times)) for one in METRICS.values() if not one.repeats
+    )
     time = tuple(map(_on, runtimes)) if len(runtimes) > 1 else _TIME if timed else ()
     return (*([_NAME] if named else []), *spec, *ratios, _KERNEL, *time, *([_MACHINE] if shared else []))
 
@@ -61,15 +63,16 @@ def cells(columns: Sequence[Column], one: Comparison) -> tuple[Cell, ...]:
     return tuple(_shared(*column.cell(one)) for column in columns)
 
 
-def table(columns: Sequence[Column], rows: Collection[tuple[Cell, ...]], title: str) -> Page:
-    """The rows, under what they have in common."""
+def table(columns: Sequence[Column], rows: Collection[tuple[Cell, ...]], answer: str, title: str) -> Page:
+    """The rows, under what they come to and what they have in common."""
     figures = Table(
         tuple(page.Column(one.heading, left=one.name, name=one.name) for one in columns),
         rows,
         "columns",
         labelled=False,
     )
-    return Page(((Line(title, "strong"),), (figures,), (Line(_NOTE, "dim"),)), reading_width=100)
+    heading = (Line(answer, "strong"), Line(title))
+    return Page((heading, (figures,), (Line(_NOTE, "dim"),)), reading_width=100)
 
 
 def _spec_column(name: str) -> Column:
@@ -110,7 +113,7 @@ def _interval(one: Comparison) -> Cell:
 
 _NAME: Final = Column("name", lambda one: Cell(one.name), name=True)
 _MACHINE: Final = Column("machine", lambda one: Cell("" if one.machine is None else one.machine.host))
-_KERNEL: Final = Column("R×S", lambda one: Cell(str(one.approximation.ratio)))
+_KERNEL: Final = Column("R×S", lambda one: Cell(f"{one.approximation.ratio}×"))
 _TIME: Final = (
     Column("time", lambda one: _time(one.time)),
     Column("interval", _interval),

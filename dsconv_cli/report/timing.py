@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from dsconv_cli.comparison.result import Comparison
-from dsconv_cli.numbers import seconds, significant, times
-from dsconv_cli.report.page import Item, Items, Line, Tone
-from dsconv_cli.timing.reasons import Operator, Operators, explain_time, operators
+from dsconv_cli.numbers import seconds, significant
+from dsconv_cli.report.page import Item, Items, Line
+from dsconv_cli.timing.reasons import Operator, Operators, explain_time, follows_macs, operators
 from dsconv_cli.timing.result import Fastest, Timing
 from dsconv_cli.timing.runtimes import DEFAULT as TORCH
+from dsconv_cli.timing.runtimes import RUNTIMES
+
+if TYPE_CHECKING:
+    from dsconv_cli.model.result import NetworkTime
 
 Cells = tuple[str, str, str, str]
 
@@ -25,30 +29,30 @@ class TimeRow(NamedTuple):
     ratio: Fraction | None = None
 
 
-_VERDICT_TONES: Final[dict[str, Tone]] = {"faster": "good", "slower": "bad"}
-
-
-def rows(one: Comparison) -> tuple[TimeRow, ...]:
-    """Time and what it makes of the counts; nothing if it was not measured."""
+def rows(one: Comparison, *, details: bool = False) -> tuple[TimeRow, ...]:
+    """The time, and with `details` what it makes of the counts; nothing if it was not measured."""
     timing = one.time
     if timing is None:
         return ()
+    median = TimeRow("median time", "time", _medians(timing), Fraction(timing.speedup.value))
+    return (median, *_detailed(one, timing)) if details else (median,)
+
+
+def _detailed(one: Comparison, timing: Timing) -> Iterator[TimeRow]:
     three = operators(one.cost, timing)
     macs, time = three.depthwise_mac_share, three.depthwise_time_share
-    found = [
-        TimeRow("median time", "time", _medians(timing), Fraction(timing.speedup.value)),
+    yield from (
         _fastest(timing.fastest),
         TimeRow("GFLOP/s", "GFLOP/s", _rates(one, timing, three, lambda each: each.flop_rate)),
         TimeRow("GB/s", "GB/s", _rates(one, timing, three, lambda each: each.byte_rate)),
         TimeRow("share of MACs", "of MACs", ("", "", f"{macs:.0%}", f"{1 - macs:.0%}")),
         TimeRow("share of time", "of time", ("", "", f"{time:.0%}", f"{1 - time:.0%}")),
-    ]
+    )
     if timing.fixed_s is not None:
         fixed = timing.fixed_s
         both = fixed.depthwise + fixed.pointwise
         calls = tuple(seconds(value) for value in (fixed.ordinary, both, fixed.depthwise, fixed.pointwise))
-        found.append(TimeRow("cost of a call", "call", calls))  # type: ignore[arg-type]
-    return tuple(found)
+        yield TimeRow("call overhead", "overhead", calls)  # type: ignore[arg-type]
 
 
 def _medians(timing: Timing) -> Cells:
@@ -79,28 +83,23 @@ def _rates(one: Comparison, timing: Timing, three: Operators, rate: Callable[[Op
     return (whole, both, first, second)
 
 
-def section(one: Comparison) -> tuple[Line | Items, ...]:
-    """The speed-up, whether it can be believed, what it holds for, and why it is not the ratio of MACs."""
+def doubts(timing: Timing | NetworkTime) -> tuple[Line, ...]:
+    """Why a time is not reliable, a line each: they stand below the answer that rests on it."""
+    return tuple(Line(f"Not reliable: {text}.", "bad") for text in timing.warnings)
+
+
+def section(one: Comparison, *, details: bool = False) -> tuple[Line | Items, ...]:
+    """Why the time ratio is not the ratio of MACs, and where it was measured; with `details` all that it rests on."""
     timing = one.time
     if timing is None:
         return ()
+    where = f" on {RUNTIMES[timing.runtime.name].title}" if len(one.runtimes) > 1 else ""
+    lead = "Time follows MACs" if follows_macs(one.cost, timing) else "Why time does not follow MACs"
     return (
-        Line(speedup_line(timing), _VERDICT_TONES.get(timing.verdict, "plain")),
-        *(Line(f"unreliable: {text}", "bad") for text in timing.warnings),
-        Line(regime_line(timing), "dim"),
-        *([Line(peaks_line(timing), "dim")] if timing.peaks else []),
-        Line("Time beside MACs:", "lead"),
+        Line(f"{lead}{where}:", "lead"),
         Items(tuple(Item(sentence) for sentence in explain_time(one.cost, timing))),
-    )
-
-
-def speedup_line(timing: Timing) -> str:
-    """The speed-up, its interval, the verdict and whether it is reliable."""
-    gain = timing.speedup
-    said = {"faster": "the separable form is faster", "slower": "the separable form is slower"}
-    return (
-        f"Time ratio {times(gain.value)}, {gain.level:.0%} interval {times(gain.low)} to {times(gain.high)}: "
-        f"{said.get(timing.verdict, timing.verdict)}{'' if timing.reliable else ', but this is not reliable'}."
+        Line(regime_line(timing) if details else f"Measured on {short_regime(timing)}.", "dim"),
+        *([Line(peaks_line(timing), "dim")] if details and timing.peaks else []),
     )
 
 
@@ -120,7 +119,9 @@ def regime_line(timing: Timing) -> str:
         *_backends(timing),
         *regime.notes,
     ]
-    return f"Holds for {', '.join(parts)}. {timing.processes} processes, {timing.pairs} pairs, {timing.seconds:.1f} s."
+    return (
+        f"Measured on {', '.join(parts)}: {timing.processes} processes, {timing.pairs} pairs, {timing.seconds:.1f} s."
+    )
 
 
 def _executed(timing: Timing) -> list[str]:

@@ -149,7 +149,7 @@ def _range(field: Field, item: str, label: str) -> range | list[int]:
     parts = [part.strip() for part in item.split(":")]
     if field.kind == "word" or len(parts) > 3 or not all(parts):
         raise DsconvError(
-            f"{label} {quoted(item)} is no range; it takes START:STOP, START:STOP:STEP or START:STOP:*FACTOR"
+            f"{label} {quoted(item)} is not a range; it takes START:STOP, START:STOP:STEP or START:STOP:*FACTOR"
         )
     start, stop = (integer(part, label, least=field.least) for part in parts[:2])
     if stop < start:

@@ -100,7 +100,7 @@ class _Reader(ast.NodeVisitor):
         if len(self.text) > _MAX_LENGTH:
             self.fail(f"it is longer than {_MAX_LENGTH} characters")
         if not self.text.isprintable():
-            self.fail("it holds what is no text")
+            self.fail("it holds something that is not text")
         if re.search(rf"\d{{{_MAX_DIGITS + 1}}}", self.text):
             self.fail(f"a number of more than {_MAX_DIGITS} digits is too large a number")
         try:

@@ -56,6 +56,12 @@ class Grid:
         names.extend(tie.target for tie in self.ties if tie.source in names)
         return tuple(names)
 
+    @property
+    def tied(self) -> frozenset[str]:
+        """The names of what only follows another: ties, and of lists that are walked in step all but the first."""
+        steps = (axis.name for dimension in self.dimensions for axis in dimension.axes[1:])
+        return frozenset((*(tie.target for tie in self.ties), *steps))
+
     def arguments(self, index: int, own: Mapping[str, Any] = MappingProxyType({})) -> Arguments:
         """What makes layer `index`, from 0; `own` is what a file says of it, unless an option says otherwise."""
         found: Arguments = {**own, **self.fixed}

@@ -21,8 +21,13 @@ def resolve(name: str, option: str = "") -> str:
         return KEYS.find(name)
 
 
-def resolve_many(text: str, option: str, runtimes: Iterable[str] = ()) -> tuple[str, ...]:
-    """Keys between commas, each once. A section, such as `macs`, stands for all of its keys in a run on `runtimes`."""
+def resolve_many(text: str, option: str, runtimes: Iterable[str] = (), every: Iterable[str] = KEYS) -> tuple[str, ...]:
+    """Keys between commas, each once. A section, such as `macs`, stands for all of its keys in a run on `runtimes`.
+
+    `all` stands for `every`.
+    """
+    if text.strip() == "all":
+        return tuple(every)
     keys: list[str] = []
     known = keys_of(tuple(runtimes), named=True)
     for name in (part.strip() for part in text.split(",")):

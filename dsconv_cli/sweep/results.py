@@ -150,7 +150,7 @@ class ResultsFile:
             if version == SCHEMA_VERSION:
                 settings, spec = settings_of(document), spec_of(document)
         except (ValueError, KeyError, TypeError, SpecError):
-            raise DsconvError(f"{where} is no result of dsconv sweep; --resume leaves the file alone") from None
+            raise DsconvError(f"{where} is not a result of dsconv sweep; --resume leaves the file alone") from None
         if version != SCHEMA_VERSION:
             raise DsconvError(
                 f"{where} has schema version {version}, this program writes {SCHEMA_VERSION}; choose another file"

@@ -15,6 +15,7 @@ from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.keys import PAIR_FROM_ZERO, RATIO, SCHEMA_VERSION, TEXT, TEXTS, WHOLE, Value
 from dsconv_cli.layer.fields import FIELDS, VALUED
 from dsconv_cli.layer.reading import as_text
+from dsconv_cli.numbers import percent
 from dsconv_cli.sweep.keys import KEYS, RUNTIME_RATIOS
 
 #: What can set losing layers apart, as `spec.` keys without the prefix.
@@ -176,22 +177,22 @@ class Summary:
         }
 
     def losing(self, spread: Spread) -> tuple[str, tuple[str, ...]]:
-        """`120 of 400 layers (30 %)`, and what they have: `k 16–64 (…)`, one text a trait."""
+        """`120 of 400 layers (30.0%)`, and what they have: `k 16–64 (…)`, one text a trait."""
         if not spread.losing:
             return "nowhere", ()
         layers = len(spread.values) if spread.kind else self.layers
-        share = f"{100 * spread.losing / layers:.3g} %"
+        share = percent(spread.losing / layers)
         sure = f", {spread.losing_surely:,} of them beyond doubt" if is_time(spread.key) else ""
         where = tuple(self._told(trait, spread.where[trait]) for trait in self.varying())
         return f"{spread.losing:,} of {layers:,} layers ({share}{sure})", where
 
     def _told(self, trait: str, losing: Extent) -> str:
-        """`k 8–1024 (100 % at 8, 48 % at 1024)`: which values lose, and how often at either end of all values."""
+        """`k 8–1024 (100% at 8, 48.0% at 1024)`: which values lose, and how often at either end of all values."""
         every = self._all[trait]
         if len(every.layers) >= _COUNTED:
             return f"{trait} {losing}"
         ends = ", ".join(
-            f"{100 * losing.layers[value] / every.layers[value]:.3g} % at {as_text(value)}"
+            f"{percent(losing.layers[value] / every.layers[value])} at {as_text(value)}"
             for value in (every.low, every.high)
         )
         return f"{trait} {losing} ({ends})"

@@ -88,10 +88,10 @@ class Examination:
                 max(gain.high - 1, 1 - gain.low) for gain in (self.noise.speedup, self.noise.fastest.speedup)
             )
             return (
-                f"Timings can be trusted: differences above {floor:.1%} are seen on a layer like this one, in its "
-                f"fastest times above {swift:.1%}."
+                f"Timings can be trusted: differences above {floor:.1%} are detectable on a layer like this one, in "
+                f"its fastest times above {swift:.1%}."
             )
-        return "Timings cannot be trusted as things are: see what to change."
+        return "Timings cannot be trusted now: see below what to change."
 
     @property
     def advice(self) -> tuple[str, ...]:
@@ -162,7 +162,7 @@ def advice(one: Examination) -> Iterator[str]:
     """What would make timings better, each under its condition."""
     seen, noise, threads = one.survey, one.noise, one.settings.threads
     if threads > one.machine.cores:
-        yield f"--threads {one.machine.cores} or fewer: there are no more cores for this process"
+        yield f"--threads {one.machine.cores} or fewer: this process may use no more cores"
     busy = any(caution.code in {"crowded", "disturbed"} for caution in noise.cautions)
     crowd = seen.load is not None and seen.load + threads * _FREE > seen.cores
     if busy or (crowd and not one.trusted):
@@ -171,15 +171,15 @@ def advice(one: Examination) -> Iterator[str]:
     if threads > 1 and not one.trusted:
         yield "--threads 1: one thread is the least disturbed"
     if any(caution.code in {"wide", "few"} for caution in noise.cautions):
-        yield f"a longer --budget than {one.settings.budget_s:g} s: the interval narrows with its square root"
+        yield f"a longer --budget than {one.settings.budget_s:g} s: four times as long halves the interval"
     if seen.governor not in {None, "performance"}:
         yield f"the CPU frequency governor is {seen.governor!r}; 'performance' keeps the clock steady"
     if not seen.forks:
         yield "a --budget of 60 or more: each measuring process loads torch anew on this system"
     if seen.virtual and not one.trusted:
-        yield "this is a virtual machine, whose neighbours cannot be seen from inside; a machine of its own is steadier"
+        yield "this is a virtual machine: what others do on its hardware cannot be seen; a physical one is steadier"
     if not seen.thop.startswith("thop "):
-        yield f"the package thop comes from {seen.thop}; pip install thop for the one that dsconv is tested with"
+        yield f"the package thop comes from {seen.thop}; pip install thop gets the one that dsconv is tested with"
 
 
 def _text(path: str) -> str:

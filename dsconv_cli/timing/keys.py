@@ -94,7 +94,7 @@ def fastest(ordinary: str = "ordinary_s", separable: str = "separable_s") -> tup
 
 #: What every section of fastest times says of itself.
 FASTEST: Final = (
-    "Not what is met but what is possible: the fastest parts of blocks of calls, in the third of the processes that "
+    "Not what is usual but what is possible: the fastest parts of blocks of calls, in the third of the processes that "
     "were disturbed least. Repeats better than the typical time, and flatters the shorter form."
 )
 
@@ -185,7 +185,7 @@ KEYS: Final[tuple[Key[TimedLayer], ...]] = (
         "explanation",
         TEXTS,
         lambda one: explain_time(one.cost, one.timing),
-        says="Why the time ratio is not the MACs ratio, in words that the figures support.",
+        says="Why time does not follow MACs, in words that the figures support.",
     ),
 )
 

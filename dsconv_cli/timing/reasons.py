@@ -105,11 +105,10 @@ def operators(cost: Cost, timing: Timing) -> Operators:
 def explain_time(cost: Cost, timing: Timing) -> tuple[str, ...]:
     """The explanation, a few sentences. The first is always there."""
     three = operators(cost, timing)
-    if timing.speedup.half_width > TOO_UNSURE:
-        return (
-            f"The figures are too uncertain to explain: the time ratio is known to ±{timing.speedup.half_width:.0%}.",
-            *_disturbance(timing),
-        )
+    half = timing.speedup.half_width
+    if half > TOO_UNSURE:
+        unsure = f"The figures are too uncertain to explain: the time ratio is only known to ±{half:.0%}."
+        return (unsure, *_disturbance(timing))
     return (
         _headline(cost, timing),
         *_disturbance(timing),
@@ -120,16 +119,21 @@ def explain_time(cost: Cost, timing: Timing) -> tuple[str, ...]:
     )
 
 
+def follows_macs(cost: Cost, timing: Timing) -> bool:
+    """Whether the ratio of MACs lies in a reliable interval of the ratio of times."""
+    return timing.reliable and timing.speedup.low <= cost.macs.ratio <= timing.speedup.high
+
+
 def _headline(cost: Cost, timing: Timing) -> str:
     """The two ratios. That time follows the MACs is said only if their ratio lies in the interval."""
     ratio, gain = float(cost.macs.ratio), timing.speedup
-    both = f"The ratio of MACs is {_figure(ratio)}×, that of times {_figure(gain.value)}×"
+    both = f"The ratio of MACs is {_figure(ratio)}×, the ratio of times {_figure(gain.value)}×"
     if gain.low <= ratio <= gain.high:
         return f"{both}: within the interval, time follows the MACs." if timing.reliable else f"{both}."
     per_mac = ratio / gain.value
     if per_mac > 1:
-        return f"{both}: a MAC of the separable form takes {_figure(per_mac)} times as long as one of the ordinary."
-    return f"{both}: a MAC of the ordinary form takes {_figure(1 / per_mac)} times as long as one of the separable."
+        return f"{both}: each MAC of the separable form takes {_figure(per_mac)} times as long."
+    return f"{both}: each MAC of the ordinary form takes {_figure(1 / per_mac)} times as long."
 
 
 def _disturbance(timing: Timing) -> Iterator[str]:
@@ -140,8 +144,8 @@ def _disturbance(timing: Timing) -> Iterator[str]:
         return
     loser, other = ("separable", "ordinary") if apart > 1 else ("ordinary", "separable")
     yield (
-        f"Undisturbed the ratio is {_figure(timing.fastest.speedup.value)}× (fastest times): on this machine now the "
-        f"{loser} form loses {more:.0%} more to disturbance than the {other} one."
+        f"The ratio of the fastest times is {_figure(timing.fastest.speedup.value)}×: what disturbs this machine now "
+        f"slows the {loser} form {more:.0%} more than the {other} one."
     )
 
 
@@ -158,9 +162,9 @@ def _call_cost(three: Operators, timing: Timing) -> Iterator[str]:
     if share > 1:
         of_it = f"no less than the separable form's whole {_time(timing.separable_s)}"
     yield (
-        f"Calls cost time before they compute: a depthwise one {_time(first.fixed_s)}, a pointwise one "
-        f"{_time(second.fixed_s)}, together {of_it}. An ordinary one costs {_time(whole.fixed_s)}, "
-        f"{whole.fixed_share:.0%} of its {_time(whole.seconds)}."
+        f"Call overhead, before anything is computed, is {_time(first.fixed_s)} for depthwise and "
+        f"{_time(second.fixed_s)} for pointwise, together {of_it}; for the ordinary convolution it is "
+        f"{_time(whole.fixed_s)}, {whole.fixed_share:.0%} of its {_time(whole.seconds)}."
     )
 
 
@@ -198,9 +202,9 @@ def limited_by_memory(one: Operator, timing: Timing) -> bool:
 def _memory(cost: Cost, one: Operator, timing: Timing) -> Iterator[str]:
     assert timing.copy_bytes is not None
     yield (
-        f"Memory limits it: with {_figure(one.intensity)} FLOPs a byte it moves {_giga(one.byte_rate)} GB/s, "
-        f"{one.byte_rate / timing.copy_bytes:.0%} of what a copy of as many bytes reaches "
-        f"({_giga(timing.copy_bytes)})."
+        f"Memory limits it: with {_figure(one.intensity)} FLOPs per byte it moves {_giga(one.byte_rate)} GB/s, "
+        f"{one.byte_rate / timing.copy_bytes:.0%} of the {_giga(timing.copy_bytes)} GB/s that a copy of the same size "
+        "reaches."
     )
     if cost.traffic.separable > cost.traffic.ordinary:
         more = cost.traffic.separable / cost.traffic.ordinary
@@ -212,9 +216,9 @@ def _no_roof(one: Operator, peaks: Peaks, copy_bytes: float) -> Iterator[str]:
     if one.flop_rate >= NEAR_ROOF * peaks.matmul_flops or one.byte_rate >= NEAR_ROOF * copy_bytes:
         return
     yield (
-        f"Neither the machine's arithmetic nor its memory limits it: it reaches "
-        f"{_share(one.flop_rate / peaks.matmul_flops)} of a large matrix product's rate and "
-        f"{_share(one.byte_rate / copy_bytes)} of the rate of a copy of as many bytes."
+        f"Neither arithmetic nor memory limits it: it reaches "
+        f"{_share(one.flop_rate / peaks.matmul_flops)} of the GFLOP/s of a large matrix product and "
+        f"{_share(one.byte_rate / copy_bytes)} of the GB/s of a copy of the same size."
     )
 
 
@@ -232,7 +236,8 @@ def _ordinary(cost: Cost, three: Operators, timing: Timing) -> Iterator[str]:
         yield _mostly_call("it", whole)
     if timing.pages is not None and timing.pages.ordinary >= MANY_PAGES:
         size = timing.pages.ordinary * _PAGE_BYTES / 2**20
-        yield f"Each of its calls maps {timing.pages.ordinary:,.0f} pages of memory anew ({size:,.0f} MiB)."
+        pages = f"{timing.pages.ordinary:,.0f} new pages of memory ({size:,.0f} MiB)"
+        yield f"Each of its calls asks the system for {pages}."
     weights = cost.params.ordinary * DTYPE_BYTES[timing.dtype] / whole.traffic
     if weights >= MOSTLY:
         uses = cost.macs.ordinary / cost.params.ordinary
@@ -260,5 +265,5 @@ def _share(value: float) -> str:
 
 def _mostly_call(what: str, one: Operator) -> str:
     if one.fixed_share >= FIXED_IS_ALL:
-        return f"Nearly all of {what} is the call, which costs as much with next to nothing to compute."
-    return f"Most of {what} is the call: {_time(one.fixed_s)} of {_time(one.seconds)}."
+        return f"Nearly all of {what} is call overhead, which is as high with almost nothing to compute."
+    return f"Most of {what} is call overhead: {_time(one.fixed_s)} of {_time(one.seconds)}."

@@ -92,7 +92,7 @@ def refuse_too_large(spec: ConvSpec, free_bytes: int | None, chain: int = 1) -> 
     if free_bytes is not None and needed + _RESERVE_BYTES > free_bytes:
         raise CannotMeasureError(
             f"timing this layer needs {needed:,} bytes of memory and {free_bytes:,} are free; "
-            "a smaller batch, h or w fits, and the closed forms need none"
+            "a smaller batch, h or w fits, and the formulas need none"
         )
 
 
@@ -130,6 +130,6 @@ def over_budget(durations: Sequence[float], budget_s: float, elapsed_s: float) -
         )
     return OverBudgetError(
         f"the budget of {budget_s:.3g} s holds {len(durations)} of the {MIN_PROCESSES} measurements that an interval "
-        f"needs, for one takes {max(durations):.3g} s",
+        f"needs, because one takes {max(durations):.3g} s",
         elapsed_s + (MIN_PROCESSES - len(durations) + 1) * max(durations),
     )

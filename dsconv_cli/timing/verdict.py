@@ -56,18 +56,18 @@ class Caution(NamedTuple):
 
 def _wide(half: float, drifting: float, budget: float) -> str:
     """A longer budget is advised only where it would narrow the interval enough."""
-    said = f"the interval is ±{half:.1%} wide, more than ±{WIDEST:.0%}"
+    said = f"the interval is ±{half:.1%}, wider than ±{WIDEST:.0%}"
     needed = 1.2 * budget * (half**2 - drifting**2) / (WIDEST**2 - drifting**2) if drifting < WIDEST else math.inf
     if needed <= _LONGEST_BUDGET_S:
-        return f"{said}; a budget of {needed:.0f} s should do, or a quieter machine"
+        return f"{said}; a budget of {needed:.0f} s should be enough, or a quieter machine"
     return f"{said}: the machine is too noisy for this layer"
 
 
 _WORDING: Final[Mapping[str, Callable[..., str]]] = MappingProxyType(
     {
         "few": lambda processes, budget: (
-            f"only {processes} processes fit into {budget:g} s, fewer than {ENOUGH_PROCESSES}; "
-            "a longer budget measures more"
+            f"only {processes} measuring processes fit into {budget:g} s, fewer than {ENOUGH_PROCESSES}; "
+            "a longer budget gives more"
         ),
         "wide": _wide,
         "threads": lambda threads, cores: f"more threads ({threads}) than cores ({cores}): they wait for each other",
@@ -75,7 +75,7 @@ _WORDING: Final[Mapping[str, Callable[..., str]]] = MappingProxyType(
             f"other programs kept {others:.1f} of {cores} cores busy, which leaves less than one for each of "
             f"{threads} thread{'s' if threads > 1 else ''}"
         ),
-        "disturbed": lambda share: f"{share:.0%} of the samples took more than half as long again as the median",
+        "disturbed": lambda share: f"{share:.0%} of the samples took more than 1.5 times their median",
     }
 )
 

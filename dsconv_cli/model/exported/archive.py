@@ -125,4 +125,4 @@ def _naming_faults() -> Iterator[None]:
     try:
         yield
     except _BAD_ZIP as error:
-        raise RefusedError(f"it is no undamaged zip file ({error or type(error).__name__})") from None
+        raise RefusedError(f"it is not an intact zip file ({error or type(error).__name__})") from None

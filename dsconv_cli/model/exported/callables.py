@@ -77,4 +77,4 @@ def small_power(node: Mapping[str, Value]) -> None:
     while isinstance(exponent, dict):
         exponent = exponent["arg"] if "arg" in exponent else next(iter(exponent.values()))
     if isinstance(exponent, bool) or not isinstance(exponent, int | float) or abs(exponent) > _MOST_POWER:
-        raise RefusedError(f"{node['target']} by {exponent!r}, which is no small number")
+        raise RefusedError(f"{node['target']} by {exponent!r}, which is not a small number")

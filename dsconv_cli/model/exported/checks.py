@@ -59,7 +59,7 @@ def parse_json(data: bytes) -> Value:
     except RecursionError:
         raise RefusedError("nested deeper than any program") from None
     except ValueError as error:
-        raise RefusedError(f"no JSON ({error})") from None
+        raise RefusedError(f"not JSON ({error})") from None
 
 
 def _once(pairs: list[tuple[str, Value]]) -> dict[str, Value]:

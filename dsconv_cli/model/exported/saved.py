@@ -138,7 +138,7 @@ class _Reader(pickle.Unpickler):
         *_hooks_and_metadata: object,
     ) -> torch.Tensor:
         if not all(type(one) is int for one in (offset, *sizes, *strides)):
-            raise RefusedError("a tensor whose sizes are no integers")
+            raise RefusedError("a tensor whose sizes are not integers")
         view = View(tuple(sizes), tuple(strides), offset, storage.dtype.itemsize)
         view.check(len(storage.data))
         self.views.append(view)

@@ -56,7 +56,8 @@ def analyse(graph: GraphFile, given: Sequence[InputShape], selection: Selection,
     layers, untrained = rows.layers, False
     if fidelity or selection.needs_weights:
         layers, untrained = _with_weights(graph, layers)
-    params = _parameters(graph, rows)
+    parameters = _parameters(graph, rows)
+    params, size = sum(map(graph.size, parameters)), sum(map(graph.stored, parameters))
     decided, gap = decide(layers, selection, params=params, macs=rows.macs)
     chosen = {layer.name: layer.spec for layer in decided if layer.replaced and layer.spec is not None}
     savings = [layer.saving for layer in decided if layer.replaced]
@@ -66,7 +67,7 @@ def analyse(graph: GraphFile, given: Sequence[InputShape], selection: Selection,
     after = rows_of(graph, pairs, infer(graph, pairs, inputs, new))
     if after.macs != macs_after or after.unknown != rows.unknown:
         raise CannotMeasureError(
-            f"counters disagree: {graph.path} has {after.macs:,} MACs with its layers replaced, by the closed forms "
+            f"counters disagree: {graph.path} has {after.macs:,} MACs with its layers replaced, by the formulas "
             f"{macs_after:,}"
         )
     return ModelResult(
@@ -84,6 +85,7 @@ def analyse(graph: GraphFile, given: Sequence[InputShape], selection: Selection,
         uncounted=rows.uncounted,
         notes=(*_notes(rows, decided), *notes_on_weights(decided, gap, untrained=untrained)),
         counters=(distribution_of("onnx"),),
+        weight_bytes=BeforeAfter(size, size - sum(one.weight_bytes for one in savings)),
     )
 
 
@@ -94,13 +96,11 @@ def _with_weights(graph: GraphFile, layers: Sequence[Layer]) -> tuple[tuple[Laye
     return with_spectra(layers, weights)
 
 
-def _parameters(graph: GraphFile, rows: Rows) -> int:
-    """The numbers of all floating constants of more than one, be they initializers or nodes, and of all weights."""
-    return sum(
-        graph.size(name)
-        for name in graph.constants
-        if name in rows.weights or (graph.size(name) > 1 and graph.is_floating(name))
-    )
+def _parameters(graph: GraphFile, rows: Rows) -> list[str]:
+    """All floating constants of more than one number, be they initializers or nodes, and all weights."""
+    return [
+        name for name in graph.constants if name in rows.weights or (graph.size(name) > 1 and graph.is_floating(name))
+    ]
 
 
 def _notes(rows: Rows, layers: Sequence[Layer]) -> Iterator[str]:

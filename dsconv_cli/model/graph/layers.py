@@ -13,7 +13,7 @@ from onnx import TensorProto
 from dsconv_cli.errors import SpecError
 from dsconv_cli.layer.spec import Bias, ConvSpec
 from dsconv_cli.model.graph.operators import UNCOUNTED, Kind, attributes, kind_of
-from dsconv_cli.model.graph.reading import GraphFile
+from dsconv_cli.model.graph.reading import GraphFile, graphs_of, type_name
 from dsconv_cli.model.graph.shapes import Shape, Shapes
 from dsconv_cli.model.result import Layer
 from dsconv_cli.numbers import by
@@ -25,6 +25,9 @@ DTYPES: Final = {
     TensorProto.FLOAT16: "float16",
     TensorProto.BFLOAT16: "bfloat16",
 }
+
+#: Of a number where no weight tells its type.
+_USUAL_BYTES: Final = 4
 
 #: How the names of weights begin that a replacement brings.
 NEW: Final = "dsconv/"
@@ -103,7 +106,7 @@ def _inner_layers(node: Any, name: str) -> Iterator[Layer]:
 def _inner(node: Any) -> Iterator[Any]:
     """The nodes of the graphs that a node holds, such as the branches of an If."""
     for attribute in node.attribute:
-        for graph in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
+        for graph in graphs_of(attribute):
             yield from graph.node
 
 
@@ -129,8 +132,21 @@ def _layer(graph: GraphFile, node: Any, name: str, kind: Kind, shapes: Shapes, s
     own = {one for one in weights if one in graph.constants or one.startswith(NEW)} - seen
     seen |= own
     params = sum(math.prod(shapes[one]) for one in own)
-    layer = Layer(name, node.op_type, kind.operator, 1, params, macs or 0, weight, image, output)
+    layer = Layer(
+        *(name, node.op_type, kind.operator, 1, params, macs or 0, weight, image, output),
+        weight_bytes=sum(graph.stored(one) for one in own if one in graph.constants),
+        activation_bytes=_alive(graph, _input(node, kind.weight), image, weight, output),
+    )
     return layer, known and macs is not None
+
+
+def _alive(graph: GraphFile, name: str, image: Shape | None, weight: Shape | None, output: Shape | None) -> int:
+    """Bytes of what goes in and comes out, where that is known, each number as wide as those of the weight `name`."""
+    if image is None or output is None:
+        return 0
+    if name in graph.constants:
+        return (math.prod(image) + math.prod(output)) * graph.stored(name) // max(graph.size(name), 1)
+    return _USUAL_BYTES * (math.prod(image) + math.prod(weight or ()) * (weight is not None) + math.prod(output))
 
 
 def _judged(graph: GraphFile, node: Any, layer: Layer, kind: Kind, users: Mapping[str, int], multiplier: int) -> Layer:
@@ -174,7 +190,7 @@ def _not_dense(said: Mapping[str, Any], dims: Shape) -> str | None:
 
 def _not_ours(data_type: int, users: int) -> str | None:
     if data_type not in DTYPES:
-        return f"no form for {str(TensorProto.DataType.Name(data_type)).lower()}"
+        return f"no form for {type_name(data_type)}"
     return "shares its weights with another operator" if users > 1 else None
 
 

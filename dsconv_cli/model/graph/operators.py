@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from onnx import helper
+from onnx import AttributeProto, helper
 
+from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.model.result import Operator
 
 Shape = tuple[int, ...]
@@ -30,9 +31,24 @@ class Kind(NamedTuple):
     reason: str | None = None
 
 
+_WHOLE: Final = {"group": AttributeProto.INT, "transA": AttributeProto.INT, "auto_pad": AttributeProto.STRING}
+_LISTS: Final = ("strides", "pads", "dilations", "kernel_shape")
+#: The attributes that are asked for here, and their types.
+_TYPES: Final = {**_WHOLE, **dict.fromkeys(_LISTS, AttributeProto.INTS)}
+
+
 def attributes(node: Any) -> dict[str, Any]:
-    """Its attributes by name, text as text."""
-    found = {one.name: helper.get_attribute_value(one) for one in node.attribute}
+    """Its attributes by name, text as text.
+
+    Raises:
+        DsconvError: one of them is of another type than ONNX gives it.
+    """
+    for one in node.attribute:
+        if one.type != _TYPES.get(one.name, one.type):
+            raise DsconvError(
+                f"{one.name} of its {node.op_type} {quoted(node.name or node.output[0])} is of a wrong type"
+            )
+    found = {one.name: helper.get_attribute_value(one) for one in node.attribute if one.name in _TYPES}
     return {
         name: value.decode("utf-8", "replace") if isinstance(value, bytes) else value for name, value in found.items()
     }

@@ -49,10 +49,13 @@ class GraphFile:
         """How many numbers a constant has."""
         return math.prod(self.constants[name].dims)
 
+    def stored(self, name: str) -> int:
+        """Bytes that they take."""
+        return _needed(self.constants[name]) or 0
+
     def is_floating(self, name: str) -> bool:
         """Whether they are floating-point numbers."""
-        kind = str(TensorProto.DataType.Name(self.constants[name].data_type))
-        return kind.startswith(("FLOAT", "DOUBLE", "BFLOAT"))
+        return type_name(self.constants[name].data_type).startswith(("float", "double", "bfloat"))
 
     def values(self, name: str) -> NDArray[Any]:
         """The numbers of a constant."""
@@ -78,11 +81,38 @@ def read(path: Path) -> GraphFile:
         raise DsconvError(f"{path} is no .onnx file, or a damaged one ({type(error).__name__})") from None
     if not model.graph.node:
         raise DsconvError(f"{path} is no .onnx file, or has an empty graph")
+    if not all(isinstance(name, str) for name in _names(model.graph)):
+        raise DsconvError(f"{path} is not read: names in it are no text")
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     constants.update(_given_by_nodes(model.graph.node))
     for name, tensor in constants.items():
         _check_size(name, tensor, path)
     return GraphFile(path, model, constants)
+
+
+def _names(graph: Any) -> Iterator[Any]:
+    """Every name in a graph and those inside of it. What is no UTF-8 comes as bytes."""
+    for value in (*graph.initializer, *graph.input, *graph.output):
+        yield value.name
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        for attribute in node.attribute:
+            yield attribute.name
+            for inner in graphs_of(attribute):
+                yield from _names(inner)
+
+
+def graphs_of(attribute: Any) -> list[Any]:
+    """The graphs that an attribute holds, such as a branch of an If."""
+    return [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]
+
+
+def type_name(data_type: int) -> str:
+    """What ONNX calls a type: "float", "int64"."""
+    try:
+        return str(TensorProto.DataType.Name(data_type)).lower()
+    except ValueError:
+        return f"type {data_type}"
 
 
 def _given_by_nodes(nodes: Iterable[Any]) -> Iterator[tuple[str, Any]]:
@@ -111,8 +141,8 @@ def _bits(tensor: Any) -> int | None:
         dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
     except (KeyError, ValueError):
         return None
-    name = str(TensorProto.DataType.Name(tensor.data_type))
-    small = next((bits for bits in (2, 4) if name.endswith(f"INT{bits}") or name.startswith(f"FLOAT{bits}E")), None)
+    name = type_name(tensor.data_type)
+    small = next((bits for bits in (2, 4) if name.endswith(f"int{bits}") or name.startswith(f"float{bits}e")), None)
     return small or 8 * dtype.itemsize
 
 
@@ -126,6 +156,8 @@ def _check_size(name: str, tensor: Any, path: Path) -> None:
     if min(tensor.dims, default=0) < 0:
         raise _lies(name, tensor, path, "no shape")
     needed = _needed(tensor)
+    if needed is None and tensor.data_type != TensorProto.STRING:
+        raise _lies(name, tensor, path, f"{len(tensor.raw_data):,} bytes of {type_name(tensor.data_type)}")
     if is_external(tensor):
         _check_outside(name, tensor, path, needed)
         return

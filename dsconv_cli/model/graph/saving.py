@@ -16,10 +16,9 @@ from dsconv_cli.model.graph.layers import names_of
 from dsconv_cli.model.graph.reading import MOST_BYTES, GraphFile, embed, is_external
 from dsconv_cli.model.graph.replacing import replaced, weights_of
 from dsconv_cli.model.result import InputShape, ModelResult
+from dsconv_cli.model.save_kinds import most_apart
 from dsconv_cli.weights.decomposition import Factors, factors
 
-#: Of the largest output, how far that of the file may be away: other kernels add up in another order.
-_TOLERANCE: Final = 1e-3
 _LOG_ERRORS: Final = 3
 
 
@@ -169,4 +168,4 @@ def _equal(one: Any, other: Any) -> bool:
         # Labels and the like may turn over at a rounding error.
         return type(one) is type(other) and getattr(one, "shape", None) == getattr(other, "shape", None)
     reach = float(np.abs(other).max(initial=0.0))
-    return one.shape == other.shape and np.allclose(one, other, rtol=0, atol=_TOLERANCE * reach, equal_nan=True)
+    return one.shape == other.shape and np.allclose(one, other, rtol=0, atol=most_apart(reach), equal_nan=True)

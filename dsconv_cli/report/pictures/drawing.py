@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from statistics import median
 from types import MappingProxyType
@@ -157,6 +157,7 @@ class Picture:
         """
         if not self._y:
             raise DsconvError("there is nothing to plot: no layer has a value", exit_code=3)
+        self._join_lines()
         lines_of, line_count = _chosen(self._by, MOST_LINES)
         shown, shown_count = _chosen(self._x, MOST_PLACES)
         places = _places(shown)
@@ -184,6 +185,17 @@ class Picture:
             markers=len(places) <= _FEW_POINTS,
         )
 
+    def _join_lines(self) -> None:
+        """One line for all where each would have a single point, as where --zip c=k ties one axis to the other."""
+        by, x = self._by, self._x
+        if self.axes.by in {None, RUNTIME} or by.fixed or x.fixed or not (_decides(x, by) and _decides(by, x)):
+            return
+        self._traits = {self.axes.by: by, **self._traits}
+        self._by = Varying()
+        for _ in self._y:
+            self._by.append(None)
+        self.axes = replace(self.axes, by=None)
+
     def _cells(self, lines_of: Iterable[Any], shown: Collection[Any]) -> dict[Any, dict[Any, _Cell]]:
         """The layers that are drawn, by line and place."""
         cells: dict[Any, dict[Any, _Cell]] = {by: {} for by in lines_of}
@@ -204,7 +216,8 @@ class Picture:
     ) -> Line:
         """The medians of the three `heights` in the cells."""
         ordered = sorted((places[x][0], cell) for x, cell in cells.items())
-        label = "exact ratio" if self.axes.by is None else f"{_short(self.axes.by)} = {as_text(by)}"
+        one = "measured ratio" if self._timed else "exact ratio"
+        label = one if self.axes.by is None else f"{_short(self.axes.by)} = {as_text(by)}"
         if self.axes.by == RUNTIME:
             label = by
         return Line(label, tuple(Point(x, *(median(getattr(cell, name)) for name in heights)) for x, cell in ordered))
@@ -226,7 +239,7 @@ class Picture:
         if min(self._y) < 1:
             lines.append("Below 1 the separable form costs more.")
         if self._timed:
-            lines.append("Bars: 95 % confidence intervals.")
+            lines.append("Bars: 95% confidence intervals.")
         return tuple(lines)
 
     def _followed(self, trait: Varying) -> str:
@@ -244,6 +257,7 @@ def choose_axes(
     wanted: Mapping[str, str | None],
     y: str,
     runtimes: Sequence[str] = (),
+    tied: Collection[str] = (),
 ) -> Axes:
     """The axes of a picture: what the user wants, and else the two arguments with the most values.
 
@@ -255,6 +269,7 @@ def choose_axes(
         wanted: "x" and "by", as the user gave them, or None.
         y: a key of `RATIOS`, or the ratio of times on one of the runtimes.
         runtimes: those that are timed side by side.
+        tied: those that only follow others, which make no lines unless they are asked for.
 
     Raises:
         DsconvError: an axis or ratio that cannot be drawn, or nothing that varies.
@@ -268,12 +283,13 @@ def choose_axes(
             raise DsconvError(f"{option} must be one of {', '.join(known)}, not {name!r}")
     if wanted["x"] is not None and wanted["x"] == wanted["by"]:
         raise DsconvError(f"--plot-x and --plot-by are both {wanted['x']}")
-    drawable = [name for name in varying if name in AXES]
-    free = sorted((name for name in drawable if name not in wanted.values()), key=lambda name: -counts.get(name, 0))
-    x = wanted["x"] or (free.pop(0) if free else None)
+    drawable = [name for name in varying if name in AXES and name not in wanted.values()]
+    free = sorted((name for name in drawable if name not in tied), key=lambda name: -counts.get(name, 0))
+    x = wanted["x"] or next(iter((*free, *drawable)), None)
     if x is None:
         raise DsconvError("--plot needs an argument that varies, such as --k 16:512:*2")
-    by = wanted["by"] or (RUNTIME if len(runtimes) > 1 and RUNTIME in lines else free.pop(0) if free else None)
+    several = RUNTIME if len(runtimes) > 1 and RUNTIME in lines else None
+    by = wanted["by"] or several or next((name for name in free if name != x), None)
     return Axes(x, by, y)
 
 

@@ -51,7 +51,7 @@ def _draw_lines(axes: Axes, drawing: Drawing) -> None:
     for number, line in enumerate(drawing.lines):
         style: dict[str, Any] = {
             "color": _COLORS[number % len(_COLORS)],
-            "marker": _MARKERS[number % len(_MARKERS)] if drawing.markers else "",
+            "marker": _MARKERS[number % len(_MARKERS)] if drawing.markers or len(line.points) == 1 else "",
             "markersize": 5,
             "linewidth": 1.6,
             "label": line.label,
@@ -71,8 +71,13 @@ def _draw_references(axes: Axes, drawing: Drawing) -> None:
     for number, line in enumerate(drawing.references):
         xs, ys = _columns(line)
         label = "_" if number else drawing.reference if shared else f"{drawing.reference} (dashed)"
+        look: Any = {"linestyle": "--", "linewidth": 1.2, "label": label}
         color = _GREY if shared else _COLORS[number % len(_COLORS)]
-        axes.plot(xs, ys, color=color, linestyle="--", linewidth=1.2, label=label)
+        if len(xs) == 1:
+            # A line through one point would be no line.
+            axes.axhline(ys[0], color=color, **look)
+        else:
+            axes.plot(xs, ys, color=color, **look)
     axes.axhline(1, color="#BBBBBB", linewidth=0.9, zorder=0)
 
 

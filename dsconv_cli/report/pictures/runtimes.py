@@ -44,7 +44,7 @@ def _figure(one: Comparison) -> Figure:
     # Room for what stands at the ends of the bars.
     axes.set_xlim(0, 1.3 * max(macs, *(timing.speedup.high for timing in there)))
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_xlabel("ratio of times, ordinary ÷ separable (×); lines: 95 % intervals")
+    axes.set_xlabel("ratio of times, ordinary ÷ separable (×); lines: 95% intervals")
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), fontsize=8, frameon=False)
     axes.set_title(f"{layer.title(one.spec)}\n{layer.shapes(one.spec)}", fontsize=10, loc="left")
     figure.text(0.5, 0.0, conditions(there[0]), ha="center", va="top", fontsize=8, color="#555555")

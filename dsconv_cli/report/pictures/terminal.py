@@ -73,11 +73,16 @@ def _canvas(drawing: Drawing, scales: Scales, limits: Limits, columns: int, *, c
     shared = len(drawing.references) == 1
     for number, line in enumerate(drawing.references):
         canvas = _new_canvas(limits, columns)
-        _dots(canvas, _scaled(line, *scales), (right - left) / columns * _DOT_EVERY)
+        points = _scaled(line, *scales)
+        if len(points) == 1:
+            # A line through one point would be no line.
+            points = [(left, points[0][1]), (right, points[0][1])]
+        _dots(canvas, points, (right - left) / columns * _DOT_EVERY)
         _lay_over(cells, canvas, "" if shared else _ink(number))
     for number, line in enumerate(drawing.lines):
         canvas = _new_canvas(limits, columns)
-        _draw_line(canvas, line, scales, _MARKERS[number % len(_MARKERS)] if drawing.markers else None)
+        marked = drawing.markers or len(line.points) == 1
+        _draw_line(canvas, line, scales, _MARKERS[number % len(_MARKERS)] if marked else None)
         _lay_over(cells, canvas, _ink(number))
     return ["".join(_painted(sign, ink if color else "") for sign, ink in row) for row in cells]
 
@@ -116,8 +121,6 @@ def _dots(canvas: Canvas, points: Sequence[tuple[float, float]], every: float) -
         steps = max(1, round((x1 - x0) / every))
         for step in range(steps + 1):
             canvas.point(x0 + (x1 - x0) * step / steps, y0 + (y1 - y0) * step / steps)
-    if len(points) == 1:
-        canvas.point(*points[0])
 
 
 def _scaled(line: Line, scale_x: Scale, scale_y: Scale) -> list[tuple[float, float]]:
@@ -173,7 +176,8 @@ def _legend(drawing: Drawing, *, color: bool) -> Iterator[str]:
     if drawing.legend:
         yield f"{drawing.legend}:"
     for number, line in enumerate(drawing.lines):
-        sign = f"─{_MARKERS[number % len(_MARKERS)]}─" if drawing.markers else "───"
+        marked = drawing.markers or len(line.points) == 1
+        sign = f"─{_MARKERS[number % len(_MARKERS)]}─" if marked else "───"
         yield f"  {_painted(sign, _ink(number) if color else '')} {line.label}"
     yield f"  ··· {drawing.reference}"
 
