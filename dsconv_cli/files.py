@@ -2,6 +2,7 @@
 
 What grows is locked. A lock is on what stands at a path, and not on the path: whoever renames a file to there, or
 deletes what is there, takes it away. So whoever replaces a file respects the lock, and whoever holds it looks again.
+What is added to a file is added under the lock, which is held for a moment and waited for: several runs may add to one.
 """
 
 from __future__ import annotations
@@ -11,16 +12,22 @@ import itertools
 import os
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Final, Literal
+from typing import BinaryIO, Final, Literal, NamedTuple
 
 from dsconv_cli import interrupts
 from dsconv_cli.errors import DsconvError
 
 #: Short, so that any name that is allowed can be written.
 _TEMPORARY: Final = ".dsconv-"
+#: Seconds for which a run that adds to a file waits for another that does.
+_PATIENCE_S: Final = 5.0
+_PAUSE_S: Final = 0.01
+#: Bytes that are copied at a time.
+_CHUNK: Final = 2**20
 
 
 class Replacement:
@@ -35,8 +42,8 @@ class Replacement:
             self._stream.write(data)
 
 
-def check_targets(paths: Sequence[Path]) -> None:
-    """Find out now, not after the measurement, whether each of `paths` can be written.
+def check_targets(paths: Sequence[Path], added: Collection[Path] = ()) -> None:
+    """Find out now, not after the measurement, whether each of `paths` can be written, or, of `added`, continued.
 
     Raises:
         DsconvError: one of them cannot, or two are one file; the message says why.
@@ -49,7 +56,9 @@ def check_targets(paths: Sequence[Path]) -> None:
                 raise DsconvError(f"{path} is to be written twice")
             seen.add(target)
             _check_target(path)
-            _guard(path, exit_code=2).close()
+            continued = path in added and path.exists()
+            with _alone(path, exit_code=2) if continued else _guard(path, exit_code=2):
+                pass
             with interrupts.held:
                 handle, name = _temporary(target)
                 os.close(handle)
@@ -94,24 +103,62 @@ def replacing(path: Path) -> Iterator[Replacement]:
     Raises:
         DsconvError: the disk is full, or the directory has gone. What the block raises goes through as it is.
     """
-    guards = ExitStack()
     with _naming(path):
-        target = path.resolve()
-        guards.enter_context(_guard(path))
-        with interrupts.held:
-            handle, name = _temporary(target)
-            temporary, stream = Path(name), os.fdopen(handle, "wb")
-            interrupts.at_end(temporary.unlink)
-    try:
-        yield Replacement(path, stream)
+        guards = _guard(path)
+    with guards, _neighbour(path) as new:
+        yield Replacement(path, new.stream)
         with _naming(path):
-            stream.close()
-            temporary.chmod(_mode(target))
             # What has come to stand there meanwhile may be in use too.
             guards.enter_context(_guard(path))
-            temporary.replace(target)
+            new.move()
+
+
+@contextmanager
+def appending(path: Path, apart: str = "") -> Iterator[Replacement]:
+    """What is written comes to stand in `path` after all that is there, when all went well, and not at all when not.
+
+    What is there ends its line first, and is set off by `apart`, unless it is nothing.
+
+    Raises:
+        DsconvError: the disk is full, the directory has gone, or another run does not let go of the file.
+    """
+    with _neighbour(path, "w+b") as added:
+        yield Replacement(path, added.stream)
+        with _naming(path), _alone(path) as there, _neighbour(path) as whole:
+            _copy(there, whole.stream)
+            if there.tell():
+                there.seek(-1, os.SEEK_END)
+                whole.stream.write((b"" if there.read() == b"\n" else b"\n") + apart.encode())
+            added.stream.seek(0)
+            _copy(added.stream, whole.stream)
+            whole.move()
+
+
+class _Neighbour(NamedTuple):
+    """A new file beside `target`, which may take its place."""
+
+    target: Path
+    path: Path
+    stream: BinaryIO
+
+    def move(self) -> None:
+        """Take its place, with the permissions that it has."""
+        self.stream.close()
+        self.path.chmod(_mode(self.target))
+        self.path.replace(self.target)
+
+
+@contextmanager
+def _neighbour(path: Path, mode: Literal["wb", "w+b"] = "wb") -> Iterator[_Neighbour]:
+    """A file that is gone in the end, unless it was moved."""
+    with _naming(path), interrupts.held:
+        target = path.resolve()
+        handle, name = _temporary(target)
+        temporary, stream = Path(name), os.fdopen(handle, mode)
+        interrupts.at_end(temporary.unlink)
+    try:
+        yield _Neighbour(target, temporary, stream)
     finally:
-        guards.close()
         with suppress(OSError):
             stream.close()
         with suppress(OSError):
@@ -191,15 +238,18 @@ class GrowingFile:
 
     def _save(self) -> Path:
         """Put what was written into a new file beside the path."""
-        from shutil import copyfileobj
-
         for number in itertools.count(1):
             saved = self._path.with_name(f"{self._path.stem}-saved-{number}{self._path.suffix}")
             with suppress(FileExistsError), saved.open("xb") as stream:
                 self._reader.seek(0)
-                copyfileobj(self._reader, stream)
+                _copy(self._reader, stream)
                 return saved
         raise AssertionError
+
+
+def _copy(source: BinaryIO, target: BinaryIO) -> None:
+    while data := source.read(_CHUNK):
+        target.write(data)
 
 
 def _guard(path: Path, exit_code: int = 3) -> ExitStack:
@@ -211,6 +261,26 @@ def _guard(path: Path, exit_code: int = 3) -> ExitStack:
             guard.close()
             raise DsconvError(f"cannot write {path}: another run is writing to it (--resume)", exit_code=exit_code)
     return guard
+
+
+@contextmanager
+def _alone(path: Path, exit_code: int = 3) -> Iterator[BinaryIO]:
+    """What stands at `path`, locked and open to be read; an empty file where there was none.
+
+    Raises:
+        DsconvError: somebody else has it, and keeps it.
+    """
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        handle = os.open(path, os.O_RDONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        with os.fdopen(handle, "rb") as there:
+            # Whoever added to it meanwhile has put another file in its place.
+            if _lock(handle, "LOCK_EX") and _same(handle, path):
+                yield there
+                return
+        if time.monotonic() > deadline:
+            raise DsconvError(f"cannot write {path}: another run is writing to it", exit_code=exit_code)
+        time.sleep(_PAUSE_S)
 
 
 def _lock(handle: int, kind: Literal["LOCK_EX", "LOCK_SH"]) -> bool:

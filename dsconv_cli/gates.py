@@ -6,15 +6,38 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal, TypeVar
+from functools import partial
+from typing import Any, Final, Literal, Protocol, TypeVar
 
-from dsconv_cli.errors import DsconvError
+from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.keys import Keys
-from dsconv_cli.numbers import decimal
+from dsconv_cli.numbers import SUFFIXES, apart, figure, quantity
 
 Kind = Literal["under", "over"]
 
+_LARGEST: Final = 10**300
+
 Result = TypeVar("Result")
+
+
+class Verdict(Protocol):
+    """What a gate of any kind came to."""
+
+    @property
+    def key(self) -> str:
+        """What it is about."""
+
+    @property
+    def option(self) -> str:
+        """The gate as it stood on the command line."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the result passes it."""
+
+    @property
+    def message(self) -> str:
+        """The value, the limit, and in brackets the gate as it stood on the command line; one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +52,15 @@ class Gate:
     @property
     def nearest_double(self) -> float:
         """The limit as the doubles it is compared with; infinite above them all."""
-        return float(self.text.partition("=")[2])
+        try:
+            return float(self.limit)
+        except OverflowError:
+            return math.inf if self.limit > 0 else -math.inf
+
+    @property
+    def written(self) -> str:
+        """The limit as the user wrote it."""
+        return self.text.partition("=")[2].strip()
 
     @property
     def option(self) -> str:
@@ -38,18 +69,46 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """A gate that failed, and the value it was judged by."""
+class Judged:
+    """A gate, the value it was judged by, which may be a bound of an interval, and the unit of that."""
 
     gate: Gate
     value: float
-    bound: str
+    bound: str = ""
+    unit: str = ""
+
+    @property
+    def key(self) -> str:
+        """What the gate is about."""
+        return self.gate.key
+
+    @property
+    def option(self) -> str:
+        """The gate as it stood on the command line."""
+        return self.gate.option
+
+    @property
+    def limit(self) -> float | Fraction:
+        """A double is held against the nearest double, so that a limit copied from the output is met exactly."""
+        return self.gate.nearest_double if isinstance(self.value, float) else self.gate.limit
+
+    @property
+    def passed(self) -> bool:
+        """Whether the value is on the right side of the limit, or on it."""
+        return self.value >= self.limit if self.gate.kind == "under" else self.value <= self.limit
 
     @property
     def message(self) -> str:
-        """One line: the key, its value, the limit."""
-        what = self.gate.key if not self.bound else f"{self.gate.key} ({self.bound})"
-        return f"{what} is {self.value!r}, {self.gate.kind} {self.gate.text.partition('=')[2]} ({self.gate.option})"
+        """The value, with as many digits as tell it from the limit."""
+        what = self.key if not self.bound else f"{self.key} ({self.bound})"
+        value, _ = apart(partial(_shown, self.unit), self.value, self.limit)
+        side = f"not {self.gate.kind}" if self.passed else self.gate.kind
+        return f"{what} is {value}, {side} {self.gate.written} ({self.gate.option})"
+
+
+def _shown(unit: str, value: float | Fraction, digits: int) -> str:
+    # A limit may be larger than any count, and than any double.
+    return figure(value, unit, digits) if -_LARGEST < value < _LARGEST else "more"
 
 
 def parse_gate(kind: Kind, text: str, resolve: Callable[[str, str], str]) -> Gate:
@@ -57,10 +116,13 @@ def parse_gate(kind: Kind, text: str, resolve: Callable[[str, str], str]) -> Gat
     key, equals, number = text.partition("=")
     option = f"--fail-{kind}"
     if not equals or not key or not number:
-        raise DsconvError(f"{option} takes KEY=NUMBER, such as macs.ratio=7.5, not {text!r}")
-    limit = decimal(number)
+        raise DsconvError(f"{option} takes KEY=NUMBER, such as macs.ratio=7.5 or params.separable=20M, not {text!r}")
+    limit = quantity(number)
     if limit is None:
-        raise DsconvError(f"{option} {text}: {number!r} is not a finite number such as 7.5 or 1e6")
+        suffixes = ", ".join(SUFFIXES)
+        raise DsconvError(
+            f"{option} {text}: {quoted(number)} is not a finite number such as 7.5, 1e6 or 20M (suffixes: {suffixes})"
+        )
     return Gate(kind, resolve(key.strip(), option), limit, text)
 
 
@@ -79,24 +141,20 @@ def check_types(keys: Keys[Any], gates: Iterable[Gate]) -> None:
             raise DsconvError(f"{gate.option}: {gate.key} is not a number that can be compared")
 
 
-def check(keys: Keys[Result], result: Result, gates: Iterable[Gate]) -> tuple[Failure, ...]:
-    """The gates that fail.
+def check(keys: Keys[Result], result: Result, gates: Iterable[Gate]) -> tuple[Judged, ...]:
+    """Each gate beside the value that it is judged by.
 
     A key with an interval is judged by the bound that is against the claim: noise alone passes no gate.
     """
-    return tuple(failure for gate in gates if (failure := _judge(keys, result, gate)))
+    return tuple(_judge(keys, result, gate) for gate in gates)
 
 
-def _judge(keys: Keys[Result], result: Result, gate: Gate) -> Failure | None:
-    """None where it passes."""
+def _judge(keys: Keys[Result], result: Result, gate: Gate) -> Judged:
     key, bound = _judged_key(keys, gate)
     value = keys.read(result, key)
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         raise DsconvError(f"{gate.option}: {gate.key} is {value!r}, not a number that can be compared")
-    # A double is held against the nearest double, so that a limit copied from the output is met exactly.
-    limit: float | Fraction = gate.nearest_double if isinstance(value, float) else gate.limit
-    failed = value < limit if gate.kind == "under" else value > limit
-    return Failure(gate, value, bound) if failed else None
+    return Judged(gate, value, bound, keys[key].unit)
 
 
 def _judged_key(keys: Keys[Any], gate: Gate) -> tuple[str, str]:

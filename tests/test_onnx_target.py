@@ -400,7 +400,7 @@ def test_what_is_no_model(here, tmp_path, content):
 def test_damaged_bytes_never_end_in_a_traceback(here, tmp_path):
     whole = graphs.small().SerializeToString()
     random = np.random.default_rng(0)
-    for _ in range(60):
+    for _ in range(30):
         damaged = bytearray(whole)
         for place in random.integers(0, len(whole) if random.random() < 0.3 else 900, 3):
             damaged[place] = random.integers(0, 256)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import difflib
 import re
-import subprocess
 from xml.etree import ElementTree as ET
 
 import pytest
 import readme
-from conftest import ROOT, clean_environment
+from conftest import ROOT
 
 from dsconv_cli.cli.main import COMMANDS
 
@@ -91,20 +90,3 @@ def test_the_picture_shows_time_in_dark_and_light():
         # 64·32·9 and 64·32 + 32·9 weights, each used at 32·32 places.
         for figure in ("18,874,368", "2,392,064", "7.89×", "time", "µs"):
             assert figure in words, f"{name} lacks {figure}"
-
-
-def test_the_workflow_installs_from_a_checkout_and_its_gate_runs(tmp_path):
-    """The package is in no index; the step that gates is run as the runner would, with the summary's variable."""
-    workflow = re.search(r"```yaml\n(jobs:.*?)```", TEXTS["docs/ci.md"], re.DOTALL)[1]
-    steps = [" ".join(step.split()) for step in re.findall(r"- run: >?\n?(.*?)(?=\n      - |\Z)", workflow, re.DOTALL)]
-    install, gate = steps
-    assert install.endswith("-c .dsconv/constraints.txt ./.dsconv")
-    assert "path: .dsconv" in workflow
-    assert (ROOT / "constraints.txt").exists()
-    summary = tmp_path / "summary.md"
-    done = subprocess.run(
-        ["bash", "-e", "-c", gate], capture_output=True, text=True, cwd=tmp_path, check=False,
-        env=clean_environment(**readme.environment(), GITHUB_STEP_SUMMARY=str(summary)),
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, ""), "128·9 + 128·128 = 17,536 parameters, 8.4 times fewer"
-    assert "17,536" in summary.read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dsconv_cli.cli import options as opt
-from dsconv_cli.cli.destinations import Destinations, asked, choose, for_people, parse_file
+from dsconv_cli.cli.destinations import Destinations, asked, choose, for_people, parse_files
 from dsconv_cli.cli.groups import grouped
 from dsconv_cli.cli.layer_options import LayerOptions
 from dsconv_cli.cli.progress import timing_lines, timing_text
@@ -21,7 +21,9 @@ from dsconv_cli.errors import CANNOT_MEASURE
 from dsconv_cli.layer.spec import ConvSpec
 
 if TYPE_CHECKING:
+    from dsconv_cli.baseline.beside import Baseline
     from dsconv_cli.cli.streams import Streams
+    from dsconv_cli.keys import Keys
     from dsconv_cli.report.page import Report
     from dsconv_cli.timing.timer import Watcher
     from dsconv_cli.timing.timers import Timers
@@ -61,8 +63,9 @@ def compare(
         *([] if how.runtime else [RUNTIMES]),
     )
     key, checks = asked(keys, absent, output.get, gates)
-    files = [parse_file("compare", text) for text in output.output or ()]
-    to = choose("compare", streams, output.format_name, files, key=key, gates=checks, absent=absent)
+    baseline = _baseline(gates, keys, absent, spec)
+    files = list(parse_files("compare", output))
+    to = choose("compare", streams, output.format_name, files, key=key, gates=checks, baseline=baseline, absent=absent)
     for_people(to, {"--explain": explain, "--details": details})
     with opt.timers_of(settings, runtimes) as timers:
         result = _measure(spec, profiler, to, timers)
@@ -76,16 +79,24 @@ def compare(
     raise typer.Exit(code or (CANNOT_MEASURE if result.failures else 0))
 
 
+def _baseline(
+    gates: opt.GateOptions, keys: Keys[Comparison], absent: tuple[str, ...], spec: ConvSpec
+) -> Baseline | None:
+    if not gates.compares:
+        return None
+    # What reads JSON is loaded only where there is some.
+    from dsconv_cli.cli.baseline import of_layer
+
+    return of_layer(gates, keys, absent, spec)
+
+
 def _without_lost(to: Destinations, result: Comparison) -> Destinations:
     """What there is to give where a runtime failed: not its figures."""
     lost = tuple(f"{RUNTIMES}.{name}." for name in result.failures)
     if result.failures and result.time is None:
         lost = (*lost, "time.")
-    gates = tuple(gate for gate in to.gates if not gate.key.startswith(lost))
-    to = to._replace(files=tuple(file for file in to.files if f"{file.format.section}." not in lost))
-    if to.key is not None and to.key.startswith(lost):
-        return to._replace(key=None, format=None, gates=gates)
-    return to._replace(gates=gates)
+    files = tuple(file for file in to.files if f"{file.format.section}." not in lost)
+    return to._replace(files=files).without(lost)
 
 
 def _report(one: Comparison, **wishes: bool) -> Report:

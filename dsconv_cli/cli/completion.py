@@ -26,6 +26,8 @@ def completion(metavar: str | None) -> Callable[..., list[Offer]] | None:
         return None
     if metavar.startswith("KEY="):
         return _gates
+    if metavar.startswith("KEY[="):
+        return _limits
     if metavar.startswith("KEY,"):
         return _columns
     if metavar.startswith("KEY"):
@@ -51,9 +53,14 @@ def _columns(ctx: typer.Context, incomplete: str) -> list[Offer]:
 
 
 def _gates(ctx: typer.Context, incomplete: str) -> list[Offer]:
-    """Only numbers can be held against a limit, which follows without a space."""
+    """What is held against a number, which follows without a space."""
+    return [(f"{name}=", says) for name, says in _limits(ctx, incomplete)]
+
+
+def _limits(ctx: typer.Context, incomplete: str) -> list[Offer]:
+    """Only numbers can be compared by size."""
     numbers = ((name, key) for name, key in _keys_for(ctx, incomplete).items() if key.type.is_number)
-    return [(f"{name}=", _meaning(key)) for name, key in numbers if name.startswith(incomplete)]
+    return [(name, _meaning(key)) for name, key in numbers if name.startswith(incomplete)]
 
 
 def _meaning(key: Key[Any]) -> str:

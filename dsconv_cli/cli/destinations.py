@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from importlib import util
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from dsconv_cli.cli.options import GateOptions
+from dsconv_cli.cli.options import GateOptions, OutputOptions
 from dsconv_cli.cli.stdout import results
 from dsconv_cli.cli.streams import (
     ColorChoice,
@@ -23,12 +24,15 @@ from dsconv_cli.cli.streams import (
 )
 from dsconv_cli.data import bare
 from dsconv_cli.errors import DsconvError
-from dsconv_cli.files import check_targets, replace_file, replacing
-from dsconv_cli.gates import Gate, check, check_types, parse_gates
+from dsconv_cli.files import Replacement, appending, check_targets, replace_file, replacing
+from dsconv_cli.gates import Gate, Verdict, check, check_types, parse_gates
 from dsconv_cli.keys import Keys, Result
 from dsconv_cli.report.formats import FORMATS, Command, Format, formats_of
-from dsconv_cli.report.page import Page, Report, View
+from dsconv_cli.report.page import Page, Place, Report, View
 from dsconv_cli.text import printable
+
+if TYPE_CHECKING:
+    from dsconv_cli.baseline.beside import Baseline
 
 GATE_FAILED: Final = 1
 
@@ -60,21 +64,25 @@ _NEEDS: Final = {
 
 
 class File(NamedTuple):
-    """A file to be written. `kind` is what a picture is drawn as, such as "svg"."""
+    """A file to be written. `kind` is what a picture is drawn as, such as "svg"; `added` where the file goes on."""
 
     path: Path
     format: Format
     kind: str = ""
+    added: bool = False
 
     def write(self, report: Report) -> None:
         """Write it, whole or not at all."""
-        replace_file(self.path, self.format.content(report, kind=self.kind))
-
-    def show(self, page: Page) -> None:
-        """Write a page, in a format that shows pages."""
-        with replacing(self.path) as file:
-            for text in self.format.texts(page):
+        if self.format.text is None:
+            replace_file(self.path, self.format.content(report, kind=self.kind))
+            return
+        with self.opened() as file:
+            for text in self.format.texts(report):
                 file.write(text.encode())
+
+    def opened(self) -> AbstractContextManager[Replacement]:
+        """The file, to be written piece by piece; what is for people is set off from what it is added to."""
+        return appending(self.path, "\n" if self.format.for_people else "") if self.added else replacing(self.path)
 
 
 class Destinations(NamedTuple):
@@ -88,6 +96,8 @@ class Destinations(NamedTuple):
     files: tuple[File, ...] = ()
     key: str | None = None
     gates: tuple[Gate, ...] = ()
+    baseline: Baseline | None = None
+    place: Place | None = None
 
     @property
     def live(self) -> bool:
@@ -105,32 +115,43 @@ class Destinations(NamedTuple):
         return (*([self.format] if self.format and self.key is None else []), *(file.format for file in self.files))
 
     def deliver(self, report_of: Callable[[Result], Report], keys: Keys[Result], result: Result) -> int:
-        """Write the files, then stdout, then judge `result` by its `keys`. Returns the exit code."""
-        failures = check(keys, result, self.gates)
+        """Judge `result` by its `keys`, write the files, then stdout, then what failed. Returns the exit code."""
+        beside = None if self.baseline is None else self.baseline.beside(keys, result)
+        verdicts: tuple[Verdict, ...] = (*check(keys, result, self.gates), *(() if beside is None else beside.verdicts))
         if self.formats:
-            report = report_of(result)._replace(failures=failures)
+            report = report_of(result)._replace(verdicts=verdicts, place=self.place)
+            if beside is not None:
+                from dsconv_cli.report.baseline import with_baseline
+
+                report = with_baseline(report, beside)
             for file in self.files:
                 file.write(report)
             self.write_out(report)
         if self.key is not None:
             write_out(printable(bare(keys.read(result, self.key))) + "\n")
-        for failure in failures:
-            say("error", f"gate failed: {failure.message}", self.streams.color)
-        return GATE_FAILED if failures else 0
+        failed = [one for one in verdicts if not one.passed]
+        for one in failed if not self.annotates else ():
+            say("error", f"gate failed: {one.message}", self.streams.color)
+        return GATE_FAILED if failed else 0
+
+    @property
+    def annotates(self) -> bool:
+        """Whether stdout says which gates failed, so that nothing else need."""
+        return self.key is None and self.format is not None and self.format.name == "github"
+
+    def without(self, lost: tuple[str, ...]) -> Destinations:
+        """The same where the values at keys that begin so could not be measured: nothing is said of them."""
+        gates = tuple(gate for gate in self.gates if not gate.key.startswith(lost))
+        baseline = self.baseline and self.baseline.without(lost)
+        rest = self._replace(gates=gates, baseline=baseline)
+        return rest._replace(key=None, format=None) if (self.key or "").startswith(lost) else rest
 
     def write_out(self, report: Report) -> None:
         """Write to stdout, in its format."""
         if self.format is not None and self.key is None:
-            text = self.format.content(report, self.view)
-            assert isinstance(text, str)
-            write_out(text)
-
-    def show(self, page: Page) -> None:
-        """Write a page to stdout, in a format that shows pages."""
-        assert self.format is not None
-        texts = self.format.texts(page, self.view)
-        while text := "".join(islice(texts, _TOGETHER)):
-            write_out(text)
+            texts = self.format.texts(report, self.view)
+            while text := "".join(islice(texts, _TOGETHER)):
+                write_out(text)
 
 
 def choose(
@@ -141,6 +162,7 @@ def choose(
     *,
     key: str | None = None,
     gates: tuple[Gate, ...] = (),
+    baseline: Baseline | None = None,
     absent: Collection[str] = (),
     beside: Sequence[Path] = (),
 ) -> Destinations:
@@ -153,14 +175,14 @@ def choose(
             check_installed("matplotlib", str(file.path))
         if file.format.package:
             check_installed(file.format.package, str(file.path), extra=file.format.name)
-    check_targets([*(file.path for file in files), *beside])
-    return Destinations(streams, form, tuple(files), key, gates)
+    check_targets([*(file.path for file in files), *beside], [file.path for file in files if file.added])
+    return Destinations(streams, form, tuple(files), key, gates, baseline)
 
 
 def for_people(to: Destinations, wishes: Mapping[str, bool]) -> None:
     """Refuse options that add text to a page where no page is shown."""
     for option, wanted in wishes.items():
-        if wanted and not any(one.part == "page" for one in to.formats):
+        if wanted and not any(one.for_people for one in to.formats):
             raise DsconvError(
                 f"{option} is text for people: it goes with --format table or markdown, or such an --output"
             )
@@ -187,6 +209,32 @@ def asked(
     for name in (*([key] if key else []), *(gate.key for gate in parsed)):
         keys.check_asked(name, absent)
     return key, parsed
+
+
+def parse_files(command: Command, output: OutputOptions) -> Iterator[File]:
+    """Every `--output`, and whether it is added to what is there.
+
+    Raises:
+        DsconvError: one is no file of a format that the command has, or cannot be added to.
+    """
+    if output.append and not output.output:
+        raise DsconvError("--append is about files; it goes with --output")
+    for text in output.output or ():
+        file = parse_file(command, text)
+        summary = _is_summary(file.path)
+        if (output.append or summary) and not file.format.adds:
+            known = ", ".join(one.name for one in formats_of(command).values() if one.adds and one.in_files)
+            why = "the summary of a job is added to" if summary else "--append"
+            raise DsconvError(
+                f"--output {text}: nothing can be added to {file.format.name} ({why}); use one of {known}"
+            )
+        yield file._replace(added=output.append or summary)
+
+
+def _is_summary(path: Path) -> bool:
+    """Whether it is the summary of a GitHub job, to which each of its commands adds its own."""
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    return bool(summary) and path.resolve() == Path(summary or "").resolve()
 
 
 def parse_file(command: Command, text: str) -> File:

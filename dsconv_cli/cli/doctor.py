@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from dsconv_cli.cli import options as opt
-from dsconv_cli.cli.destinations import choose, parse_file
+from dsconv_cli.cli.destinations import choose, parse_files
 from dsconv_cli.cli.groups import grouped
 from dsconv_cli.cli.progress import timing_lines
 from dsconv_cli.layer.fields import FLOATS
@@ -34,7 +34,7 @@ def doctor(
     """
     streams = speech.streams()
     dtype = opt.choice("--dtype", timing.dtype, FLOATS)
-    files = [parse_file("doctor", text) for text in output.output or ()]
+    files = list(parse_files("doctor", output))
     to = choose("doctor", streams, output.format_name, files)
     settings = timing.settings(True)
     assert settings is not None

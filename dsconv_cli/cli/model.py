@@ -11,7 +11,7 @@ import typer
 
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import stdout
-from dsconv_cli.cli.destinations import asked, choose, for_people, parse_file, parse_picture
+from dsconv_cli.cli.destinations import asked, choose, for_people, parse_files, parse_picture
 from dsconv_cli.cli.groups import Group, grouped
 from dsconv_cli.files import replace_file
 from dsconv_cli.layer.fields import FIELDS
@@ -236,6 +236,8 @@ def model(
     """
     # What only this command needs is loaded only for it.
     from dsconv_cli.cli import model_run
+    from dsconv_cli.cli.baseline import of_network
+    from dsconv_cli.cli.place import place_of
     from dsconv_cli.model.keys import keys_of
     from dsconv_cli.report.network import layers_file, report
 
@@ -248,12 +250,16 @@ def model(
     found = how.runtimes(settings, ConvSpec(1, 1, dtype=how.timing.dtype or "float32"), streams)
     runtimes = found if how.runtime else ()
     keys = keys_of(runtimes)
-    key, checks = asked(keys, [] if settings else ["totals.time"], output.get, gates)
-    files = [parse_file("model", text) for text in output.output or ()]
+    absent = [] if settings else ["totals.time"]
+    key, checks = asked(keys, absent, output.get, gates)
+    baseline = of_network(gates, keys, absent, wishes.selection)
+    files = list(parse_files("model", output))
     files += [parse_picture("model", view.plot)] if view.plot is not None else []
     rest = model_run.layers_path(view.layers)
     beside = [path for path in (rest, wishes.save) if path is not None]
-    to = choose("model", streams, output.format_name, files, key=key, gates=checks, beside=beside)
+    to = choose("model", streams, output.format_name, files, key=key, gates=checks, baseline=baseline, beside=beside)
+    if any(one.name == "github" for one in to.formats):
+        to = to._replace(place=place_of(network.target))
     for_people(to, {"--details": view.details})
     levels = model_run.levels(view.depth, view.top)
     stdout.reserve()

@@ -286,7 +286,7 @@ def fraction(text: str, label: str) -> float:
 def format_option(command: Command) -> Any:
     """`--format`, of what a command's stdout can get."""
     known = [one.name for one in formats_of(command).values() if one.on_stdout]
-    more = " github writes workflow annotations for failed gates." if "github" in known else ""
+    more = " github adds workflow annotations for failed gates." if "github" in known else ""
     return option(
         *("--format", "-f"),
         text=f"What to print on stdout.{more}",
@@ -360,6 +360,13 @@ class OutputOptions(Group):
         ),
     ] = None
     get: Annotated[str | None, get_option("macs.ratio")] = None
+    append: Annotated[
+        bool,
+        _of_output(
+            "--append",
+            text="Add to what the files of --output hold (.txt .md .jsonl); a GitHub job's summary is always added to.",
+        ),
+    ] = False
     json: Annotated[bool, _of_output("--json", text="The same as --format json.")] = False
     keys: Annotated[bool, KEYS] = False
 
@@ -379,11 +386,31 @@ class GateOptions(Group):
     """What a CI job fails on."""
 
     fail_under: Annotated[
-        list[str] | None, _of_output(text="Exit with 1 if the value is lower. Repeatable.", metavar="KEY=NUMBER")
+        list[str] | None,
+        _of_output(
+            text="Exit with 1 if the value is lower; 20M, 1G and 500k are numbers. Repeatable.", metavar="KEY=NUMBER"
+        ),
     ] = None
     fail_over: Annotated[
         list[str] | None, _of_output(text="Exit with 1 if the value is higher. Repeatable.", metavar="KEY=NUMBER")
     ] = None
+    baseline: Annotated[
+        str | None,
+        _of_output(text="Show what changed since an earlier result that --output wrote.", metavar="FILE.json"),
+    ] = None
+    fail_if_grows: Annotated[
+        list[str] | None,
+        _of_output(
+            text="Exit with 1 if the value is above that of --baseline, by more than the tolerance if there is one. "
+            "Repeatable.",
+            metavar="KEY[=1%]",
+        ),
+    ] = None
+
+    @property
+    def compares(self) -> bool:
+        """Whether an earlier result is to be compared with."""
+        return self.baseline is not None or bool(self.fail_if_grows)
 
 
 @dataclass(frozen=True)

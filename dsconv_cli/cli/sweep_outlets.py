@@ -1,4 +1,4 @@
-"""Where the rows of a sweep go, one by one: stdout, files, tables, a summary, pictures, gates."""
+"""Where the rows of a sweep go, one by one: stdout, files, tables, a summary, pictures."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ from array import array
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from dsconv_cli.cli.destinations import File
-from dsconv_cli.cli.streams import Streams, say, write_out
+from dsconv_cli.cli.streams import Streams, write_out
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import replace_file, replacing
-from dsconv_cli.gates import Failure, Gate, check
 from dsconv_cli.report import answer, summary, sweep
 from dsconv_cli.report.compare import counted_by
-from dsconv_cli.report.github import annotation
-from dsconv_cli.report.page import Cell, Page, Report, View
+from dsconv_cli.report.page import Cell, Report, View, only
 from dsconv_cli.report.pictures.drawing import Axes, Drawing, Picture
 from dsconv_cli.report.rows import STREAMED
 from dsconv_cli.sweep.compiled.plan import ToLine
@@ -26,8 +24,6 @@ from dsconv_cli.sweep.keys import KEYS
 from dsconv_cli.sweep.spool import Spool
 from dsconv_cli.sweep.summary import Summary
 
-#: Layers that are named one by one where a gate fails; the others are counted.
-_NAMED: Final = 10
 #: Seconds after which rows that trickle are passed on.
 _FLUSH_AFTER: Final = 0.2
 #: A table is made of all its rows, for its columns are as wide as the widest cell.
@@ -78,7 +74,7 @@ def lines_on_stdout(format_name: str, keys: tuple[str, ...]) -> LineOutlet:
 def lines_in_file(file: File, keys: tuple[str, ...], stack: ExitStack) -> LineOutlet:
     """The same in a file, which is there when `stack` ends, whole or not at all."""
     header_of, line_of = STREAMED[file.format.name]
-    growing = stack.enter_context(replacing(file.path))
+    growing = stack.enter_context(file.opened())
     growing.write(header_of(keys).encode())
     return LineOutlet(line_of(keys), lambda text: growing.write(text.encode()), lambda: None)
 
@@ -92,7 +88,7 @@ def columns_in_file(file: File, keys: tuple[str, ...], stack: ExitStack) -> Line
     return LineOutlet(writer.line, writer.add, writer.close)
 
 
-def table(columns: tuple[sweep.Column, ...], title: str, show: Callable[[Page], None]) -> Outlet:
+def table(columns: tuple[sweep.Column, ...], title: str, write: Callable[[Report], None]) -> Outlet:
     """Rows for people. Columns are as wide as their widest cell, and so all rows are kept, outside of the memory."""
     rows: Spool[tuple[Cell, ...]] = Spool()
     ratios = [array("d") for _ in answer.RATIOS]
@@ -109,7 +105,7 @@ def table(columns: tuple[sweep.Column, ...], title: str, show: Callable[[Page], 
             if isinstance(value, float):
                 values.append(value)
 
-    return Outlet(add, lambda: show(sweep.table(columns, rows, answer.of_layers(*ratios), title)))
+    return Outlet(add, lambda: write(only(sweep.table(columns, rows, answer.of_layers(*ratios), title))))
 
 
 def summary_of(write: Callable[[Report], None]) -> Outlet:
@@ -136,34 +132,6 @@ def draw_to(file: File, drawing: Drawing) -> None:
     from dsconv_cli.report.pictures.figure import draw
 
     replace_file(file.path, draw(drawing, file.kind))
-
-
-class Gates:
-    """Every gate against every row."""
-
-    def __init__(self, gates: tuple[Gate, ...], *, github: bool, color: Any) -> None:
-        self._gates, self._github, self._color = gates, github, color
-        self._named: list[tuple[str, Failure]] = []
-        self.failed = 0
-
-    def add(self, one: Comparison) -> None:
-        """As `Outlet`."""
-        # Where a runtime failed, that is told and makes the run fail; there is nothing to judge.
-        lost = tuple(f"runtimes.{name}." for name in one.failures)
-        for failure in check(KEYS, one, [gate for gate in self._gates if not gate.key.startswith(lost)]):
-            self.failed += 1
-            if len(self._named) < _NAMED:
-                self._named.append((one.label, failure))
-
-    def finish(self) -> None:
-        """As `Outlet`."""
-        for layer, failure in self._named:
-            if self._github:
-                write_out(annotation(failure, layer))
-            say("error", f"gate failed at {layer}: {failure.message}", self._color)
-        more = self.failed - len(self._named)
-        if more:
-            say("error", f"gate failed {more:,} more times, {self.failed:,} in all", self._color)
 
 
 class Doubts:

@@ -11,9 +11,9 @@ from dsconv_cli.cli.destinations import GATE_FAILED
 from dsconv_cli.cli.progress import LayersDone, clock_text
 from dsconv_cli.cli.stdout import results
 from dsconv_cli.cli.streams import is_terminal, say
+from dsconv_cli.cli.sweep_gates import Gates
 from dsconv_cli.cli.sweep_outlets import (
     Doubts,
-    Gates,
     LineOutlet,
     Outlet,
     columns_in_file,
@@ -30,7 +30,7 @@ from dsconv_cli.comparison.keys import keys_of
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import CANNOT_MEASURE, DsconvError
 from dsconv_cli.numbers import many
-from dsconv_cli.report.page import Page
+from dsconv_cli.report.page import Report
 from dsconv_cli.report.rows import STREAMED
 from dsconv_cli.report.sweep import default_columns, key_columns
 from dsconv_cli.sweep.keys import KEYS
@@ -57,10 +57,13 @@ def run(options: SweepOptions) -> int:
     _announce(wishes)
     if options.source.strict:
         _refuse_misfits(wishes)
-    gates = Gates(wishes.to.gates, github=options.output.format_name == "github", color=wishes.streams.color)
+    if wishes.earlier is not None:
+        wishes.earlier.check_same(wishes.sweep.layers())
+    gates = Gates(wishes)
     with ExitStack() as stack:
         told = stack.enter_context(_Told(wishes))
-        first, shown, last = list(_on_all(wishes)), list(_on_shown(wishes, stack)), list(_judges(wishes, gates))
+        first, shown = list(_on_all(wishes, gates)), list(_on_shown(wishes, gates, stack))
+        last = list(_judges(wishes, gates))
         lines = [one for one in shown if isinstance(one, LineOutlet)]
         if wishes.results is None and wishes.sweep.closed and not first and not last and len(lines) == len(shown):
             _pass_lines(wishes, lines, told)
@@ -256,10 +259,10 @@ def _recorded(wishes: Wishes, told: _Told, stack: ExitStack, *, wanted: bool) ->
     return iter(())
 
 
-def _on_all(wishes: Wishes) -> Iterator[Outlet]:
+def _on_all(wishes: Wishes, gates: Gates) -> Iterator[Outlet]:
     """What shows all rows at once."""
     if wishes.options.rows.summary:
-        yield summary_of(wishes.to.write_out)
+        yield summary_of(lambda report: wishes.to.write_out(gates.judged(report)))
     if wishes.axes is None:
         return
     if wishes.options.drawn_here:
@@ -269,15 +272,15 @@ def _on_all(wishes: Wishes) -> Iterator[Outlet]:
             yield plot(wishes.axes, partial(draw_to, file))
 
 
-def _on_shown(wishes: Wishes, stack: ExitStack) -> Iterator[Shown]:
+def _on_shown(wishes: Wishes, gates: Gates, stack: ExitStack) -> Iterator[Shown]:
     """What gets the rows that are left after --sort and --top."""
     form = wishes.rows_on
     if wishes.to.key is not None:
         yield lines_on_stdout("bare", (wishes.to.key,))
     elif form is not None and form.name in STREAMED:
         yield lines_on_stdout(form.name, wishes.shown_keys(form.name))
-    elif form is not None and form.part == "page":
-        yield _table(wishes, wishes.to.show)
+    elif form is not None and form.for_people:
+        yield _table(wishes, gates, wishes.to.write_out)
     for file in wishes.to.files:
         if file.format.name in STREAMED:
             yield lines_in_file(file, wishes.shown_keys(file.format.name), stack)
@@ -285,10 +288,10 @@ def _on_shown(wishes: Wishes, stack: ExitStack) -> Iterator[Shown]:
             keys = keys_of(wishes.sweep.runtimes, named=True, shared=True)
             yield columns_in_file(file, wishes.columns or tuple(keys), stack)
         elif not file.kind:
-            yield _table(wishes, file.show)
+            yield _table(wishes, gates, file.write)
 
 
-def _table(wishes: Wishes, show: Callable[[Page], None]) -> Outlet:
+def _table(wishes: Wishes, gates: Gates, write: Callable[[Report], None]) -> Outlet:
     source = wishes.sweep.source
     if wishes.columns is not None:
         columns = key_columns(wishes.columns)
@@ -301,7 +304,7 @@ def _table(wishes: Wishes, show: Callable[[Page], None]) -> Outlet:
             runtimes=sweep.runtimes,
             shared=bool(sweep.cluster),
         )
-    return table(columns, source.title, show)
+    return table(columns, source.title, lambda report: write(gates.judged(report)))
 
 
 def _judges(wishes: Wishes, gates: Gates) -> Iterator[Outlet]:
@@ -309,5 +312,5 @@ def _judges(wishes: Wishes, gates: Gates) -> Iterator[Outlet]:
     if wishes.sweep.timing is not None:
         doubts = Doubts(wishes.streams)
         yield Outlet(doubts.add, doubts.finish)
-    if wishes.to.gates:
+    if wishes.to.gates or wishes.earlier is not None:
         yield Outlet(gates.add, gates.finish)

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from dsconv_cli.cli.destinations import Destinations, File, check_installed, choose, parse_file, parse_picture
+from dsconv_cli.baseline.change import OPTION
+from dsconv_cli.baseline.rows import EarlierRows
+from dsconv_cli.cli.baseline import limits_of
+from dsconv_cli.cli.destinations import Destinations, File, check_installed, choose, parse_files, parse_picture
 from dsconv_cli.cli.options import choice, seconds
 from dsconv_cli.cli.streams import Streams
 from dsconv_cli.cli.sweep_outlets import MOST_IN_TABLE, TOO_LONG
@@ -43,7 +46,8 @@ class Wishes:
     """A sweep, and what becomes of its rows.
 
     `order` is None where they are shown as they come, `columns` are the keys that are shown and None for what is usual,
-    `results` is the file that rows are appended to, and `to` are all other places that they go to.
+    `results` is the file that rows are appended to, and `to` are all other places that they go to. `earlier` are the
+    rows of a baseline.
     """
 
     options: SweepOptions
@@ -54,6 +58,7 @@ class Wishes:
     axes: Axes | None
     results: Path | None
     to: Destinations
+    earlier: EarlierRows | None
 
     @property
     def streams(self) -> Streams:
@@ -65,6 +70,17 @@ class Wishes:
         """The format in which stdout gets rows, if any."""
         elsewhere = self.options.drawn_here or self.options.rows.summary or self.to.key
         return None if elsewhere else self.to.format
+
+    @property
+    def page_on_stdout(self) -> bool:
+        """Whether stdout gets what people read, and so what the gates and the baseline come to."""
+        form = self.to.format if self.options.rows.summary else self.rows_on
+        return form is not None and form.for_people
+
+    @property
+    def whole(self) -> bool:
+        """Whether every layer of the sweep is a row."""
+        return self.sweep.condition is None and self.sweep.shard.total == 1
 
     def shown_keys(self, format_name: str) -> tuple[str, ...]:
         """What a row has in CSV or JSON. A column of CSV in which nothing can stand is there only if asked for."""
@@ -98,21 +114,28 @@ def check(options: SweepOptions) -> Wishes:
         for one in wanted:
             check_present(one, absent, option)
     check_types(KEYS, gates)
+    earlier = _earlier(options, keys, absent)
     files = list(_files(options))
     results, rest = _results_file(options, files)
     axes = _axes(options, sweep) if options.drawn_here or any(file.kind for file in files) else None
     beside = [] if results is None else [results]
     form = _stdout(options, bool(files))
     to = choose("sweep", streams, form, rest, key=key, gates=gates, beside=beside)
-    wishes = Wishes(options, sweep, keys, order, columns, axes, results, to)
+    wishes = Wishes(options, sweep, keys, order, columns, axes, results, to, earlier)
     _refuse_endless_table(wishes)
     return wishes
+
+
+def _earlier(options: SweepOptions, keys: Keys[Comparison], absent: Sequence[str]) -> EarlierRows | None:
+    """The rows of `--baseline`, and what may not have grown since."""
+    limits = limits_of(options.gates, keys, absent, lambda name: resolve(name, OPTION))
+    return None if options.gates.baseline is None else EarlierRows(Path(options.gates.baseline), limits, keys)
 
 
 def _refuse_endless_table(wishes: Wishes) -> None:
     """Where the number of rows is known, a table that is too long is refused before any is made."""
     formats = (wishes.rows_on, *(file.format for file in wishes.to.files))
-    if not any(one is not None and one.part == "page" for one in formats) or wishes.sweep.condition is not None:
+    if not any(one is not None and one.for_people for one in formats) or wishes.sweep.condition is not None:
         return
     top = None if wishes.order is None else wishes.order.top
     if (wishes.sweep.total if top is None else min(top, wishes.sweep.total)) > MOST_IN_TABLE:
@@ -169,7 +192,7 @@ def _one_file(files: Sequence[str]) -> str | None:
 
 def _files(options: SweepOptions) -> Iterator[File]:
     """All that is to be written, pictures among it."""
-    yield from (parse_file("sweep", text) for text in options.output.output or ())
+    yield from parse_files("sweep", options.output)
     for target in options.pictures.plot or ():
         if target == "-":
             check_installed("plotille", "--plot -")

@@ -12,10 +12,10 @@ from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.model.result import Layer, Saving, Selection
 from dsconv_cli.model.tradeoff import Option, Target, check_reachable, least_loss, unreachable
 from dsconv_cli.model.ways import ways_of
-from dsconv_cli.numbers import decimal
+from dsconv_cli.numbers import quantity
 
-#: Decimal multiples, as counts of parameters and MACs are written.
-SUFFIXES: Final[Mapping[str, int]] = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
+#: How else counts of parameters and MACs are written: none of them is in milli.
+_SUFFIXES: Final = str.maketrans("KmgbBt", "kMGGGT")
 
 #: With two targets: how many ways of weighing them are tried, and how many partial answers are worth keeping. See
 #: `_fewest_for_both`.
@@ -32,9 +32,7 @@ def parse_count(text: str, option: str) -> int:
         DsconvError: no number, not finite, negative, or no whole number.
     """
     body = text.strip()
-    suffix = body[-1:].lower() if body[-1:].isalpha() else ""
-    number = decimal(body[: len(body) - len(suffix)])
-    count = None if number is None or suffix not in SUFFIXES else number * SUFFIXES[suffix]
+    count = quantity(body[:-1] + body[-1:].translate(_SUFFIXES))
     if count is None or count < 0 or count.denominator != 1:
         raise DsconvError(f"{option} must be a count such as 569M, 1.5G or 1000000, not {quoted(text)}")
     return int(count)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from dsconv_cli import environment
 from dsconv_cli.comparison import keys as comparison
@@ -195,6 +195,12 @@ _SELECTION: Final[tuple[Key[Selection], ...]] = (
     Key("target_macs", WHOLE, lambda one: one.target_macs, nullable=True),
     Key("target_params", WHOLE, lambda one: one.target_params, nullable=True),
 )
+
+
+def selection_section(one: Selection) -> dict[str, Any]:
+    """The section `model.selection` of a document, which is known before the network is run."""
+    return Keys(_SELECTION).document(one)
+
 
 _INPUT: Final[Keys[InputShape]] = Keys(
     (

@@ -7,7 +7,6 @@ from pathlib import PurePath
 from typing import Any, Final, Literal, NamedTuple
 
 from dsconv_cli.data import csv_text, json_line
-from dsconv_cli.gates import Failure
 from dsconv_cli.keys import Value
 from dsconv_cli.report.page import PLAIN, Page, Report, View
 
@@ -20,15 +19,15 @@ _SVG_PNG: Final = (".svg", ".png")
 class Format(NamedTuple):
     """A format of some commands: the `part` of a report that it shows, and the function from that part to text.
 
-    The text comes whole or in pieces.
+    "report" is the whole of it: the page and what its gates came to. The text comes whole or in pieces.
 
     `endings` are those of files that mean it, if their names begin with `stem`. A picture is drawn as one of `kinds`,
-    the usual one first. `section` is what a result must have to be shown in it. `package` is what writes it, which the
-    extra of the same name as the format brings.
+    the usual one first. `section` is what a result must have to be shown in it. A file of a format that `adds` can be
+    continued. `package` is what writes it, which the extra of the same name as the format brings.
     """
 
     name: str
-    part: Literal["page", "document", "rows", "failures", "picture", "bars"]
+    part: Literal["page", "document", "rows", "report", "picture", "bars"]
     text: Callable[[Any, View], str | Iterator[str]] | None
     endings: tuple[str, ...] = ()
     commands: tuple[Command, ...] = _EVERYWHERE
@@ -38,6 +37,12 @@ class Format(NamedTuple):
     stem: str = ""
     section: str = ""
     package: str = ""
+    adds: bool = False
+
+    @property
+    def for_people(self) -> bool:
+        """Whether it shows the page."""
+        return self.part in ("page", "report")
 
     def is_meant_by(self, path: PurePath) -> bool:
         """Whether the name of a file says so."""
@@ -45,15 +50,14 @@ class Format(NamedTuple):
 
     def content(self, report: Report, view: View = PLAIN, kind: str = "") -> str | bytes:
         """What stdout or a file gets; a picture as `kind`."""
-        part = getattr(report, self.part)
         if self.text is None:
-            return part(kind)  # type: ignore[no-any-return]
-        return "".join(self.texts(part() if callable(part) else part, view))
+            return getattr(report, self.part)(kind)  # type: ignore[no-any-return]
+        return "".join(self.texts(report, view))
 
-    def texts(self, part: Any, view: View = PLAIN) -> Iterator[str]:
+    def texts(self, report: Report, view: View = PLAIN) -> Iterator[str]:
         """The text of that part of a report, piece by piece, for it may be larger than the memory."""
         assert self.text is not None
-        made = self.text(part, view)
+        made = self.text(report if self.part == "report" else getattr(report, self.part)(), view)
         return iter((made,)) if isinstance(made, str) else made
 
 
@@ -63,10 +67,11 @@ def _table(page: Page, view: View) -> Iterator[str]:
     return lines_of(page, view)
 
 
-def _markdown(page: Page, _: View) -> Iterator[str]:
+def _markdown(report: Report, _: View) -> Iterator[str]:
+    from dsconv_cli.report.gates import judged_page
     from dsconv_cli.report.markdown import lines_of
 
-    return lines_of(page)
+    return lines_of(judged_page(report))
 
 
 def _svg(page: Page, _: View) -> str:
@@ -95,26 +100,26 @@ def _csv(rows: Iterable[Iterable[Value]], _: View) -> str:
     return csv_text(rows)
 
 
-def _github(failures: Iterable[Failure], _: View) -> str:
-    from dsconv_cli.report.github import annotation
+def _github(report: Report, view: View) -> Iterator[str]:
+    from dsconv_cli.report.github import lines_of
 
-    return "".join(map(annotation, failures))
+    return lines_of(report, view)
 
 
 _ONE: Final[tuple[Command, ...]] = ("compare", "model", "doctor")
 
 #: A new format is one entry here. Where two are meant by the name of a file, it is the first.
 FORMATS: Final = (
-    Format("table", "page", _table, (".txt",), on_stdout=True),
+    Format("table", "page", _table, (".txt",), on_stdout=True, adds=True),
     Format("json", "document", _json, (".json",), _ONE, on_stdout=True),
     # A sweep has one document a layer.
     Format("json", "document", _json_line, (".json",), ("sweep",), on_stdout=True),
-    Format("jsonl", "document", _json_line, (".jsonl",)),
+    Format("jsonl", "document", _json_line, (".jsonl",), adds=True),
     Format("csv", "rows", _csv, (".csv",), on_stdout=True),
     Format("parquet", "rows", None, (".parquet",), ("sweep",), package="pyarrow"),
-    Format("markdown", "page", _markdown, (".md",), on_stdout=True),
-    Format("github", "failures", _github, (), ("compare", "model"), on_stdout=True),
-    Format("github", "failures", _github, (), ("sweep",), on_stdout=True, in_files=False),
+    Format("markdown", "report", _markdown, (".md",), on_stdout=True, adds=True),
+    Format("github", "report", _github, (), ("compare", "model"), on_stdout=True, adds=True),
+    Format("github", "report", _github, (), ("sweep",), on_stdout=True, in_files=False),
     Format("roofline", "picture", None, (".svg",), ("compare",), kinds=_SVG_PNG, stem="roofline", section="time"),
     Format("runtimes", "bars", None, _SVG_PNG, ("compare",), kinds=_SVG_PNG, stem="runtimes", section="runtimes"),
     Format("svg", "page", _svg, (".svg",), ("compare", "model")),

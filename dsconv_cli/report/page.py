@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final, Literal, NamedTuple
 
-from dsconv_cli.gates import Failure
+from dsconv_cli.gates import Verdict
 from dsconv_cli.keys import Keys, Result, Value
 
 #: How a text is meant. "lead" introduces the list below it; "doubt" is neither good nor bad.
@@ -113,11 +113,19 @@ class View(NamedTuple):
 PLAIN: Final = View()
 
 
+class Place(NamedTuple):
+    """A file, and a line in it, from 1; 0 where it is not known."""
+
+    file: str
+    line: int = 0
+
+
 class Report(NamedTuple):
     """A result as the formats take it, each part made when one asks for it.
 
     `document` is the JSON value, `rows` are those of CSV, the header first; `picture` draws the result in a kind such
-    as "svg", `bars` its times on several runtimes. `failures` are the gates that failed.
+    as "svg", `bars` its times on several runtimes. `verdicts` are what its gates came to, `place` is where the code is
+    that it is about.
     """
 
     page: Callable[[], Page]
@@ -125,7 +133,13 @@ class Report(NamedTuple):
     rows: Callable[[], Iterable[Iterable[Value]]]
     picture: Callable[[str], bytes] | None = None
     bars: Callable[[str], bytes] | None = None
-    failures: tuple[Failure, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    place: Place | None = None
+
+
+def only(page: Page) -> Report:
+    """The report of what is a page and nothing else."""
+    return Report(lambda: page, dict, tuple)
 
 
 def report_of(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from dsconv_cli.baseline import keys as baseline
 from dsconv_cli.comparison import keys as comparison
 from dsconv_cli.keys import SCHEMA_VERSION
 from dsconv_cli.model import keys as model
@@ -47,6 +48,11 @@ def _side_by_side(one: dict[str, Any], place: str) -> dict[str, Any]:
     return {**one, "properties": {**one["properties"], comparison.RUNTIMES: {"oneOf": [{"type": "null"}, each]}}}
 
 
+def _beside_another(one: dict[str, Any]) -> dict[str, Any]:
+    """What changed since a baseline stands in a document where one was asked for."""
+    return {**one, "properties": {**one["properties"], baseline.NAME: baseline.KEYS.schema()}}
+
+
 def _network() -> dict[str, Any]:
     """A network's document: of its layers, and of it as a whole, the times on each runtime stand side by side."""
     whole = model.KEYS.schema()
@@ -60,9 +66,9 @@ def _network() -> dict[str, Any]:
 def schema() -> dict[str, Any]:
     """JSON Schema, draft 2020-12."""
     documents = {
-        "comparison": _side_by_side(_shared(_named_or_not(comparison.KEYS.schema())), "comparison"),
+        "comparison": _beside_another(_side_by_side(_shared(_named_or_not(comparison.KEYS.schema())), "comparison")),
         "doctor": doctor.KEYS.schema(),
-        "model": _network(),
+        "model": _beside_another(_network()),
         "summary": summary.schema(),
     }
     return {
