@@ -13,9 +13,9 @@ from dsconv_cli.keys import NOTHING, Value
 from dsconv_cli.layer.cost import Approximation, Cost, cost
 from dsconv_cli.layer.reading import layer_name
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.timing.result import Times, Timing
 
 if TYPE_CHECKING:
+    from dsconv_cli.timing.result import Times, Timing
     from dsconv_cli.timing.settings import TimingSettings
 
 

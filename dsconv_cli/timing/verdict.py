@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from dsconv_cli.timing.result import Fastest, Interval, Verdict
+from dsconv_cli.timing.result import Fastest, Interval
 from dsconv_cli.timing.statistics import LEVEL, median, normal, ratio_interval
+from dsconv_cli.timing.verdicts import Verdict
 from dsconv_cli.timing.worker.answers import Sample
 from dsconv_cli.timing.worker.sampling import SIDES, disturbed_fraction
 
