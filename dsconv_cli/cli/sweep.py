@@ -190,6 +190,17 @@ class RunOptions(Group):
             metavar="N",
         ),
     ] = "1"
+    cluster: Annotated[
+        Text,
+        _of_run(
+            text="Measure on the machines of a dask scheduler, one layer at a time on each, whose workers have "
+            "--nthreads 1 --resources machine=1. --budget is for all of them together.",
+            metavar="tcp://HOST:PORT",
+        ),
+    ] = None
+    allow_mixed: Annotated[
+        bool, _of_run("--allow-mixed", text="With --cluster: use machines of several kinds, and keep them apart.")
+    ] = False
     shard: Annotated[
         Text,
         _of_run(
@@ -217,7 +228,11 @@ class SweepOptions(Group):
     @property
     def absent(self) -> tuple[str, ...]:
         """The sections that are not measured."""
-        return (*(["measured"] if self.profiler == "none" else []), *([] if self.timed else ["time"]))
+        return (
+            *(["measured"] if self.profiler == "none" else []),
+            *([] if self.timed else ["time"]),
+            *([] if self.run.cluster else ["environment.machine"]),
+        )
 
     @property
     def timed(self) -> bool:

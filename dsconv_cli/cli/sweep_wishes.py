@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dsconv_cli.baseline.change import OPTION
 from dsconv_cli.baseline.rows import EarlierRows
@@ -20,7 +21,7 @@ from dsconv_cli.cli.timing_options import seconds
 from dsconv_cli.comparison.keys import keys_of
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.counting.profilers import choices
-from dsconv_cli.errors import DsconvError
+from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.gates import check_types, parse_gates
 from dsconv_cli.keys import Keys
 from dsconv_cli.layer.fields import DTYPE_BYTES, FIELDS
@@ -38,6 +39,9 @@ from dsconv_cli.timing.runtimes import RUNTIMES
 
 if TYPE_CHECKING:
     from dsconv_cli.cli.sweep import SweepOptions
+
+#: A scheduler's address.
+_ADDRESS: Final = re.compile(r"(tcp|tls)://[^\s/:]+(:[0-9]{1,5})|(tcp|tls)://\[[0-9a-fA-F:]+\]:[0-9]{1,5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ def check(options: SweepOptions) -> Wishes:
     streams = options.speech.streams()
     sweep = _sweep(options, streams)
     order = parse_order(options.rows.sort, options.rows.top, default=options.usual)
-    keys = keys_of(sweep.runtimes, named=sweep.source.named)
+    keys = keys_of(sweep.runtimes, named=sweep.source.named, shared=bool(sweep.cluster))
     columns = None
     if options.rows.columns is not None:
         columns = resolve_many(options.rows.columns, "--columns", sweep.runtimes, keys)
@@ -103,7 +107,10 @@ def check(options: SweepOptions) -> Wishes:
     for option, wanted in (
         ("--where", sweep.condition.keys if sweep.condition else ()),
         ("--sort", (order.key,) if order else ()),
-        ("--columns", [one for one in columns or () if one == "name" or one.startswith("runtimes.")]),
+        (
+            "--columns",
+            [one for one in columns or () if one == "name" or one.startswith(("runtimes.", "environment.machine."))],
+        ),
         ("--fail-under or --fail-over", [gate.key for gate in gates]),
         ("--get", (key,) if key else ()),
     ):
@@ -162,7 +169,22 @@ def _sweep(options: SweepOptions, streams: Streams) -> Sweep:
         settings,
         runtimes if how.runtime else (),
         seconds(budget, "--budget") if budget else None,
+        _cluster(options),
+        options.run.allow_mixed,
     )
+
+
+def _cluster(options: SweepOptions) -> str:
+    """The address of the scheduler, or ""."""
+    address = options.run.cluster
+    if address is None:
+        if options.run.allow_mixed:
+            raise DsconvError("--allow-mixed is about the machines of --cluster; it goes with that")
+        return ""
+    if not _ADDRESS.fullmatch(address):
+        raise DsconvError(f"--cluster takes tcp://HOST:PORT, or tls:// with certificates, not {quoted(address)}")
+    check_installed("distributed", "--cluster", extra="dask")
+    return address
 
 
 def _one_file(files: Sequence[str]) -> str | None:
