@@ -18,7 +18,7 @@ from dsconv_cli.report.table import render
 from dsconv_cli.timing.result import Executed, Interval, PerOperator, Times
 
 LAYER = closed_forms(ConvSpec(64, 32, h=32, w=32))
-ROUND = "The verdict turns round"
+ROUND = "The runtime decides, not the layer"
 KERNEL = "LiteRT has no fast kernel for this depthwise convolution"
 CALL = "On LiteRT a call alone costs"
 REPACKED = (
