@@ -135,6 +135,14 @@ class WhatIfOptions(Group):
             metavar="PATH",
         ),
     ] = None
+    refit: Annotated[
+        bool,
+        _of_what_if(
+            "--refit",
+            text="With --save, fit the pointwise halves to what each layer sees and gives when the network is run on "
+            "--inputs.",
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)
