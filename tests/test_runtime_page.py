@@ -102,7 +102,7 @@ def test_another_precision_is_named(dtype, precision, said):
 def test_a_row_a_runtime_and_one_that_failed():
     both = compared(onnxruntime=on("onnxruntime"), litert=None, ncnn=on("ncnn", reliable=False, **SLOWER))
     _, layouts, *_, built = section(both)
-    assert built.text.startswith("Building took: ONNX Runtime 0 ")
+    assert built.text.startswith("Building took ONNX Runtime 0 ")
     table, narrow = layouts.tables
     assert [row[0].text for row in narrow.rows] == ["ONNX Runtime", "LiteRT", "ncnn"]
     assert [row[-1].text for row in narrow.rows] == ["faster", "failed", "slower, unsure"]
