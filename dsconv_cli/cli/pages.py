@@ -63,8 +63,8 @@ PAGES: Final[Mapping[str, HelpPage]] = {
                 "The fewest layers to replace for at most 1 G MACs.",
             ),
             Example(
-                "dsconv model net.py:Net --input 1,3,224,224 --fail-over totals.macs.before=600e6",
-                "Exit with 1 if the network has grown.",
+                "dsconv model net.py --input 1,3,224,224 --baseline cost.json --fail-if-grows macs=1%",
+                "Exit with 1 if the network has grown since --output cost.json.",
             ),
         ),
         ("--input", "--keep", "--only", "--target-macs", "--time", "--depth", "--top", "--json", "--output", "--get"),
