@@ -421,6 +421,7 @@ WRONG = [
     (("--inputs", "a.py:b"), "--inputs is for networks that are code"),
     ((*INPUT, "--dtype", "float16"), "--dtype is for networks that are code"),
     ((*INPUT, "--save", "x.pt2"), "is saved as .onnx"),
+    ((*INPUT, "--save", "x.onnx", "--refit"), "--refit is for networks that are code or .pt2"),
     ((*INPUT, "--save", "x.bin"), "its ending must be one of .onnx .pt2 .safetensors"),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from dsconv_cli.baseline.change import OPTION
 from dsconv_cli.baseline.rows import EarlierRows
 from dsconv_cli.cli.baseline import limits_of
 from dsconv_cli.cli.destinations import Destinations, File, check_installed, choose, parse_files, parse_picture
-from dsconv_cli.cli.options import choice, seconds
+from dsconv_cli.cli.options import choice
+from dsconv_cli.cli.output_options import FORMAT_VARIABLE
 from dsconv_cli.cli.streams import Streams
 from dsconv_cli.cli.sweep_outlets import MOST_IN_TABLE, TOO_LONG
+from dsconv_cli.cli.timing_options import seconds
 from dsconv_cli.comparison.keys import keys_of
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.counting.profilers import choices
@@ -231,6 +234,9 @@ def _stdout(options: SweepOptions, other_files: bool) -> str:
         "--plot -": options.drawn_here,
     }
     asked = [option for option, wanted in wishes.items() if wanted]
+    # The variable that sets the default format asks for nothing.
+    if options.drawn_here and options.output.format_name not in {"", "table", os.environ.get(FORMAT_VARIABLE)}:
+        asked.append(f"--format {options.output.format_name}")
     if len(asked) > 1:
         raise DsconvError(f"{' and '.join(asked)} cannot share stdout; drop one")
     return options.output.format_name or ("" if other_files and not options.rows.summary else "table")
