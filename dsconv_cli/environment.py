@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from dsconv_cli._version import __version__
-from dsconv_cli.keys import TEXT, Key, Section
+from dsconv_cli.keys import POSITIVE, TEXT, Key, Section
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
@@ -27,6 +28,36 @@ class Environment:
     cpu: str
     device: str
 
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One of several machines that share a sweep.
+
+    `boot` tells one start of it from the next, `model` and `stepping` the processors that one name stands for, and
+    `governor` is who sets their clock rate; each is "" where the system does not tell. `kind` is all that two machines
+    must have in common for their times to be compared, in words.
+    """
+
+    host: str
+    boot: str
+    processor: str
+    model: str
+    stepping: str
+    cores: int
+    governor: str
+    kind: str
+
+
+MACHINE_KEYS: Final[tuple[Key[Machine], ...]] = (
+    Key("host", TEXT, "host"),
+    Key("boot", TEXT, "boot", says="Tells one start of it from the next."),
+    Key("processor", TEXT, "processor"),
+    Key("model", TEXT, "model", says="Family and model of the processor."),
+    Key("stepping", TEXT, "stepping"),
+    Key("cores", POSITIVE, "cores"),
+    Key("governor", TEXT, "governor", says="Who sets the clock rate."),
+    Key("kind", TEXT, "kind", says="All that two machines must have in common for their times to be compared."),
+)
 
 KEYS: Final[tuple[Key[Environment], ...]] = (
     Key("versions.dsconv", TEXT, lambda one: one.versions["dsconv"]),
@@ -52,6 +83,40 @@ KEYS: Final[tuple[Key[Environment], ...]] = (
 )
 
 SECTIONS: Final[tuple[Section[Environment], ...]] = (Section("versions", "null where it was not used."),)
+
+
+@cache
+def machine() -> Machine:
+    """This machine, as one of several."""
+    told = _processor()
+    model = "/".join(told[name] for name in ("cpu family", "model") if name in told)
+    stepping, cores = told.get("stepping", ""), os.cpu_count() or 1
+    governor = _line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    parts = (
+        f"{cpu_name()}{f' model {model}' if model else ''}{f' stepping {stepping}' if stepping else ''}",
+        f"{cores} cores",
+        *([f"governor {governor}"] if governor else []),
+        f"{platform.system()} {platform.release()}",
+        f"Python {platform.python_version()}",
+        f"dsconv {__version__}",
+        distribution_of("torch"),
+    )
+    boot = _line("/proc/sys/kernel/random/boot_id")
+    return Machine(platform.node(), boot, cpu_name(), model, stepping, cores, governor, ", ".join(parts))
+
+
+def _line(path: str) -> str:
+    """What one of the system's files says; "" where there is none."""
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _processor() -> dict[str, str]:
+    """What Linux says of the first processor."""
+    first = _line("/proc/cpuinfo").partition("\n\n")[0]
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())}
 
 
 def environment(

@@ -17,6 +17,8 @@ import pytest
 
 #: Where tests are started in the background, Ctrl-C is ignored, and so it would be by all that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+#: Hundreds of commands are started, and none should compile the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = Path(sysconfig.get_path("scripts")) / ("dsconv.exe" if os.name == "nt" else "dsconv")

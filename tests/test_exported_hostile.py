@@ -415,7 +415,7 @@ def test_a_shift_by_very_much(parts, tmp_path):
     node["target"] = "_operator.lshift"
     node["inputs"] = [{"name": "", "arg": {"as_int": one}, "kind": 1} for one in (1, 10**12)]
     parts.put(document)
-    refused(parts.write(tmp_path / "bad.pt2"), "no small number")
+    refused(parts.write(tmp_path / "bad.pt2"), "not a small number")
 
 
 @pytest.mark.parametrize("name", ["x=print(1)", "x, y", "x\n", "x y", "def", "é", "", "x" * 3000])
@@ -507,9 +507,9 @@ def test_custom_objects(parts, tmp_path):
     [
         (b'"guards_code"', b'"verifiers": [], "guards_code"', "the key 'verifiers' stands twice"),
         (b'"guards_code"', b'"x": ' + b"[" * 5000 + b', "guards_code"', "nested deeper"),
-        (b'"guards_code"', b'"guards_code\xff"', "no JSON"),
-        (b'"guards_code"', b'"guards_code": NULL, "x"', "no JSON"),
-        (b'"guards_code"', b'"x": ' + b"9" * 5000 + b', "guards_code"', "no JSON"),
+        (b'"guards_code"', b'"guards_code\xff"', "not JSON"),
+        (b'"guards_code"', b'"guards_code": NULL, "x"', "not JSON"),
+        (b'"guards_code"', b'"x": ' + b"9" * 5000 + b', "guards_code"', "not JSON"),
     ],
 )
 def test_json(parts, tmp_path, before, after, words):

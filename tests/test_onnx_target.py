@@ -400,7 +400,7 @@ def test_what_is_no_model(here, tmp_path, content):
 def test_damaged_bytes_never_end_in_a_traceback(here, tmp_path):
     whole = graphs.small().SerializeToString()
     random = np.random.default_rng(0)
-    for _ in range(60):
+    for _ in range(30):
         damaged = bytearray(whole)
         for place in random.integers(0, len(whole) if random.random() < 0.3 else 900, 3):
             damaged[place] = random.integers(0, 256)
@@ -421,6 +421,7 @@ WRONG = [
     (("--inputs", "a.py:b"), "--inputs is for networks that are code"),
     ((*INPUT, "--dtype", "float16"), "--dtype is for networks that are code"),
     ((*INPUT, "--save", "x.pt2"), "is saved as .onnx"),
+    ((*INPUT, "--save", "x.onnx", "--refit"), "--refit is for networks that are code or .pt2"),
     ((*INPUT, "--save", "x.bin"), "its ending must be one of .onnx .pt2 .safetensors"),
 ]
 

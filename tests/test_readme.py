@@ -15,7 +15,6 @@ from dsconv_cli.cli.main import COMMANDS
 TEXTS = {str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in readme.FILES}
 TEXT = TEXTS["README.md"]
 _LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|srcset)=\"([^\"]+)\"")
-_PICTURE = re.compile(r"<!-- made by -->\n```sh\n(.*?)```\n", re.DOTALL)
 
 
 @pytest.mark.parametrize("name", [name for name, text in TEXTS.items() if readme.BLOCK.search(text)])
@@ -74,16 +73,25 @@ def test_both_set_up_commands_use_the_constraints():
 def test_every_picture_comes_with_the_command_that_makes_it(name):
     """Times differ from run to run; what a picture is of, and that it is one, does not."""
     shown = {link for links in _LINK.findall(TEXTS[name]) for link in links if link.endswith((".svg", ".png"))}
-    made = [command.split() for block in _PICTURE.findall(TEXTS[name]) for command in block.splitlines()]
+    made = [command.split() for command in readme.pictures_in(TEXTS[name])]
     for link in shown:
         path = ((ROOT / name).parent / link).relative_to(ROOT)
         assert any(word.rpartition(":")[2] == str(path) for words in made for word in words), f"{name}: {link}"
         ET.parse(ROOT / path)
 
 
+def test_pictures_of_formulas_are_of_today(tmp_path):
+    (tmp_path / "docs").mkdir()
+    commands = [command for text in TEXTS.values() for command in readme.pictures_in(text) if "--time" not in command]
+    readme.outputs(commands, tmp_path)
+    for picture in (tmp_path / "docs").iterdir():
+        assert picture.read_bytes() == (ROOT / "docs" / picture.name).read_bytes(), f"run {commands}"
+    assert (tmp_path / "docs" / "sweep.svg").exists()
+
+
 def test_the_picture_shows_time_in_dark_and_light():
     assert "prefers-color-scheme: dark" in TEXT
-    (command,) = _PICTURE.findall(TEXT)
+    (command,) = readme.pictures_in(TEXT)
     assert "--time" in command.split()
     for name in ("docs/timed-dark.svg", "docs/timed-light.svg"):
         words = " ".join(ET.parse(ROOT / name).getroot().itertext()).replace("\xa0", " ")

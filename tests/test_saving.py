@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,26 @@ def test_safetensors(here, net, tmp_path):
     assert torch.allclose(product, net.a.weight, atol=1e-5)
 
 
+def test_refitted(here, net, tmp_path):
+    """The file's own layer, on what the network's own layer sees, is as near as the column says."""
+    from networks.trained import smooth
+    from safetensors.torch import load_file
+
+    path, options = tmp_path / "net.safetensors", ("--inputs", f"{FILE}:smooth", "--format", "json")
+    code, out, err = here(f"{FILE}:net", *options, "--depth-multiplier", "2", "--refit", "--save", path)
+    assert code == 0, err
+    layers = {one["name"]: one for one in json.loads(out)["layers"]}
+    found = load_file(path)
+    seen, bias = smooth(), net.stem.bias[:, None, None]
+    middle = torch.nn.functional.conv2d(seen, found["stem.depthwise.weight"], padding=1, groups=3)
+    output = torch.nn.functional.conv2d(middle, found["stem.pointwise.weight"])
+    wanted = net.stem(seen).detach() - bias.detach()
+    kept = 1 - (((output - wanted) ** 2).sum() / (wanted**2).sum()).item()
+    assert layers["stem"]["output_fidelity"] == pytest.approx(kept, abs=1e-4)
+    assert kept > layers["stem"]["fidelity"], "smooth images"
+    assert layers["head"]["output_fidelity"] is None
+
+
 @pytest.mark.parametrize("ending", ["pt2", "safetensors"])
 def test_inputs_of_any_kind(here, tmp_path, ending):
     """Two inputs, one in a dict; a dict comes out; tied weights, a buffer of whole numbers, a layer called twice."""
@@ -128,6 +149,8 @@ def test_what_computes_something_else_is_not_saved(here, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
+        (("--refit",), 2, "--refit is about the network that --save writes; give it a path"),
+        (("--refit", "--save", "net.pt2"), 2, "--refit needs tensors from --inputs MODULE:FUNCTION"),
         (("--save", "net.txt"), 2, "--save net.txt: its ending must be one of .onnx .pt2 .safetensors"),
         (("--save", "/no/such/folder/net.pt2"), 2, "cannot write"),
         (("--save", "net.pt2", "--output", "json:net.pt2"), 2, "net.pt2 is to be written twice"),

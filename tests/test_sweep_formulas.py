@@ -17,7 +17,8 @@ from dsconv_cli.report.rows import STREAMED
 from dsconv_cli.sweep.compiled import plan
 from dsconv_cli.sweep.compiled.symbols import Fork, Tape, UntraceableError
 from dsconv_cli.sweep.conditions import parse_where
-from dsconv_cli.sweep.run import Observer, Sweep
+from dsconv_cli.sweep.observer import Observer
+from dsconv_cli.sweep.run import Sweep
 from dsconv_cli.sweep.sources import Misfit, Shard, layer_at, layers, parse_source
 
 LINES = [STREAMED[name][1](tuple(KEYS)) for name in ("csv", "json")]
@@ -92,7 +93,7 @@ LISTS = st.sampled_from(["1", "3", "1:4", "2,5,9:30:7", "7:900:*3", "1:300"])
 PAIRS = st.sampled_from(["1", "1,2", "1:3", "2x1,1x3", "3"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     st.fixed_dictionaries(
         {"k": LISTS, "c": LISTS, "r": st.sampled_from(["1", "3,5", "2:9"])},

@@ -49,7 +49,7 @@ def aims_of(needs):
 needs = st.dictionaries(st.sampled_from(["macs", "params"]), st.integers(0, 100), min_size=1)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(candidates, needs)
 def test_nothing_loses_less(given_candidates, wanted):
     aims = aims_of(wanted)
@@ -65,7 +65,7 @@ def test_nothing_loses_less(given_candidates, wanted):
     assert choice.gap == 0
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=60)
 @given(candidates, st.sampled_from(["macs", "params"]), st.integers(1, 60))
 def test_without_a_search_the_bound_holds(given_candidates, metric, need):
     """One target: what ranking alone finds is less than one layer above the bound, and nothing is below the bound."""

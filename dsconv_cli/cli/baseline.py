@@ -8,7 +8,7 @@ from typing import Any
 
 from dsconv_cli.baseline.beside import Baseline, layer_baseline, network_baseline
 from dsconv_cli.baseline.change import OPTION, Limit, parse_limit
-from dsconv_cli.cli.options import GateOptions
+from dsconv_cli.cli.output_options import GateOptions
 from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.keys import Keys

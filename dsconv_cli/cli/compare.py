@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dsconv_cli.cli import options as opt
+from dsconv_cli.cli import output_options as out
+from dsconv_cli.cli import timing_options as timed
 from dsconv_cli.cli.destinations import Destinations, asked, choose, for_people, parse_files
 from dsconv_cli.cli.groups import grouped
 from dsconv_cli.cli.layer_options import LayerOptions
@@ -37,14 +39,14 @@ Explain = Annotated[
 def compare(
     *,
     layer: LayerOptions,
-    profiler: opt.Profiler = "thop",
-    time: opt.Time = False,
-    how: opt.ChainOptions,
-    output: opt.OutputOptions,
+    profiler: timed.Profiler = "thop",
+    time: timed.Time = False,
+    how: timed.ChainOptions,
+    output: out.OutputOptions,
     explain: Explain = False,
-    details: opt.Details = False,
-    gates: opt.GateOptions,
-    speech: opt.StreamOptions,
+    details: out.Details = False,
+    gates: out.GateOptions,
+    speech: out.StreamOptions,
 ) -> None:
     """Compare one ordinary convolution with its depthwise separable replacement.
 
@@ -67,7 +69,7 @@ def compare(
     files = list(parse_files("compare", output))
     to = choose("compare", streams, output.format_name, files, key=key, gates=checks, baseline=baseline, absent=absent)
     for_people(to, {"--explain": explain, "--details": details})
-    with opt.timers_of(settings, runtimes) as timers:
+    with timed.timers_of(settings, runtimes) as timers:
         result = _measure(spec, profiler, to, timers)
     if not how.runtime:
         result = replace(result, times=None)
@@ -80,7 +82,7 @@ def compare(
 
 
 def _baseline(
-    gates: opt.GateOptions, keys: Keys[Comparison], absent: tuple[str, ...], spec: ConvSpec
+    gates: out.GateOptions, keys: Keys[Comparison], absent: tuple[str, ...], spec: ConvSpec
 ) -> Baseline | None:
     if not gates.compares:
         return None

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from dsconv_cli.cli.options import GateOptions, OutputOptions
+from dsconv_cli.cli.output_options import GateOptions, OutputOptions
 from dsconv_cli.cli.stdout import results
 from dsconv_cli.cli.streams import (
     ColorChoice,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from dsconv_cli.cli import options as opt
+from dsconv_cli.cli import output_options as out
+from dsconv_cli.cli import timing_options as timed
 from dsconv_cli.cli.destinations import choose, parse_files
 from dsconv_cli.cli.groups import grouped
 from dsconv_cli.cli.progress import timing_lines
@@ -13,20 +15,20 @@ from dsconv_cli.layer.fields import FLOATS
 
 
 @dataclass(frozen=True)
-class DoctorOutputOptions(opt.OutputOptions):
+class DoctorOutputOptions(out.OutputOptions):
     """What is written, and where to."""
 
-    format_name: Annotated[str, opt.format_option("doctor")] = "table"
-    output: Annotated[list[str] | None, opt.output_option("doctor")] = None
-    get: Annotated[str | None, opt.get_option("noise.ratio")] = None
+    format_name: Annotated[str, out.format_option("doctor")] = "table"
+    output: Annotated[list[str] | None, out.output_option("doctor")] = None
+    get: Annotated[str | None, out.get_option("noise.ratio")] = None
 
 
 @grouped
 def doctor(
     *,
-    timing: opt.TimingOptions,
+    timing: timed.TimingOptions,
     output: DoctorOutputOptions,
-    speech: opt.StreamOptions,
+    speech: out.StreamOptions,
 ) -> None:
     """Show what this machine can measure, and how far its timings can be trusted.
 

@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 
 from dsconv_cli.cli import options as opt
+from dsconv_cli.cli import output_options as out
 from dsconv_cli.cli import stdout
+from dsconv_cli.cli import timing_options as timed
 from dsconv_cli.cli.destinations import asked, choose, for_people, parse_files, parse_picture
 from dsconv_cli.cli.groups import Group, grouped
 from dsconv_cli.files import replace_file
@@ -135,10 +137,18 @@ class WhatIfOptions(Group):
             metavar="PATH",
         ),
     ] = None
+    refit: Annotated[
+        bool,
+        _of_what_if(
+            "--refit",
+            text="With --save, fit the pointwise halves to what each layer sees and gives when the network is run on "
+            "--inputs.",
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)
-class NetworkTimingOptions(opt.TimingOptions):
+class NetworkTimingOptions(timed.TimingOptions):
     """How time is measured: one budget for the whole network, whose dtype is its own."""
 
     dtype: Annotated[
@@ -160,19 +170,19 @@ class NetworkTimingOptions(opt.TimingOptions):
 
 
 @dataclass(frozen=True)
-class NetworkRuntimeOptions(opt.RuntimeOptions):
+class NetworkRuntimeOptions(timed.RuntimeOptions):
     """The same, and on what."""
 
     timing: NetworkTimingOptions
 
 
 @dataclass(frozen=True)
-class NetworkOutputOptions(opt.OutputOptions):
+class NetworkOutputOptions(out.OutputOptions):
     """What is written, and where to."""
 
-    format_name: Annotated[str, opt.format_option("model")] = "table"
-    output: Annotated[Texts, opt.output_option("model", " A plot ends in .png or .pdf.")] = None
-    get: Annotated[Text, opt.get_option("totals.macs.ratio")] = None
+    format_name: Annotated[str, out.format_option("model")] = "table"
+    output: Annotated[Texts, out.output_option("model", " A plot ends in .png or .pdf.")] = None
+    get: Annotated[Text, out.get_option("totals.macs.ratio")] = None
 
 
 @dataclass(frozen=True)
@@ -197,7 +207,7 @@ class ViewOptions(Group):
             metavar="PATH",
         ),
     ] = None
-    details: opt.Details = False
+    details: out.Details = False
     layers: Annotated[
         Text,
         _of_output(text="Write the eligible layers (.csv .jsonl) as 'dsconv sweep --from' reads them.", metavar="PATH"),
@@ -218,8 +228,8 @@ def model(
     ] = False,
     how: NetworkRuntimeOptions,
     output: NetworkOutputOptions,
-    gates: opt.GateOptions,
-    speech: opt.StreamOptions,
+    gates: out.GateOptions,
+    speech: out.StreamOptions,
 ) -> None:
     """Show what it saves to replace the convolutions of a network, layer by layer, before and after.
 

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
@@ -29,6 +29,7 @@ from dsconv_cli.report.network import Levels
 if TYPE_CHECKING:
     from dsconv_cli.cli.model import NetworkOptions, WhatIfOptions
     from dsconv_cli.model.inputs import Inputs
+    from dsconv_cli.model.saving import Saved
     from dsconv_cli.model.source import Source
     from dsconv_cli.timing.settings import TimingSettings
 
@@ -37,6 +38,7 @@ _OPTIONS: Final = {
     "`inputs`, such as (1, 3, 224, 224)": "inputs, such as --input 1,3,224,224",
     "without `inputs`": "without --input",
     "a function as `inputs`": "--inputs MODULE:FUNCTION",
+    "`weights` 'refit' needs `inputs` that are tensors": "--refit needs tensors from --inputs MODULE:FUNCTION",
     **{f"`{one.name}`": f"--{one.name.replace('_', '-')}" for one in fields(Selection)},
 }
 
@@ -49,11 +51,12 @@ _LAYERS: Final = (".csv", ".jsonl")
 
 
 class Wishes(NamedTuple):
-    """What is asked of a network: which layers are replaced, their fidelity, and where the outcome is saved."""
+    """What is asked of a network: which layers are replaced, their fidelity, where the outcome is saved, and how."""
 
     selection: Selection
     fidelity: bool
     save: Path | None
+    refit: bool
 
 
 def measure(
@@ -110,11 +113,13 @@ def _analyse(recipe: Recipe, chosen: Wishes) -> ModelResult:
     with _options_named(), same_directory():
         source, inputs = load(recipe)
         result = analyse_source(source, inputs, chosen.selection, fidelity=chosen.fidelity)
-        content = b"" if chosen.save is None else _saved(chosen.save, result, source, inputs)
+        found = None if chosen.save is None else _saved(chosen.save, result, source, inputs, refit=chosen.refit)
     # Where the command line said, whatever directory the network's own code has gone to.
-    if chosen.save is not None:
-        replace_file(chosen.save, content)
-    return result
+    if chosen.save is None or found is None:
+        return result
+    replace_file(chosen.save, found.content)
+    kept = found.output_fidelity
+    return replace(result, layers=tuple(replace(one, output_fidelity=kept.get(one.name)) for one in result.layers))
 
 
 def _analyse_graph(recipe: Recipe, chosen: Wishes) -> ModelResult:
@@ -131,10 +136,10 @@ def _analyse_graph(recipe: Recipe, chosen: Wishes) -> ModelResult:
     return result
 
 
-def _saved(path: Path, result: ModelResult, source: Source, inputs: Inputs) -> bytes:
+def _saved(path: Path, result: ModelResult, source: Source, inputs: Inputs, *, refit: bool) -> Saved:
     from dsconv_cli.model.saving import saved
 
-    return saved(path.suffix.lower(), result, source, inputs)
+    return saved(path.suffix.lower(), result, source, inputs, "refit" if refit else "fit")
 
 
 def levels(depth: str | None, top: str | None) -> Levels:
@@ -246,7 +251,11 @@ def selection(what_if: WhatIfOptions) -> Selection:
 def wishes(what_if: WhatIfOptions, target: str) -> Wishes:
     """What the options ask of the network at `target`; a DsconvError where one of them is not what it should be."""
     save = None if what_if.save is None else checked_path(what_if.save, target)
-    return Wishes(selection(what_if), what_if.fidelity or save is not None, save)
+    if what_if.refit and save is None:
+        raise DsconvError("--refit is about the network that --save writes; give it a path")
+    if what_if.refit and is_graph(target):
+        raise DsconvError("--refit is for networks that are code or .pt2; an .onnx file is given nothing to go by")
+    return Wishes(selection(what_if), what_if.fidelity or save is not None, save, what_if.refit)
 
 
 def recipe(network: NetworkOptions, dtype: str) -> Recipe:

@@ -63,8 +63,8 @@ PAGES: Final[Mapping[str, HelpPage]] = {
                 "The fewest layers to replace for at most 1 G MACs.",
             ),
             Example(
-                "dsconv model net.py:Net --input 1,3,224,224 --fail-over totals.macs.before=600e6",
-                "Exit with 1 if the network has grown.",
+                "dsconv model net.py --input 1,3,224,224 --baseline cost.json --fail-if-grows macs=1%",
+                "Exit with 1 if the network has grown since --output cost.json.",
             ),
         ),
         ("--input", "--keep", "--only", "--target-macs", "--time", "--depth", "--top", "--json", "--output", "--get"),
@@ -74,7 +74,7 @@ PAGES: Final[Mapping[str, HelpPage]] = {
         (
             Example("dsconv doctor", "The CPU, one thread."),
             Example("dsconv doctor --device cuda", "The first GPU."),
-            Example("dsconv doctor --get noise.ratio.high", "How far apart two equal layers may seem."),
+            Example("dsconv doctor --get noise.ratio.high", "How different two equal layers may seem."),
         ),
         ("--device", "--threads", "--budget", "--json", "--output"),
     ),

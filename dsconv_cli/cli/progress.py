@@ -42,13 +42,14 @@ class LayersDone(ProgressLine):
     def step(self, layers: int = 1) -> None:
         """So many more are done."""
         self._done += layers
-        self.update(self._text)
+        self.update(self.text)
 
     def doing(self, note: str, seconds_left: float) -> None:
         """What is being done. `seconds_left` is better known than the rate tells where there is a budget."""
-        self.update(lambda: f"{self._text(seconds_left)}  {note}")
+        self.update(lambda: f"{self.text(seconds_left)}  {note}")
 
-    def _text(self, seconds_left: float | None = None) -> str:
+    def text(self, seconds_left: float | None = None) -> str:
+        """How far it is."""
         return layers_text(self._done, self._total, self._clock() - self._started, seconds_left)
 
 

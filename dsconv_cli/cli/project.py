@@ -3,7 +3,7 @@
     [tool.dsconv]
     target = "net.py:net"
     input = "1,3,224,224"
-    fail-over = ["totals.macs.before=600e6"]
+    fail-over = ["totals.macs.before=600M"]
 
 The keys are the names of options. The nearest pyproject.toml that has the table counts, from the current directory
 upwards. Paths in it are relative to it.

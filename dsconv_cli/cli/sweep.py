@@ -10,9 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from dsconv_cli.cli import options as opt
+from dsconv_cli.cli import output_options as out
+from dsconv_cli.cli import timing_options as timed
 from dsconv_cli.cli.groups import Group, grouped
 from dsconv_cli.cli.layer_options import LAYER, LayerOptions, field_option, with_default
-from dsconv_cli.cli.options import BUDGET, MEASUREMENT, OUTPUT
+from dsconv_cli.cli.options import MEASUREMENT, OUTPUT
+from dsconv_cli.cli.timing_options import BUDGET
 from dsconv_cli.layer.fields import FIELDS, SQUARES, Field
 
 GRID = "The layers of a sweep"
@@ -57,7 +60,7 @@ def _pairs_help(field: Field) -> str:
 
 
 @dataclass(frozen=True)
-class SweepTimingOptions(opt.TimingOptions):
+class SweepTimingOptions(timed.TimingOptions):
     """How time is measured: a budget for all layers together."""
 
     dtype: Annotated[str, _list_option(FIELDS["dtype"], MEASUREMENT)] = ""
@@ -72,18 +75,18 @@ class SweepTimingOptions(opt.TimingOptions):
 
 
 @dataclass(frozen=True)
-class SweepRuntimeOptions(opt.ChainOptions):
+class SweepRuntimeOptions(timed.ChainOptions):
     """The same, and on what."""
 
     timing: SweepTimingOptions
 
 
 @dataclass(frozen=True)
-class SweepOutputOptions(opt.OutputOptions):
+class SweepOutputOptions(out.OutputOptions):
     """What is written, and where to; with files, stdout stays empty unless a format was asked for."""
 
-    format_name: Annotated[str, opt.format_option("sweep")] = ""
-    output: Annotated[Texts, opt.output_option("sweep", " A picture ends in .svg or .png.")] = None
+    format_name: Annotated[str, out.format_option("sweep")] = ""
+    output: Annotated[Texts, out.output_option("sweep", " A picture ends in .svg or .png.")] = None
 
 
 @dataclass(frozen=True)
@@ -187,6 +190,17 @@ class RunOptions(Group):
             metavar="N",
         ),
     ] = "1"
+    cluster: Annotated[
+        Text,
+        _of_run(
+            text="Measure on the machines of a dask scheduler, one layer at a time on each, whose workers have "
+            "--nthreads 1 --resources machine=1. --budget is for all of them together.",
+            metavar="tcp://HOST:PORT",
+        ),
+    ] = None
+    allow_mixed: Annotated[
+        bool, _of_run("--allow-mixed", text="With --cluster: use machines of several kinds, and keep them apart.")
+    ] = False
     shard: Annotated[
         Text,
         _of_run(
@@ -201,20 +215,24 @@ class SweepOptions(Group):
 
     layers: ListOptions
     source: SourceOptions
-    profiler: opt.Profiler = "thop"
-    time: opt.Time = False
+    profiler: timed.Profiler = "thop"
+    time: timed.Time = False
     how: SweepRuntimeOptions
     output: SweepOutputOptions
     rows: RowOptions
-    gates: opt.GateOptions
+    gates: out.GateOptions
     pictures: PlotOptions
     run: RunOptions
-    speech: opt.StreamOptions
+    speech: out.StreamOptions
 
     @property
     def absent(self) -> tuple[str, ...]:
         """The sections that are not measured."""
-        return (*(["measured"] if self.profiler == "none" else []), *([] if self.timed else ["time"]))
+        return (
+            *(["measured"] if self.profiler == "none" else []),
+            *([] if self.timed else ["time"]),
+            *([] if self.run.cluster else ["environment.machine"]),
+        )
 
     @property
     def timed(self) -> bool:

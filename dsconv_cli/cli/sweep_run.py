@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -26,15 +26,17 @@ from dsconv_cli.cli.sweep_outlets import (
     table,
 )
 from dsconv_cli.cli.sweep_wishes import Wishes, check
+from dsconv_cli.comparison.keys import keys_of
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import CANNOT_MEASURE, DsconvError
+from dsconv_cli.numbers import many
 from dsconv_cli.report.page import Report
 from dsconv_cli.report.rows import STREAMED
 from dsconv_cli.report.sweep import default_columns, key_columns
 from dsconv_cli.sweep.keys import KEYS
+from dsconv_cli.sweep.observer import Observer
 from dsconv_cli.sweep.order import Ranked
 from dsconv_cli.sweep.results import ResultsFile
-from dsconv_cli.sweep.run import Observer
 from dsconv_cli.sweep.sources import Misfit, layers
 from dsconv_cli.sweep.spool import Rows
 
@@ -126,6 +128,8 @@ def _announce(wishes: Wishes) -> None:
     note(f"{sweep.total:,} {'layer' if sweep.total == 1 else 'layers'}{part}{what}")
     if sweep.jobs > 1 and sweep.profiler == "none":
         note("--jobs has no effect with --profiler none: arithmetic is cheaper than handing it over")
+    if sweep.cluster and sweep.closed:
+        note("--cluster has no effect with --profiler none: arithmetic is cheaper than sending it")
     if sweep.jobs > 1 and sweep.timing is not None:
         note("--jobs is for counting alone: layers timed side by side would disturb each other")
     if source.file is not None and source.replaced:
@@ -180,13 +184,28 @@ class _Told(LayersDone, Observer):
         self.doing(note, seconds_left)
         return lambda one: self.doing(note, seconds_left - one.elapsed_s)
 
+    def note(self, text: str) -> None:
+        """As `Observer`."""
+        self._wishes.streams.note(text)
+
+    def warn(self, text: str) -> None:
+        """As `Observer`."""
+        self._wishes.streams.warn(text)
+
+    def at_work(self, hosts: Mapping[str, str]) -> None:
+        """As `Observer`: how many machines there are, and what each is doing."""
+        each = ", ".join(f"{host} {layer}" for host, layer in hosts.items())
+        self.update(lambda: f"{self.text()}  {many(len(hosts), 'machine')}: {each}")
+
     def failed(self, layer: Comparison) -> None:
         """As `Observer`: the first ones by name, the others by number."""
-        for runtime, reason in layer.failures.items():
+        whole = {"": layer.error} if layer.error else {}
+        for runtime, reason in {**whole, **layer.failures}.items():
             self.failures += 1
             if self.failures <= _TOLD or self._wishes.streams.verbose:
                 self.wipe()
-                say("error", f"{layer.label}: {runtime}: {reason}", self._wishes.streams.color)
+                where = f"{layer.label}: {runtime}" if runtime else layer.label
+                say("error", f"{where}: {reason}", self._wishes.streams.color)
 
     def add(self, _: Comparison) -> None:
         """One more row is there."""
@@ -201,7 +220,7 @@ class _Told(LayersDone, Observer):
         self.wipe()
         total, streams = self._wishes.sweep.total, self._wishes.streams
         if self._skipped and self._skipped == total:
-            raise DsconvError("there is no layer that can exist; see the warnings above")
+            raise DsconvError("none of these layers can exist; see the warnings above")
         if self._skipped > _TOLD:
             streams.warn(f"skipped {self._skipped:,} of {total:,} layers whose kernel does not fit")
         if self.failures > _TOLD:
@@ -227,7 +246,7 @@ def _recorded(wishes: Wishes, told: _Told, stack: ExitStack, *, wanted: bool) ->
     """The rows of the results file, once they are all there, as far as anyone wants them."""
     sweep = wishes.sweep
     assert wishes.results is not None
-    file = stack.enter_context(ResultsFile(wishes.results, sweep.settings, wishes.keys))
+    file = stack.enter_context(ResultsFile(wishes.results, sweep.settings, wishes.keys, mixed=sweep.mixed))
     had = file.rows
     if file.torn:
         wishes.streams.note(f"{file.path} ended in half a row, of a run that was killed; it was cut off")
@@ -266,7 +285,8 @@ def _on_shown(wishes: Wishes, gates: Gates, stack: ExitStack) -> Iterator[Shown]
         if file.format.name in STREAMED:
             yield lines_in_file(file, wishes.shown_keys(file.format.name), stack)
         elif file.format.name == "parquet":
-            yield columns_in_file(file, wishes.columns or tuple(KEYS), stack)
+            keys = keys_of(wishes.sweep.runtimes, named=True, shared=True)
+            yield columns_in_file(file, wishes.columns or tuple(keys), stack)
         elif not file.kind:
             yield _table(wishes, gates, file.write)
 
@@ -278,7 +298,11 @@ def _table(wishes: Wishes, gates: Gates, write: Callable[[Report], None]) -> Out
     else:
         sweep = wishes.sweep
         columns = default_columns(
-            source.varying, named=source.named, timed=sweep.timing is not None, runtimes=sweep.runtimes
+            source.varying,
+            named=source.named,
+            timed=sweep.timing is not None,
+            runtimes=sweep.runtimes,
+            shared=bool(sweep.cluster),
         )
     return table(columns, source.title, lambda report: write(gates.judged(report)))
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dsconv_cli.baseline.change import OPTION
 from dsconv_cli.baseline.rows import EarlierRows
 from dsconv_cli.cli.baseline import limits_of
 from dsconv_cli.cli.destinations import Destinations, File, check_installed, choose, parse_files, parse_picture
-from dsconv_cli.cli.options import choice, seconds
+from dsconv_cli.cli.options import choice
+from dsconv_cli.cli.output_options import FORMAT_VARIABLE
 from dsconv_cli.cli.streams import Streams
 from dsconv_cli.cli.sweep_outlets import MOST_IN_TABLE, TOO_LONG
+from dsconv_cli.cli.timing_options import seconds
 from dsconv_cli.comparison.keys import keys_of
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.counting.profilers import choices
-from dsconv_cli.errors import DsconvError
+from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.gates import check_types, parse_gates
 from dsconv_cli.keys import Keys
 from dsconv_cli.layer.fields import DTYPE_BYTES, FIELDS
@@ -35,6 +39,9 @@ from dsconv_cli.timing.runtimes import RUNTIMES
 
 if TYPE_CHECKING:
     from dsconv_cli.cli.sweep import SweepOptions
+
+#: A scheduler's address.
+_ADDRESS: Final = re.compile(r"(tcp|tls)://[^\s/:]+(:[0-9]{1,5})|(tcp|tls)://\[[0-9a-fA-F:]+\]:[0-9]{1,5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +97,7 @@ def check(options: SweepOptions) -> Wishes:
     streams = options.speech.streams()
     sweep = _sweep(options, streams)
     order = parse_order(options.rows.sort, options.rows.top, default=options.usual)
-    keys = keys_of(sweep.runtimes, named=sweep.source.named)
+    keys = keys_of(sweep.runtimes, named=sweep.source.named, shared=bool(sweep.cluster))
     columns = None
     if options.rows.columns is not None:
         columns = resolve_many(options.rows.columns, "--columns", sweep.runtimes, keys)
@@ -100,7 +107,10 @@ def check(options: SweepOptions) -> Wishes:
     for option, wanted in (
         ("--where", sweep.condition.keys if sweep.condition else ()),
         ("--sort", (order.key,) if order else ()),
-        ("--columns", [one for one in columns or () if one == "name" or one.startswith("runtimes.")]),
+        (
+            "--columns",
+            [one for one in columns or () if one == "name" or one.startswith(("runtimes.", "environment.machine."))],
+        ),
         ("--fail-under or --fail-over", [gate.key for gate in gates]),
         ("--get", (key,) if key else ()),
     ):
@@ -159,7 +169,22 @@ def _sweep(options: SweepOptions, streams: Streams) -> Sweep:
         settings,
         runtimes if how.runtime else (),
         seconds(budget, "--budget") if budget else None,
+        _cluster(options),
+        options.run.allow_mixed,
     )
+
+
+def _cluster(options: SweepOptions) -> str:
+    """The address of the scheduler, or ""."""
+    address = options.run.cluster
+    if address is None:
+        if options.run.allow_mixed:
+            raise DsconvError("--allow-mixed is about the machines of --cluster; it goes with that")
+        return ""
+    if not _ADDRESS.fullmatch(address):
+        raise DsconvError(f"--cluster takes tcp://HOST:PORT, or tls:// with certificates, not {quoted(address)}")
+    check_installed("distributed", "--cluster", extra="dask")
+    return address
 
 
 def _one_file(files: Sequence[str]) -> str | None:
@@ -209,6 +234,9 @@ def _stdout(options: SweepOptions, other_files: bool) -> str:
         "--plot -": options.drawn_here,
     }
     asked = [option for option, wanted in wishes.items() if wanted]
+    # The variable that sets the default format asks for nothing.
+    if options.drawn_here and options.output.format_name not in {"", "table", os.environ.get(FORMAT_VARIABLE)}:
+        asked.append(f"--format {options.output.format_name}")
     if len(asked) > 1:
         raise DsconvError(f"{' and '.join(asked)} cannot share stdout; drop one")
     return options.output.format_name or ("" if other_files and not options.rows.summary else "table")

@@ -128,11 +128,22 @@ def _runtime_sections(names: tuple[str, ...]) -> Iterator[Section[Comparison]]:
         yield from (one.of(f"{RUNTIMES}.{name}.") for one in timing.SECTIONS)
 
 
+#: What a row has as well where several machines share a sweep.
+SHARED: Final[tuple[Key[Comparison], ...]] = (
+    *lifted(environment.MACHINE_KEYS, "machine", "environment.machine."),
+    Key("error", TEXT, lambda one: one.error or None, says="Why nothing was measured.", nullable=True),
+)
+_MACHINE: Final[Section[Comparison]] = Section(
+    "environment.machine", "Which of several it was.", lambda one: one.machine is not None, "--cluster"
+)
+
+
 @cache
-def keys_of(runtimes: tuple[str, ...] = (), *, named: bool = False) -> Keys[Comparison]:
+def keys_of(runtimes: tuple[str, ...] = (), *, named: bool = False, shared: bool = False) -> Keys[Comparison]:
     """Every key of schema version 1, in its order, of a run that times these runtimes. A new one is one more entry.
 
-    With `named` a file gives layers their names, which then come first.
+    With `named` a file gives layers their names, which then come first. Where a sweep is `shared` by several machines,
+    each row says which one it was.
     """
     name: Key[Comparison] = Key("name", TEXT, lambda one: one.name, says="What the file of layers calls it.")
     return Keys(
@@ -153,6 +164,7 @@ def keys_of(runtimes: tuple[str, ...] = (), *, named: bool = False) -> Keys[Comp
             *TIME,
             *_runtime_entries(runtimes),
             *lifted(environment.KEYS, "environment", "environment."),
+            *(SHARED if shared else ()),
         ),
         (
             *layer.SECTIONS,
@@ -167,6 +179,7 @@ def keys_of(runtimes: tuple[str, ...] = (), *, named: bool = False) -> Keys[Comp
             *_runtime_sections(runtimes),
             Section("environment", "The machine and the versions in use."),
             *(one.of("environment.") for one in environment.SECTIONS),
+            *([_MACHINE] if shared else []),
         ),
         "What dsconv compare prints, and each line of dsconv sweep.",
         recorded=lambda one: one.recorded,

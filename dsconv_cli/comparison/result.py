@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from dsconv_cli.counting.profilers import count
 from dsconv_cli.counting.result import Counted
-from dsconv_cli.environment import Environment, environment
+from dsconv_cli.environment import Environment, Machine, environment
 from dsconv_cli.keys import NOTHING, Value
 from dsconv_cli.layer.cost import Approximation, Cost, cost
 from dsconv_cli.layer.reading import layer_name
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.timing.result import Times, Timing
 
 if TYPE_CHECKING:
+    from dsconv_cli.timing.result import Times, Timing
     from dsconv_cli.timing.settings import TimingSettings
 
 
@@ -24,6 +24,7 @@ class Comparison:
     """Everything known about a layer and its replacement. `name` is what a file of layers calls it, or "".
 
     Where runtimes were asked for by name, `times` has the time on each of them, and `time` is that of the first.
+    `machine` is that of several which found it out, and `error` why it could not, or "".
     """
 
     spec: ConvSpec
@@ -33,6 +34,8 @@ class Comparison:
     device: str = "cpu"
     name: str = ""
     times: Times | None = None
+    machine: Machine | None = None
+    error: str = ""
 
     @property
     def runtimes(self) -> Mapping[str, Timing | None]:

@@ -104,7 +104,8 @@ def _refit(source: Source, pairs: Mapping[str, SeparablePair], inputs: Inputs) -
     for name, pair in pairs.items():
         _, pointwise = _halves(pair)
         _put(pointwise.weight, refits[name].solved())
-        pair.output_fidelity = refits[name].fidelity(_values(pointwise.weight))
+        # Rounded to few bits, what keeps nothing may keep less.
+        pair.output_fidelity = max(0.0, refits[name].fidelity(_values(pointwise.weight)))
 
 
 def _watch(depthwise: nn.Conv2d, refit: Refit, conv: nn.Module, *call: Any) -> None:

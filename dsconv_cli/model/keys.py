@@ -124,6 +124,13 @@ _LAYER: Final[tuple[Key[LayerOf], ...]] = (
         "null where nobody asked or there are none.",
         nullable=True,
     ),
+    Key(
+        "output_fidelity",
+        SHARE,
+        lambda one: one.layer.output_fidelity,
+        says="The same of the layer's outputs, on what it sees when the network is run on its inputs; with --refit.",
+        nullable=True,
+    ),
 )
 
 _LAYER_SECTIONS: Final[tuple[Section[LayerOf], ...]] = (

@@ -77,7 +77,8 @@ class Layer:
     `spec` is the layer as `compare` takes it at its first call, wherever one can be written (dense, two-dimensional),
     and `further` at each call after that, which may be of other sizes. `time` is that of one call of `spec`, and
     `times` are those on each runtime that was asked for by name.
-    `spectrum` says what separable pairs keep of its weights, where somebody asked and there are any.
+    `spectrum` says what separable pairs keep of its weights, where somebody asked and there are any, `output_fidelity`
+    what the pair keeps of the outputs on what the layer sees, where it was refitted to that.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Layer:
     activation_bytes: int = 0
     times: Mapping[str, Timing | None] = field(default_factory=dict)
     spectrum: Spectrum | None = None
+    output_fidelity: float | None = None
 
     @property
     def multiplier(self) -> int:

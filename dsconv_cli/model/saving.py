@@ -15,7 +15,7 @@ from torch import nn
 
 from dsconv_cli.errors import CannotMeasureError, DsconvError, installed
 from dsconv_cli.model import tensors_file
-from dsconv_cli.model.converting import build_separated
+from dsconv_cli.model.converting import Weights, build_separated
 from dsconv_cli.model.foreign import describe, foreign
 from dsconv_cli.model.inputs import CPU, Inputs, call_of
 from dsconv_cli.model.result import ModelResult
@@ -28,21 +28,29 @@ from dsconv_cli.model.walk import Call, tensors_in
 _MOST_ONNX_BYTES: Final = 2**31 - 1
 
 
-def saved(ending: str, result: ModelResult, source: Source, inputs: Inputs) -> bytes:
+class Saved(NamedTuple):
+    """A file's content, and how much of their outputs the layers keep on what they see, where they were refitted."""
+
+    content: bytes
+    output_fidelity: Mapping[str, float]
+
+
+def saved(ending: str, result: ModelResult, source: Source, inputs: Inputs, weights: Weights = "fit") -> Saved:
     """The network of `source`, in evaluation mode, with the layers replaced that `result` says, as a file's content.
 
-    Their weights are those of the best separable pair for the layer's own.
+    Their weights are those of the best separable pair for the layer's own, or refitted: see `dsconv_cli.separate`.
 
     Raises:
-        DsconvError: a replaced layer has no weights.
+        DsconvError: a replaced layer has no weights, or there are no tensors to refit by.
         CannotMeasureError: torch cannot write it, or what was written cannot be read back, or computes something else.
     """
     chosen = {layer.name: layer.spec for layer in result.replaced if layer.spec is not None}
-    network = build_separated(source, chosen, "fit", inputs)
+    network = build_separated(source, chosen, weights, inputs)
     if source.dtype is not None:
         network.to(source.dtype)
     if not hasattr(network, "type_name"):
         network.eval()
+    kept = {name: getattr(network.get_submodule(name), "output_fidelity", None) for name in chosen}
     kind = _KINDS[ending]
     call = call_of(source, inputs, network, CPU)
     with torch.no_grad():
@@ -52,7 +60,7 @@ def saved(ending: str, result: ModelResult, source: Source, inputs: Inputs) -> b
         with _blaming(f"{source.name} was written as {ending} and could not be read back"):
             found = kind.run(content, network, call)
     _check_equal(found, wanted, f"{source.name} as {ending}")
-    return content
+    return Saved(content, {name: one for name, one in kept.items() if one is not None})
 
 
 @contextmanager

@@ -110,16 +110,13 @@ class NetworkTimer:
         for name in runtimes:
             where = "" if len(runtimes) == 1 else f"{name}, "
             timings[name], failed = self._layers(name, specs, share, _after(where, show))
-            notes += [where + note for note in failed]
             networks[name] = None
             if chosen:
-                try:
-                    make = _job(name, recipe, chosen, graphs)
-                    with show(f"{where}the network, ") as watch:
-                        networks[name] = self._network(name, make, chosen[0][1].dtype, NETWORK_SHARES * share, watch)
-                except CannotMeasureError as error:
-                    told = self._advice(error, NETWORK_SHARES * share)
-                    notes.append(f"{where}the whole network was not timed in {NETWORK_SHARES * share:.3g} s: {told}")
+                make = partial(_job, name, recipe, chosen, graphs)
+                dtype, budget_s = chosen[0][1].dtype, NETWORK_SHARES * share
+                networks[name], told = self._whole(name, make, dtype, budget_s, _after(where, show))
+                failed += told
+            notes += [where + note for note in failed]
         first = runtimes[0]
         return replace(
             result,
@@ -151,6 +148,21 @@ class NetworkTimer:
             return timings, []
         told = self._advice(failed[0], budget_s)
         return timings, [f"{len(failed)} of {len(specs)} shapes were not timed in {budget_s:.3g} s each: {told}"]
+
+    def _whole(
+        self, name: str, job: Callable[[], Make], dtype: str, budget_s: float, show: Show
+    ) -> tuple[NetworkTime | None, list[str]]:
+        """The time of the network, or why there is none."""
+        try:
+            make = job()
+        except CannotMeasureError as error:
+            return None, [f"the whole network is not timed: {error}"]
+        try:
+            with show("the network, ") as watch:
+                return self._network(name, make, dtype, budget_s, watch), []
+        except CannotMeasureError as error:
+            told = self._advice(error, budget_s)
+            return None, [f"the whole network was not timed in {budget_s:.3g} s: {told}"]
 
     def _network(self, name: str, make: Make, dtype: str, budget_s: float, watch: Watcher) -> NetworkTime:
         timer = self._timer(name, budget_s)
@@ -195,7 +207,7 @@ def _job(
     if runtime.module is not None:
         return partial(MeasureNetwork, recipe=recipe, replaced=chosen)
     if runtime.graph is None:
-        raise CannotMeasureError(f"{runtime.title} is given single layers here, no networks")
+        raise CannotMeasureError(f"{runtime.title} is given single layers here")
     return partial(MeasureGraphs, graphs=graphs())
 
 

@@ -11,7 +11,7 @@ from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.layer.cost import Cost
 from dsconv_cli.layer.metrics import METRICS, Metric
 from dsconv_cli.numbers import many, scaled, seconds, significant, times
-from dsconv_cli.timing.reasons import FIXED_MATTERS, OUT_OF_PROPORTION, operators
+from dsconv_cli.timing.reasons import FIXED_MATTERS, OUT_OF_PROPORTION, TOO_UNSURE, operators
 from dsconv_cli.timing.result import Interval, Timing
 from dsconv_cli.timing.runtimes import DEFAULT, RUNTIMES
 
@@ -116,6 +116,8 @@ def _timed(cost: Cost, timing: Timing) -> str:
 
 def _cause(cost: Cost, timing: Timing) -> str:
     """What most of the time goes into, where one thing stands out."""
+    if timing.speedup.half_width > TOO_UNSURE:
+        return ""
     three = operators(cost, timing)
     # The pair is two calls of eager PyTorch, and one of every other runtime.
     both = sum if timing.runtime.name == DEFAULT else max

@@ -45,9 +45,10 @@ _COLUMNS: Final[Mapping[str, Column]] = {
     "multiplier": Column("M"),
     "ratio": Column("ratio"),
     "fidelity": Column("fidelity"),
+    "output_fidelity": Column("outputs"),
     "time": Column("time"),
 }
-_END: Final = ("multiplier", "ratio", "fidelity", "time")
+_END: Final = ("multiplier", "ratio", "fidelity", "output_fidelity", "time")
 #: From the widest to the narrowest.
 _LAYOUTS: Final = (
     ("type", "weight", "output", "params", "macs", "share", "after", *_END),
@@ -55,7 +56,7 @@ _LAYOUTS: Final = (
     ("weight", "params_scaled", "macs_scaled", "share", "after_scaled", *_END),
     ("weight", "macs_scaled", "share", "after_scaled", *_END),
     ("macs_scaled", "share", "after_scaled", *_END),
-    ("macs_scaled", "share", "multiplier", "ratio", "fidelity"),
+    ("macs_scaled", "share", "multiplier", "ratio", "fidelity", "output_fidelity"),
 )
 _FLOWING: Final = ("type", "weight", "params", "macs", "share", "after", *_END)
 
@@ -101,7 +102,7 @@ def page(result: ModelResult, levels: Levels = SCREENFUL, *, details: bool = Fal
     """The answer, the network, the totals, the layers, and what was replaced; `details` of what it all rests on."""
     shown = largest(result, levels.top) if levels.top is not None else branches(result, levels.depth)
     note = "" if levels.top is not None else _hidden_note(result, shown)
-    doubts = [line for _, one in _network_times(result) for line in timing.doubts(one)]
+    doubts = [line for on, one in _network_times(result) for line in timing.doubts(one, on.replace(", ", " on "))]
     return Page(
         (
             (Line(answer.of_network(result), "strong"), *doubts),
@@ -112,6 +113,7 @@ def page(result: ModelResult, levels: Levels = SCREENFUL, *, details: bool = Fal
             *([_details(result)] if details else []),
         ),
         f"dsconv model {result.target}",
+        reading_width=100,
     )
 
 
@@ -152,7 +154,8 @@ def _cells(result: ModelResult, branch: Branch) -> dict[str, Cell]:
         "after": exact(branch.macs_after),
         "after_scaled": scaled(branch.macs_after),
         "multiplier": str(layer.multiplier) if own and layer is not None else "",
-        "fidelity": _fidelity(branch),
+        "fidelity": _range(one.fidelity for one in branch.members),
+        "output_fidelity": _range(one.output_fidelity for one in branch.members),
         "time": _gain(branch, lambda layer: layer.time),
         **{name: _gain(branch, partial(_on, name)) for name in result.times},
     }
@@ -160,9 +163,9 @@ def _cells(result: ModelResult, branch: Branch) -> dict[str, Cell]:
     return {**{name: Cell(text, tone) for name, text in texts.items()}, "ratio": gain, "replaced": note}
 
 
-def _fidelity(branch: Branch) -> str:
+def _range(fidelities: Iterable[float | None]) -> str:
     """Three decimals, rounded down: what loses anything is not shown as 1. Of a module, from the least to the most."""
-    known = [one.fidelity for one in branch.members if one.fidelity is not None]
+    known = [one for one in fidelities if one is not None]
     ends = dict.fromkeys(f"{math.floor(one * 1000) / 1000:.3f}" for one in (min(known), max(known))) if known else ()
     return "–".join(ends)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import product
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -31,7 +32,8 @@ def csv_line(keys: Keys) -> ToLine:
 def json_line(keys: Keys) -> ToLine:
     """A writer of documents on one line; with fewer than all keys, of documents with just those."""
     runtimes = tuple(dict.fromkeys(key.split(".")[1] for key in keys if key.startswith(f"{RUNTIMES}.")))
-    for whole in (keys_of(runtimes), keys_of(runtimes, named=True)):
+    for named, shared in product((False, True), repeat=2):
+        whole = keys_of(runtimes, named=named, shared=shared)
         if keys == tuple(whole):
             document = whole.document
             return lambda one, apply=applied: data.json_line(document(one, apply))

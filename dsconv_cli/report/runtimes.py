@@ -9,8 +9,8 @@ from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.layer.cost import Cost
 from dsconv_cli.layer.fields import DTYPE_BYTES
 from dsconv_cli.numbers import seconds, significant, times
-from dsconv_cli.report.page import Block, Cell, Column, Item, Items, Line, Table, Tone
-from dsconv_cli.timing.reasons import FIXED_RULES, MOSTLY, operators
+from dsconv_cli.report.page import Block, Cell, Column, Item, Items, Layouts, Line, Table, Tone
+from dsconv_cli.timing.reasons import FIXED_RULES, MOSTLY, TOO_UNSURE, operators
 from dsconv_cli.timing.result import Timing
 from dsconv_cli.timing.runtimes import RUNTIMES, TORCH
 
@@ -24,12 +24,12 @@ _FORGETFUL: Final = "Mkldnn"
 _PRECISIONS: Final[Mapping[str, str]] = {
     "f32": "float32", "f16": "float16", "bf16": "bfloat16", "u8": "int8", "i8": "int8",
 }  # fmt: skip
+_SHORT: Final = {"no detectable difference": "no different"}
 _TONES: Final[Mapping[str, Tone]] = {"faster": "good", "slower": "bad"}
-_COLUMNS: Final = (
-    Column("runtime", left=True),
-    *map(Column, ("ordinary", "separable", "time ratio", "95% interval")),
-    Column("the separable form is", left=True, folds=True),
-)
+_FIGURES: Final = (Column("runtime", left=True), *map(Column, ("ordinary", "separable", "time ratio", "95% interval")))
+_COLUMNS: Final = (*_FIGURES, Column("the separable form is", left=True, folds=True))
+#: Where there is less room.
+_FEWER_COLUMNS: Final = (*_FIGURES, Column("separable is", left=True, folds=True))
 
 
 def section(one: Comparison) -> tuple[Block, ...]:
@@ -38,16 +38,18 @@ def section(one: Comparison) -> tuple[Block, ...]:
         return ()
     there = {name: timing for name, timing in one.runtimes.items() if timing is not None}
     rows = [_row(name, timing) for name, timing in one.runtimes.items()]
+    wide = Table(_COLUMNS, rows)
+    narrow = Table(_FEWER_COLUMNS, [_short(name, timing) for name, timing in one.runtimes.items()])
     said = tuple(map(Item, sentences(one.cost, there)))
     chain = max((timing.runtime.chain for timing in there.values()), default=1)
     row = f", a layer of {chain} in a row" if chain > 1 else ""
     lead = Line(f"Runtimes side by side{row}; the ratio of MACs is {times(one.cost.macs.ratio)}:", "lead")
-    return (lead, Table(_COLUMNS, rows), *([Items(said)] if said else []), Line(_built(there), "dim"))
+    return (lead, Layouts(wide, (wide, narrow)), *([Items(said)] if said else []), Line(_built(there), "dim"))
 
 
 def _built(there: Mapping[str, Timing]) -> str:
     each = (f"{RUNTIMES[name].title} {seconds(one.runtime.built_s)}" for name, one in there.items())
-    return f"Until both forms and the halves could be called it took {', '.join(each)}; that is in no time above."
+    return f"Building took {', '.join(each)}, which is in none of the times above."
 
 
 def _row(name: str, timing: Timing | None) -> tuple[Cell, ...]:
@@ -65,6 +67,18 @@ def _row(name: str, timing: Timing | None) -> tuple[Cell, ...]:
         Cell(f"{times(gain.low)} to {times(gain.high)}"),
         Cell(verdict, tone),
     )
+
+
+def _short(name: str, timing: Timing | None) -> tuple[Cell, ...]:
+    """The same in fewer letters."""
+    _, ordinary, separable, ratio, _, verdict = _row(name, timing)
+    title = Cell(RUNTIMES[name].title)
+    if timing is None:
+        return (title, ordinary, separable, ratio, Cell(""), verdict)
+    gain = timing.speedup
+    said = _SHORT.get(timing.verdict, timing.verdict) + ("" if timing.reliable else ", unsure")
+    interval = Cell(f"{significant(gain.low)}–{significant(gain.high)}")
+    return (title, ordinary, separable, ratio, interval, Cell(said, verdict.tone))
 
 
 def sentences(cost: Cost, there: Mapping[str, Timing]) -> Iterator[str]:
@@ -85,8 +99,8 @@ def _turned_round(there: Mapping[str, Timing]) -> Iterator[str]:
     )
     if faster and slower:
         yield (
-            f"The verdict turns round: the separable form is faster on {_listed(faster)} and slower on "
-            f"{_listed(slower)}. It is the runtime that decides, not the layer."
+            f"The runtime decides, not the layer: the separable form is faster on {_listed(faster)} and slower on "
+            f"{_listed(slower)}."
         )
 
 
@@ -96,8 +110,10 @@ def _slow_kernels(cost: Cost, there: Mapping[str, Timing], half: str) -> Iterato
     Where the call is most of it, what is left is too uncertain to say so.
     """
     rates = {}
-    for name, one in there.items():
-        whole, fixed = getattr(one, f"{half}_s"), getattr(one.fixed_s, half, 0.0)
+    for name, one in _known(there):
+        whole = getattr(one, f"{half}_s")
+        # In a row of layers there are hardly any calls.
+        fixed = 0.0 if one.fixed_s is None and one.runtime.chain > 1 else getattr(one.fixed_s, half, whole)
         if fixed < FIXED_RULES * whole:
             rates[name] = getattr(operators(cost, one), half).flops / (whole - fixed)
     best = max(rates, key=rates.__getitem__, default="")
@@ -107,6 +123,11 @@ def _slow_kernels(cost: Cost, there: Mapping[str, Timing], half: str) -> Iterato
                 f"{RUNTIMES[name].title} has no fast kernel for this {half} convolution: {significant(rate / 1e9)} "
                 f"GFLOP/s, where {RUNTIMES[best].title} reaches {significant(rates[best] / 1e9)}."
             )
+
+
+def _known(there: Mapping[str, Timing]) -> Iterator[tuple[str, Timing]]:
+    """Those whose figures are sure enough to explain anything."""
+    return ((name, one) for name, one in there.items() if one.speedup.half_width <= TOO_UNSURE)
 
 
 def _calls(there: Mapping[str, Timing]) -> Iterator[str]:
@@ -129,8 +150,9 @@ def _repacked(cost: Cost, there: Mapping[str, Timing]) -> Iterator[str]:
     It is given the weights as a program has them, and its backend puts them in the order of its kernels at every call;
     all the others do so once, when the layer is built.
     """
-    eager = there.get(TORCH.name)
-    others = {name: one.ordinary_s for name, one in there.items() if name != TORCH.name}
+    known = dict(_known(there))
+    eager = known.get(TORCH.name)
+    others = {name: one.ordinary_s for name, one in known.items() if name != TORCH.name}
     if eager is None or not others or not (eager.regime.backends.ordinary or "").startswith(_FORGETFUL):
         return
     best = min(others, key=others.__getitem__)

@@ -25,6 +25,17 @@ def _named_or_not(one: dict[str, Any]) -> dict[str, Any]:
     return {**one, "properties": {"name": name, **one["properties"]}}
 
 
+def _shared(one: dict[str, Any]) -> dict[str, Any]:
+    """Where several machines share a sweep, a row says which one it was, and why nothing was measured if it was not."""
+    more = comparison.keys_of(shared=True).schema()["properties"]
+    inner = one["properties"]["environment"]
+    here = {**inner["properties"], "machine": more["environment"]["properties"]["machine"]}
+    return {
+        **one,
+        "properties": {**one["properties"], "environment": {**inner, "properties": here}, "error": more["error"]},
+    }
+
+
 def _side_by_side(one: dict[str, Any], place: str) -> dict[str, Any]:
     """Of the runtimes a run has those that it asked for, each as the `time` at `place` is."""
     each = {
@@ -55,7 +66,7 @@ def _network() -> dict[str, Any]:
 def schema() -> dict[str, Any]:
     """JSON Schema, draft 2020-12."""
     documents = {
-        "comparison": _beside_another(_side_by_side(_named_or_not(comparison.KEYS.schema()), "comparison")),
+        "comparison": _beside_another(_side_by_side(_shared(_named_or_not(comparison.KEYS.schema())), "comparison")),
         "doctor": doctor.KEYS.schema(),
         "model": _beside_another(_network()),
         "summary": summary.schema(),

@@ -27,13 +27,13 @@ def report(summary: Summary) -> Report:
 
 def page(summary: Summary) -> Page:
     """The answer, each ratio's spread, and where the separable form loses."""
-    values = {spread.key: spread.values for spread in summary.spreads}
+    values = {spread.key: spread.values for spread in summary.spreads if not (summary.kinds and spread.kind)}
     told = (values.get(key, ()) for key in answer.RATIOS)
     spreads = tuple(spread for spread in summary.spreads if spread.key not in _REPEATED)
-    rows = [(Cell(_name(spread)), *(Cell(times(value)) for value in _figures(spread))) for spread in spreads]
+    rows = [(Cell(_name(summary, spread)), *(Cell(times(value)) for value in _figures(spread))) for spread in spreads]
     return Page(
         (
-            (Line(answer.of_layers(*told), "strong"),),
+            (Line(answer.of_layers(*told), "strong"), *_kinds(summary)),
             (Table(_COLUMNS, rows, "none"), Line("Ratios are ordinary ÷ separable.", "dim")),
             (
                 Line("Where the separable form loses (ratio below 1):", "lead"),
@@ -46,18 +46,26 @@ def page(summary: Summary) -> Page:
 
 def _losing(summary: Summary, spread: Spread) -> Item:
     told, where = summary.losing(spread)
-    return Item(told, Cell(_name(spread)), where)
+    return Item(told, Cell(_name(summary, spread)), where)
+
+
+def _kinds(summary: Summary) -> Iterator[Line]:
+    """Which machines timed, where they are of several kinds."""
+    return (Line(f"kind {number} is {told}") for number, told in enumerate(summary.kinds, 1))
 
 
 def _rows(summary: Summary) -> Iterator[tuple[Value, ...]]:
-    yield _CSV
+    yield (*_CSV, *(["kind"] if summary.kinds else []))
     for spread in summary.spreads:
-        yield (spread.key, summary.layers, *_figures(spread), spread.losing)
+        apart = [summary.kinds[spread.kind - 1] if spread.kind else None] if summary.kinds else []
+        layers = len(spread.values) if apart and spread.kind else summary.layers
+        yield (spread.key, layers, *_figures(spread), spread.losing, *apart)
 
 
 def _figures(spread: Spread) -> tuple[float, ...]:
     return (min(spread.values), median(spread.values), spread.geometric_mean, max(spread.values))
 
 
-def _name(spread: Spread) -> str:
-    return spread.key.removesuffix(".ratio").removesuffix(".value")
+def _name(summary: Summary, spread: Spread) -> str:
+    name = spread.key.removesuffix(".ratio").removesuffix(".value")
+    return f"{name}, kind {spread.kind}" if summary.kinds and spread.kind else name

@@ -36,7 +36,7 @@ class Column(NamedTuple):
 
 
 def default_columns(
-    varying: Collection[str], *, named: bool, timed: bool, runtimes: Sequence[str] = ()
+    varying: Collection[str], *, named: bool, timed: bool, runtimes: Sequence[str] = (), shared: bool = False
 ) -> tuple[Column, ...]:
     """What differs between the layers, the ratios of the closed forms, R×S, and the time if it was measured.
 
@@ -48,7 +48,7 @@ def default_columns(
         Column(one.narrow_label, _ratio(f"{one.name}.ratio", times)) for one in METRICS.values() if not one.repeats
     )
     time = tuple(map(_on, runtimes)) if len(runtimes) > 1 else _TIME if timed else ()
-    return (*([_NAME] if named else []), *spec, *ratios, _KERNEL, *time)
+    return (*([_NAME] if named else []), *spec, *ratios, _KERNEL, *time, *([_MACHINE] if shared else []))
 
 
 def key_columns(keys: Sequence[str]) -> tuple[Column, ...]:
@@ -112,6 +112,7 @@ def _interval(one: Comparison) -> Cell:
 
 
 _NAME: Final = Column("name", lambda one: Cell(one.name), name=True)
+_MACHINE: Final = Column("machine", lambda one: Cell("" if one.machine is None else one.machine.host))
 _KERNEL: Final = Column("R×S", lambda one: Cell(f"{one.approximation.ratio}×"))
 _TIME: Final = (
     Column("time", lambda one: _time(one.time)),

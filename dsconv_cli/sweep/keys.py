@@ -10,7 +10,7 @@ from dsconv_cli.errors import DsconvError, about
 from dsconv_cli.timing.runtimes import RUNTIMES
 
 #: Every key that a row of any run may have.
-KEYS: Final = keys_of(tuple(RUNTIMES), named=True)
+KEYS: Final = keys_of(tuple(RUNTIMES), named=True, shared=True)
 #: The ratios of times on each runtime.
 RUNTIME_RATIOS: Final = tuple(f"runtimes.{name}.speedup.value" for name in RUNTIMES)
 
@@ -49,4 +49,4 @@ def check_present(key: str, absent: Iterable[str], option: str) -> None:
 
 def is_measured(key: str) -> bool:
     """Whether the value is there only after something was measured."""
-    return KEYS.section_of(key) is not None or key.startswith("environment.")
+    return KEYS.section_of(key) is not None or key.startswith("environment.") or key == "error"

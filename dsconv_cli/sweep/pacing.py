@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dsconv_cli.timing.timers import Timers
 
 #: However late a run is, a layer gets this share of what it would have had.
-_LEAST_SHARE = 0.5
+LEAST_SHARE = 0.5
 
 
 class Timed(NamedTuple):
@@ -65,7 +65,7 @@ def time_layers(
     for visited, place in enumerate(shuffled(len(layers))):
         layer = layers[place]
         left = total_s - (clock() - begun)
-        share = max(left / (len(layers) - visited), _LEAST_SHARE * fair)
+        share = max(left / (len(layers) - visited), LEAST_SHARE * fair)
         timers.limit(share)
         comparison = counted(layer)
         watcher = watch(layer, max(left, 0.0))

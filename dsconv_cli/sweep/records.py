@@ -11,13 +11,13 @@ from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import IO, Any, BinaryIO, Final, NamedTuple
 
-from dsconv_cli.comparison.keys import KEYS, RUNTIMES
 from dsconv_cli.errors import DsconvError, about, installed, quoted
 from dsconv_cli.layer.fields import FIELDS, Field
 from dsconv_cli.layer.reading import field_value
 from dsconv_cli.layer.spec import Bias
 from dsconv_cli.sweep import parquet
 from dsconv_cli.sweep.grid import Arguments
+from dsconv_cli.sweep.keys import KEYS
 from dsconv_cli.text import printable
 
 _TRUE: Final = frozenset({"true", "yes", "1", "on"})
@@ -35,7 +35,7 @@ _COLUMNS: Final[Mapping[str, Field]] = MappingProxyType(
 _BESIDE: Final = ("name", "eligible")
 #: What dsconv tells of a layer beside its arguments, as columns and as sections of JSON.
 _RESULTS: Final = frozenset(KEYS)
-_SECTIONS: Final = frozenset({RUNTIMES, *(key.partition(".")[0] for key in KEYS if not key.startswith("spec."))})
+_SECTIONS: Final = frozenset(key.partition(".")[0] for key in KEYS if not key.startswith("spec."))
 
 
 class Record(NamedTuple):

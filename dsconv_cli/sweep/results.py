@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from hashlib import blake2b
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +18,7 @@ from dsconv_cli.comparison.keys import KEYS, RUNTIMES, keys_of
 from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.counting.result import Counted
 from dsconv_cli.data import json_line
+from dsconv_cli.environment import Machine
 from dsconv_cli.errors import DsconvError, SpecError
 from dsconv_cli.files import GrowingFile
 from dsconv_cli.keys import SCHEMA_VERSION, Keys, Value
@@ -24,13 +26,16 @@ from dsconv_cli.layer.cost import Counts
 from dsconv_cli.layer.forms import FORMS
 from dsconv_cli.layer.spec import Bias, ConvSpec
 from dsconv_cli.sweep.keys import is_measured
-from dsconv_cli.timing.result import Fastest, Interval, Times, Timing
+from dsconv_cli.timing.result import Executed, Fastest, Interval, Times, Timing
 
 Settings = Mapping[str, Any]
 
 _BEGINNINGS: Final = (b'{"schema_version": ', b'{"name": ')
 #: What must be equal in all rows that hold timings, beside what a user sets.
 _SAME_MACHINE: Final = ("platform", "cpu")
+_KIND: Final = "kind of machine"
+#: How those settings begin that differ between machines of several kinds.
+_OF_A_KIND: Final = (_KIND, *_SAME_MACHINE, "version of ", "counts by")
 
 
 class Recorded(Comparison):
@@ -39,7 +44,7 @@ class Recorded(Comparison):
     __slots__ = ("_recorded",)
 
     def __init__(self, one: Comparison, recorded: Mapping[str, Value]) -> None:
-        super().__init__(one.spec, one.cost, one.counted, one.time, one.device, one.name, one.times)
+        super().__init__(**{each.name: getattr(one, each.name) for each in fields(one)})
         object.__setattr__(self, "_recorded", MappingProxyType(recorded))
 
     @property
@@ -52,17 +57,18 @@ class Recorded(Comparison):
 class ResultsFile:
     """The file of `--output PATH --resume`, locked while it is open."""
 
-    def __init__(self, path: Path, wanted: Settings, keys: Keys[Comparison] = KEYS) -> None:
+    def __init__(self, path: Path, wanted: Settings, keys: Keys[Comparison] = KEYS, *, mixed: bool = False) -> None:
         """Open or create `path`, read what is there, and cut off a torn last line.
 
-        `wanted` are the settings of this run as far as they are known before it measures, `keys` what a row has.
+        `wanted` are the settings of this run as far as they are known before it measures, `keys` what a row has. Where
+        it is `mixed`, rows may come from machines of several kinds.
 
         Raises:
             DsconvError: the file is not this program's, of another schema version or other settings, or in use.
         """
         self.path = path
         self._wanted = dict(wanted)
-        self._keys = keys
+        self._keys, self._mixed = keys, mixed
         self._places: dict[bytes, list[int]] = {}
         self._settled = False
         self._file = GrowingFile(path)
@@ -155,12 +161,18 @@ class ResultsFile:
     def _check(self, settings: Settings, where: str, *, mine: bool = False) -> None:
         """Hold `settings` against those that are known, and remember the new ones."""
         for name, value in settings.items():
+            if self._mixed and name.startswith(_OF_A_KIND):
+                continue
             if self._wanted.setdefault(name, value) != value:
                 there, here = (self._wanted[name], value) if mine else (value, self._wanted[name])
                 raise DsconvError(
                     f"{where} was made with {name} {there}, this run has {here}; "
-                    "results are not mixed: choose another file or the same settings"
+                    f"results are not mixed: choose another file or {_same(name)}"
                 )
+
+
+def _same(name: str) -> str:
+    return "--allow-mixed" if name == _KIND else "the same settings"
 
 
 def runtimes_text(names: Iterable[str]) -> str:
@@ -174,8 +186,14 @@ def settings_of(document: Mapping[str, Any]) -> dict[str, Any]:
     # The first of several may have failed.
     time = document["time"] or next(filter(None, each.values()), None)
     machine = document["environment"]
-    settings = {
+    shared = {
         "names": "yes" if "name" in document else "no",
+        "--cluster": "on" if machine.get("machine") is not None else "off",
+    }
+    if document.get("error") is not None:
+        return shared
+    settings = {
+        **shared,
         "--profiler": "none" if measured is None else measured["profiler"],
         "--time": "off" if time is None else "on",
         "counts by": machine["versions"]["profiler"],
@@ -185,6 +203,7 @@ def settings_of(document: Mapping[str, Any]) -> dict[str, Any]:
         settings.update({"--runtime": runtimes_text(each), "--chain": time["runtime"]["chain"]})
         if document["time"] is not None:
             settings["layout"] = time["layout"]
+        settings.update({_KIND: machine["machine"]["kind"]} if machine.get("machine") is not None else {})
         settings.update({name: machine[name] for name in _SAME_MACHINE})
         settings.update({f"version of {name}": machine["versions"][name] for name in ("dsconv", "python", "torch")})
     return settings
@@ -213,8 +232,11 @@ def comparison_of(document: Mapping[str, Any]) -> Comparison:
         machine["device"],
         closed.name,
         Times({name: _timing(section) for name, section in each.items()}, {}) if each else None,
+        Machine(**machine["machine"]) if machine.get("machine") is not None else None,
+        document.get("error") or "",
     )
-    return Recorded(one, {key: _at(document, key) for key in keys_of(tuple(each)) if is_measured(key)})
+    keys = keys_of(tuple(each), shared=one.machine is not None)
+    return Recorded(one, {key: _at(document, key) for key in keys if is_measured(key)})
 
 
 def _at(document: Mapping[str, Any], key: str) -> Value:
@@ -253,6 +275,13 @@ def _timing(section: Mapping[str, Any] | None) -> Timing | None:
         dtype=section["dtype"],
         processes=section["samples"]["processes"],
         pairs=section["samples"]["pairs"],
+        runtime=_executed(section["runtime"]),
+    )
+
+
+def _executed(section: Mapping[str, Any]) -> Executed:
+    return Executed(
+        section["name"], section["version"], section["precision"] or "", section["chain"], section["build_s"]
     )
 
 

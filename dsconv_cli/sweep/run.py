@@ -15,39 +15,20 @@ from dsconv_cli.keys import Apply, Value, applied
 from dsconv_cli.sweep.compiled.plan import Lines, ToLine, make_plan
 from dsconv_cli.sweep.conditions import Condition
 from dsconv_cli.sweep.keys import KEYS, is_measured
+from dsconv_cli.sweep.observer import Observer
 from dsconv_cli.sweep.pacing import Timed, time_layers
 from dsconv_cli.sweep.parallel import count, count_one
 from dsconv_cli.sweep.results import ResultsFile, runtimes_text
 from dsconv_cli.sweep.sources import Misfit, Shard, Source, layer_at, layers
 
 if TYPE_CHECKING:
+    from dsconv_cli.sweep.cluster import Cluster
     from dsconv_cli.timing.settings import TimingSettings
-    from dsconv_cli.timing.timer import TimingProgress
 
 #: They are all known before the first one is timed. At a second each it is a day.
 MOST_TIMED: Final = 100_000
 #: Rows that are written together.
 _TOGETHER: Final = 256
-
-
-class Observer:
-    """Hears how a sweep goes on; this one does not care."""
-
-    def skipped(self, misfit: Misfit) -> None:
-        """A layer cannot exist."""
-
-    def done(self, layers: int = 1) -> None:
-        """So many more are."""
-
-    def begins_timing(self, layers: int, seconds: float) -> None:
-        """So many layers will be timed, in so many seconds at most."""
-
-    def times(self, layer: Comparison, seconds_left: float) -> Callable[[TimingProgress], None]:  # noqa: ARG002
-        """A layer is about to be timed; returns what hears of its progress."""
-        return lambda _: None
-
-    def failed(self, layer: Comparison) -> None:
-        """Runtimes could not time a layer that others could: its `failures` say why."""
 
 
 _NOBODY: Final = Observer()
@@ -67,6 +48,8 @@ class Sweep:
         timing: how the layers are timed, one after the other; None for no time.
         runtimes: names of those that they are timed on, side by side; without any, on `timing.runtime`.
         budget_s: seconds for timing all of them; None for `timing.budget_s` each.
+        cluster: the address of a scheduler whose machines measure; "" for this one.
+        mixed: whether they may be of several kinds.
     """
 
     source: Source
@@ -77,6 +60,8 @@ class Sweep:
     timing: TimingSettings | None = None
     runtimes: tuple[str, ...] = ()
     budget_s: float | None = None
+    cluster: str = ""
+    mixed: bool = False
 
     @property
     def total(self) -> int:
@@ -88,7 +73,12 @@ class Sweep:
     def settings(self) -> dict[str, Any]:
         """What the rows of one results file have in common, as far as it is known before anything is measured."""
         names = "yes" if self.source.named else "no"
-        known = {"names": names, "--profiler": self.profiler, "--time": "off" if self.timing is None else "on"}
+        known = {
+            "names": names,
+            "--cluster": "on" if self.cluster else "off",
+            "--profiler": self.profiler,
+            "--time": "off" if self.timing is None else "on",
+        }
         if self.timing is None:
             return known
         one = self.timing
@@ -197,6 +187,8 @@ class Sweep:
 
     def _measured(self, wanted: Iterable[Comparison], observer: Observer) -> Iterator[Comparison]:
         if self.timing is None:
+            if self.cluster and self.profiler != "none":
+                return self._counted_elsewhere(wanted, observer)
             return count(wanted, self.profiler, self.jobs)
         timed = self._timed(wanted, self.timing, observer)
         return (one.comparison for one in sorted(timed, key=attrgetter("place")))
@@ -212,6 +204,9 @@ class Sweep:
             return
         total_s = self.budget_s or settings.budget_s * len(listed)
         observer.begins_timing(len(listed), total_s)
+        if self.cluster:
+            yield from self._timed_elsewhere(listed, settings, total_s, observer)
+            return
         with Timers(settings, self.runtimes or (settings.runtime,)) as timers:
             for one in time_layers(
                 listed, lambda layer: count_one(layer, self.profiler), timers, total_s, watch=observer.times
@@ -220,3 +215,33 @@ class Sweep:
                 if one.comparison.failures:
                     observer.failed(one.comparison)
                 yield one if self.runtimes else one._replace(comparison=replace(one.comparison, times=None))
+
+    def _timed_elsewhere(
+        self, layers: Sequence[Comparison], settings: TimingSettings, total_s: float, observer: Observer
+    ) -> Iterator[Timed]:
+        from dsconv_cli.sweep.machines import Request
+        from dsconv_cli.sweep.shared import timed_rows
+
+        with self._machines(observer, alone=True) as cluster:
+            request = Request((), self.profiler, settings, self.runtimes)
+            for one in timed_rows(cluster, layers, request, total_s, observer.failed):
+                observer.done()
+                if one.comparison.error:
+                    observer.failed(one.comparison)
+                yield one
+            for text in cluster.off():
+                observer.warn(text)
+
+    def _counted_elsewhere(self, layers: Iterable[Comparison], observer: Observer) -> Iterator[Comparison]:
+        from dsconv_cli.sweep.shared import counted_rows
+
+        with self._machines(observer, alone=False) as cluster:
+            for one in counted_rows(cluster, layers, self.profiler):
+                if one.error:
+                    observer.failed(one)
+                yield one
+
+    def _machines(self, observer: Observer, *, alone: bool) -> Cluster:
+        from dsconv_cli.sweep.cluster import Cluster
+
+        return Cluster(self.cluster, mixed=self.mixed, alone=alone, observer=observer)

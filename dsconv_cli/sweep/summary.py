@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from dsconv_cli.comparison.keys import RATIOS
 from dsconv_cli.comparison.result import Comparison
-from dsconv_cli.keys import PAIR_FROM_ZERO, RATIO, SCHEMA_VERSION, WHOLE, Value
+from dsconv_cli.keys import PAIR_FROM_ZERO, RATIO, SCHEMA_VERSION, TEXT, TEXTS, WHOLE, Value
 from dsconv_cli.layer.fields import FIELDS, VALUED
 from dsconv_cli.layer.reading import as_text
 from dsconv_cli.numbers import percent
@@ -61,9 +61,13 @@ class Extent:
 
 @dataclass(slots=True)
 class Spread:
-    """One ratio over all layers. The values are kept as doubles, eight bytes a layer, for the exact median."""
+    """One ratio over all layers, or over those of one `kind` of machine (numbered from 1; 0 where there are no kinds).
+
+    The values are kept as doubles, eight bytes a layer, for the exact median.
+    """
 
     key: str
+    kind: int = 0
     values: array[float] = field(default_factory=lambda: array("d"))
     losing: int = 0
     losing_surely: int = 0
@@ -93,21 +97,45 @@ class Summary:
         self.layers = 0
         self._spreads = {key: Spread(key) for key in (*RATIOS, *RUNTIME_RATIOS)}
         self._all: dict[str, Extent] = {trait: Extent() for trait in _TRAITS}
+        self._kinds: dict[str, list[Spread]] = {}
+        self._hosts: dict[str, dict[str, None]] = {}
 
     def add(self, one: Comparison) -> None:
         """Take one more layer in."""
         self.layers += 1
-        for key, spread in self._spreads.items():
+        for key in self._spreads:
             value = KEYS.read(one, key)
             if isinstance(value, float):
-                spread.add(value, one)
+                self._spread(key, one).add(value, one)
         for trait, extent in self._all.items():
             extent.add(getattr(one.spec, trait))
+
+    def _spread(self, key: str, one: Comparison) -> Spread:
+        """Where a value belongs: times of machines of different kinds are kept apart."""
+        if one.machine is None or not key.startswith("time."):
+            return self._spreads[key]
+        kind = one.machine.kind
+        self._hosts.setdefault(kind, {})[one.machine.host] = None
+        known = self._kinds.setdefault(kind, [])
+        found = next((spread for spread in known if spread.key == key), None)
+        if found is None:
+            found = Spread(key, 1 + list(self._kinds).index(kind))
+            known.append(found)
+        return found
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of machine that timed, in the order of their numbers, each with its machines; () for only one."""
+        if len(self._kinds) < 2:
+            return ()
+        return tuple(f"{', '.join(self._hosts[kind])}: {kind}" for kind in self._kinds)
 
     @property
     def spreads(self) -> Iterator[Spread]:
         """The ratios that have values."""
-        return (spread for spread in self._spreads.values() if spread.values)
+        yield from (spread for spread in self._spreads.values() if spread.values)
+        for spreads in self._kinds.values():
+            yield from spreads
 
     def varying(self) -> tuple[str, ...]:
         """The traits in which the layers differ."""
@@ -119,8 +147,22 @@ class Summary:
             "schema_version": SCHEMA_VERSION,
             "command": "sweep",
             "layers": self.layers,
-            "summary": {spread.key: self._numbers(spread) for spread in self.spreads},
+            "summary": {spread.key: self._numbers(spread) for spread in self.spreads if not self._is_apart(spread)},
+            **({"kinds": self._apart()} if self.kinds else {}),
         }
+
+    def _is_apart(self, spread: Spread) -> bool:
+        return bool(self.kinds and spread.kind)
+
+    def _apart(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "kind": kind,
+                "machines": list(self._hosts[kind]),
+                "summary": {spread.key: self._numbers(spread) for spread in spreads},
+            }
+            for kind, spreads in self._kinds.items()
+        ]
 
     def _numbers(self, spread: Spread) -> dict[str, Any]:
         where = {trait: [_plain(spread.where[trait].low), _plain(spread.where[trait].high)] for trait in self.varying()}
@@ -138,10 +180,11 @@ class Summary:
         """`120 of 400 layers (30.0%)`, and what they have: `k 16–64 (…)`, one text a trait."""
         if not spread.losing:
             return "nowhere", ()
-        share = percent(spread.losing / self.layers)
+        layers = len(spread.values) if spread.kind else self.layers
+        share = percent(spread.losing / layers)
         sure = f", {spread.losing_surely:,} of them beyond doubt" if is_time(spread.key) else ""
         where = tuple(self._told(trait, spread.where[trait]) for trait in self.varying())
-        return f"{spread.losing:,} of {self.layers:,} layers ({share}{sure})", where
+        return f"{spread.losing:,} of {layers:,} layers ({share}{sure})", where
 
     def _told(self, trait: str, losing: Extent) -> str:
         """`k 8–1024 (100% at 8, 48.0% at 1024)`: which values lose, and how often at either end of all values."""
@@ -190,11 +233,16 @@ def schema() -> dict[str, Any]:
             "additionalProperties": _spread_schema(),
         },
     }
+    required = list(properties)
+    each = {"kind": TEXT.schema, "machines": TEXTS.schema, "summary": properties["summary"]}
+    kinds = {"type": "object", "properties": each, "required": list(each), "additionalProperties": False}
+    says = "Where machines of several kinds timed: their times, kept apart."
+    properties["kinds"] = {"type": "array", "description": says, "items": kinds}
     return {
         "type": "object",
         "description": "What dsconv sweep --summary prints.",
         "properties": properties,
-        "required": list(properties),
+        "required": required,
         "additionalProperties": False,
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args
 
 from dsconv_cli.keys import (
     ABOVE_ZERO,
@@ -23,7 +23,10 @@ from dsconv_cli.keys import (
 from dsconv_cli.layer.cost import Cost
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.timing.reasons import Operator, Operators, explain_time, operators
-from dsconv_cli.timing.result import Fastest, Interval, Peaks, Timing, Verdict
+from dsconv_cli.timing.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from dsconv_cli.timing.result import Fastest, Interval, Peaks, Timing
 
 #: The operators that are timed alone.
 ALONE: Final = ("ordinary", "depthwise", "pointwise")
@@ -54,7 +57,7 @@ def _rates(name: str) -> tuple[Key[TimedLayer], ...]:
             FROM_ZERO,
             lambda one: getattr(one.timing.fixed_s, name, None),
             "seconds",
-            "What a call costs however little it computes",
+            "Call overhead: what a call costs however little it computes",
             nullable=True,
         ),
         Key(
@@ -179,7 +182,7 @@ KEYS: Final[tuple[Key[TimedLayer], ...]] = (
         FROM_ZERO,
         lambda one: one.timing.runtime.built_s,
         "seconds",
-        "Until both forms and the halves could be called; in no time and in no budget",
+        "Until both forms and the halves could be called; in none of the times and not in the budget",
     ),
     Key(
         "explanation",

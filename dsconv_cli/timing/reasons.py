@@ -7,13 +7,15 @@ measurement of this very layer shows it. FLOPs are 2 × MACs, bytes the least po
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dsconv_cli.layer.cost import FLOPS_PER_MAC, Cost
 from dsconv_cli.layer.fields import DTYPE_BYTES
 from dsconv_cli.numbers import seconds as _time
 from dsconv_cli.numbers import significant as _figure
-from dsconv_cli.timing.result import Peaks, Timing
+
+if TYPE_CHECKING:
+    from dsconv_cli.timing.result import Peaks, Timing
 
 #: A share of a form's time above which fixed call cost is worth naming, and one above which it is the main thing.
 FIXED_MATTERS: Final = 0.25

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Generic, Literal, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
+
+from dsconv_cli.timing.verdicts import Verdict
 
 Figure = TypeVar("Figure")
-Verdict = Literal["faster", "slower", "no detectable difference"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from dsconv_cli.timing.result import Fastest, Interval, Verdict
+from dsconv_cli.timing.result import Fastest, Interval
 from dsconv_cli.timing.statistics import LEVEL, median, normal, ratio_interval
+from dsconv_cli.timing.verdicts import Verdict
 from dsconv_cli.timing.worker.answers import Sample
 from dsconv_cli.timing.worker.sampling import SIDES, disturbed_fraction
 
@@ -72,8 +73,8 @@ _WORDING: Final[Mapping[str, Callable[..., str]]] = MappingProxyType(
         "wide": _wide,
         "threads": lambda threads, cores: f"more threads ({threads}) than cores ({cores}): they wait for each other",
         "crowded": lambda threads, others, cores: (
-            f"other programs kept {others:.1f} of {cores} cores busy, which leaves less than one for each of "
-            f"{threads} thread{'s' if threads > 1 else ''}"
+            f"other programs kept {others:.1f} of {cores} cores busy, so "
+            f"{'the thread' if threads == 1 else f'each of {threads} threads'} had less than a core"
         ),
         "disturbed": lambda share: f"{share:.0%} of the samples took more than 1.5 times their median",
     }

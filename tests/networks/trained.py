@@ -53,3 +53,9 @@ class Tied(nn.Module):
 
 def pictures():
     return torch.randn(2, 3, 8, 8), {"by": torch.tensor(2.0)}
+
+
+def smooth():
+    """Images whose neighbouring pixels are alike."""
+    torch.manual_seed(1)
+    return torch.nn.functional.avg_pool2d(torch.randn(4, 3, 24, 24), 9, 1)

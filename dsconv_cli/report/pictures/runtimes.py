@@ -44,10 +44,10 @@ def _figure(one: Comparison) -> Figure:
     # Room for what stands at the ends of the bars.
     axes.set_xlim(0, 1.3 * max(macs, *(timing.speedup.high for timing in there)))
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_xlabel("ratio of times, ordinary ÷ separable (×); lines: 95% intervals")
+    told = f"ratio of times, ordinary ÷ separable (×), with 95% intervals\n{conditions(there[0])}"
+    axes.set_xlabel(told, fontsize=9)
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), fontsize=8, frameon=False)
     axes.set_title(f"{layer.title(one.spec)}\n{layer.shapes(one.spec)}", fontsize=10, loc="left")
-    figure.text(0.5, 0.0, conditions(there[0]), ha="center", va="top", fontsize=8, color="#555555")
     return figure
 
 
@@ -58,5 +58,7 @@ def _bar(axes: Any, row: int, timing: Timing) -> None:
     axes.barh(row, gain.value, height=0.65, color=color, xerr=whiskers, ecolor="#333333", capsize=3)
     doubt = "" if timing.reliable else ", not reliable"
     told = f"{times(gain.value)}  {seconds(timing.ordinary_s)} ÷ {seconds(timing.separable_s)}{doubt}"
+    # On white, for the lines of other ratios may be behind.
+    ground = {"facecolor": "white", "edgecolor": "none", "pad": 1}
     place = {"xytext": (5, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
-    axes.annotate(told, (gain.high, row), **place)
+    axes.annotate(told, (gain.high, row), bbox=ground, **place)

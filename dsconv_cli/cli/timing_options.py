@@ -1,0 +1,248 @@
+"""The options of a measurement: who counts, whether and how time is measured, and on what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Annotated, Final
+
+from dsconv_cli.cli.groups import Group
+from dsconv_cli.cli.options import MEASUREMENT, choice, option
+from dsconv_cli.cli.streams import Streams
+from dsconv_cli.counting.profilers import choices
+from dsconv_cli.errors import DsconvError, need, quoted
+from dsconv_cli.layer.fields import FIELDS
+from dsconv_cli.layer.reading import integer
+from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.numbers import decimal
+from dsconv_cli.timing.runtimes import DEFAULT, RUNTIMES
+
+if TYPE_CHECKING:
+    from dsconv_cli.timing.settings import TimingSettings
+    from dsconv_cli.timing.timer import Timer
+    from dsconv_cli.timing.timers import Timers
+
+_MOST_SECONDS: Final = 10_000_000
+#: More than any machine that is timed here has.
+_MOST_THREADS: Final = 1024
+#: Longer than any network.
+_LONGEST_CHAIN: Final = 1000
+#: Seconds that timing one layer may take.
+BUDGET: Final = "15"
+
+Profiler = Annotated[
+    str,
+    option(
+        "--profiler",
+        text="The profiler that counts both forms: thop, torch (its FLOP counter), both, or none "
+        "(formulas alone, without loading torch).",
+        panel=MEASUREMENT,
+        metavar="|".join(choices()),
+    ),
+]
+Time = Annotated[
+    bool, option("--time", text="Also measure run time, with a 95% confidence interval.", panel=MEASUREMENT)
+]
+Device = Annotated[str, option("--device", text="Device to measure on.", panel=MEASUREMENT, metavar="cpu|cuda[:I]|mps")]
+Dtype = Annotated[
+    str,
+    option("--dtype", text=FIELDS["dtype"].help, panel=MEASUREMENT, metavar="|".join(FIELDS["dtype"].words)),
+]
+Threads = Annotated[
+    str | None,
+    option(
+        "--threads",
+        text="Threads to use (1 is disturbed the least; torch's own default is all cores).",
+        panel=MEASUREMENT,
+        metavar="INT",
+    ),
+]
+ChannelsLast = Annotated[bool, option("--channels-last", text="Use the N,H,W,C memory layout.", panel=MEASUREMENT)]
+Budget = Annotated[
+    str,
+    option("--budget", text="Time limit per layer, in seconds.", panel=MEASUREMENT, metavar="SECONDS"),
+]
+Precision = Annotated[
+    str | None,
+    option(
+        "--precision",
+        text="Stop when the 95% interval of the time ratio is as narrow as this, a fraction: 0.05 is ±5% (0.05, or "
+        "about 4 seconds where the verdict is clear).",
+        panel=MEASUREMENT,
+        metavar="FRACTION",
+    ),
+]
+
+
+RuntimeNames = Annotated[
+    str,
+    option(
+        "--runtime",
+        text="What runs the layer (torch): one, or several with commas between them, side by side; implies --time. "
+        "all: every one that is installed.",
+        panel=MEASUREMENT,
+        metavar="|".join((*RUNTIMES, "all")),
+    ),
+]
+Chain = Annotated[
+    str,
+    option(
+        "--chain",
+        text="Run this many such layers in a row, as in a network; times are per layer.",
+        panel=MEASUREMENT,
+        metavar="INT",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class TimingOptions(Group):
+    """How time is measured, and the dtype, which stands between them."""
+
+    device: Device = "cpu"
+    dtype: Dtype = FIELDS["dtype"].default
+    threads: Threads = None
+    channels_last: ChannelsLast = False
+    budget: Budget = BUDGET
+    precision: Precision = None
+
+    def settings(self, wanted: bool) -> TimingSettings | None:
+        """The options as `TimingSettings`, or None where no time is `wanted`.
+
+        Raises:
+            DsconvError: an option that is not what it should be, or that means nothing without --time.
+        """
+        if not wanted:
+            self._refuse_without_time()
+            return None
+        from dsconv_cli.timing.settings import DEFAULT_THREADS, TimingSettings
+
+        return TimingSettings(
+            device=self.device,
+            threads=DEFAULT_THREADS if self.threads is None else integer(self.threads, "--threads", most=_MOST_THREADS),
+            channels_last=self.channels_last,
+            budget_s=seconds(self.budget or BUDGET, "--budget"),
+            precision=None if self.precision is None else fraction(self.precision, "--precision"),
+        )
+
+    def _refuse_without_time(self) -> None:
+        for one in fields(self):
+            if one.name != "dtype" and getattr(self, one.name) != one.default:
+                name = one.name.replace("_", "-")
+                raise DsconvError(f"--{name} is about measured time: add --time")
+
+
+@dataclass(frozen=True)
+class RuntimeOptions(Group):
+    """How time is measured, and on what."""
+
+    timing: TimingOptions
+    runtime: RuntimeNames = ""
+
+    def settings(self, wanted: bool) -> TimingSettings | None:
+        """As `TimingOptions.settings`; a runtime is a wish for time."""
+        return self.timing.settings(wanted or bool(self.runtime))
+
+    def runtimes(self, settings: TimingSettings | None, spec: ConvSpec, streams: Streams) -> tuple[str, ...]:
+        """Those that are asked for, known to be able to time `spec`; of `all` the others are told in a note.
+
+        Raises:
+            DsconvError: an unknown name, or one that is not installed or cannot time it.
+        """
+        if settings is None:
+            return ()
+        names = [name.strip() for name in self.runtime.split(",")] if self.runtime else [DEFAULT]
+        if DEFAULT in names:
+            # No extra that was forgotten but what everything rests on: work that cannot be done.
+            need(DEFAULT)
+        for name in names:
+            if name != "all":
+                choice("--runtime", name, (*RUNTIMES, "all"))
+                settings.on(name).refuse_impossible(spec)
+        found = dict.fromkeys(name for name in names if name != "all")
+        if "all" in names:
+            found.update(dict.fromkeys(_able(settings, spec, streams)))
+        if settings.channels_last and all(RUNTIMES[name].layout for name in found):
+            raise DsconvError(f"--channels-last works only with torch, not with {', '.join(found)}")
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class ChainOptions(RuntimeOptions):
+    """How time is measured, on what, and of how many layers in a row."""
+
+    chain: Chain = "1"
+
+    def settings(self, wanted: bool) -> TimingSettings | None:
+        """As `RuntimeOptions.settings`."""
+        found = super().settings(wanted)
+        if found is not None:
+            return replace(found, chain=integer(self.chain, "--chain", most=_LONGEST_CHAIN))
+        if self.chain != "1":
+            raise DsconvError("--chain is about measured time; it goes with --time")
+        return None
+
+
+def _able(settings: TimingSettings, spec: ConvSpec, streams: Streams) -> Iterator[str]:
+    """The runtimes that can time `spec` here."""
+    reasons = []
+    for name in RUNTIMES:
+        try:
+            settings.on(name).refuse_impossible(spec)
+        except DsconvError as error:
+            reasons.append(error)
+            streams.note(f"left out: {error}")
+        else:
+            yield name
+    if len(reasons) == len(RUNTIMES):
+        raise reasons[0]
+
+
+@contextmanager
+def timer_of(settings: TimingSettings | None) -> Iterator[Timer | None]:
+    """A timer whose processes end with the block, or None. What measures is loaded only if it is needed."""
+    if settings is None:
+        yield None
+        return
+    from dsconv_cli.timing.timer import Timer
+
+    with Timer(settings) as one:
+        yield one
+
+
+@contextmanager
+def timers_of(settings: TimingSettings | None, runtimes: Iterable[str]) -> Iterator[Timers | None]:
+    """`timer_of` for each of `runtimes`."""
+    if settings is None:
+        yield None
+        return
+    from dsconv_cli.timing.timers import Timers
+
+    with Timers(settings, tuple(runtimes)) as all_of_them:
+        yield all_of_them
+
+
+def seconds(text: str, label: str) -> float:
+    """A positive number of seconds, of at most `_MOST_SECONDS`.
+
+    Raises:
+        DsconvError: the text is anything else.
+    """
+    value = decimal(text)
+    if value is None or not 0 < value <= _MOST_SECONDS:
+        limit = f"{_MOST_SECONDS:,}, which is four months"
+        raise DsconvError(f"{label} must be a number of seconds above 0, at most {limit}, not {quoted(text)}")
+    return float(value)
+
+
+def fraction(text: str, label: str) -> float:
+    """A number between 0 and 1.
+
+    Raises:
+        DsconvError: the text is anything else.
+    """
+    value = decimal(text)
+    if value is None or not 0 < value < 1:
+        raise DsconvError(f"{label} must be a fraction between 0 and 1, such as 0.05, not {quoted(text)}")
+    return float(value)
