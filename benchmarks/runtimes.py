@@ -4,10 +4,10 @@
 
 For each of eight layers and each runtime: half of the processes, `dsconv compare --runtime`, the other half. Each
 process is a new interpreter in which the two forms take turns on the wall clock, a block of calls each; its ratio is
-that of the medians. torch's exporter writes the graphs of ONNX Runtime and OpenVINO (by tracing, which needs nothing
-more than torch), and LiteRT's are put together field by field from its published schema. ncnn has one format, a text,
-which is written here anew. The ratio is the geometric mean over the processes; dsconv's interval holds it if it does so
-within two standard errors. A Markdown table. What is not installed is left out and said.
+that of the medians. torch's exporter writes the graphs of ONNX Runtime and OpenVINO (by tracing, which needs the
+package onnx and no onnxscript), and LiteRT's are put together field by field from its published schema. ncnn has one
+format, a text, which is written here anew. The ratio is the geometric mean over the processes; dsconv's interval holds
+it if it does so within two standard errors. A Markdown table. What is not installed is left out and said.
 """
 
 from __future__ import annotations

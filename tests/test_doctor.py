@@ -59,7 +59,7 @@ def test_every_runtime_has_its_line(monkeypatch):
     assert lines["ncnn"].version is None
     text = render("table", found, View())
     assert "no ncnn: pip install 'dsconv-cli[ncnn]'" in text
-    assert "OpenVINO 2.99.0: a call costs 3.00 µs, noise 1.0" in text
+    assert "OpenVINO 2.99.0: call overhead 3.00 µs, noise 1.0" in text
     assert "torch.compile needs a C++ compiler" in text
     document = KEYS.document(found)["runtimes"]
     assert document["ncnn"]["noise"] is None

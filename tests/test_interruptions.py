@@ -163,7 +163,7 @@ def test_a_counting_process_that_is_killed_is_an_error(tmp_path):
     )  # fmt: skip
     wait_for(lambda: len(running(marker)) == 3, process)
     os.kill(max(one for one in running(marker) if one != process.pid), signal.SIGKILL)
-    assert process.communicate()[1] == "error: the measuring process was killed, most likely for want of memory\n"
+    assert process.communicate()[1] == "error: the measuring process was killed, probably because memory ran out\n"
     assert process.returncode == 3
     assert not running(marker)
     assert not list(tmp_path.iterdir())

@@ -60,7 +60,7 @@ def test_a_forked_job_answers(monkeypatch, jobs):
 @pytest.mark.parametrize(
     ("end", "words"),
     [
-        (lambda: os.kill(os.getpid(), signal.SIGKILL), "was killed, most likely for want of memory"),
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "was killed, probably because memory ran out"),
         (lambda: os.kill(os.getpid(), signal.SIGTERM), "ended without an answer (signal 15)"),
         (lambda: os._exit(7), "ended without an answer (exit code 7)"),
     ],

@@ -127,6 +127,15 @@ def test_a_runtime_that_breaks_costs_one_line_and_its_own_figures(machine, capfd
     assert printed(capfd, "--runtime", "litert,onnxruntime", "--get", "time.speedup")[:2] == (3, "")
 
 
+def test_what_draws_the_first_of_several_is_not_written_where_that_breaks(machine, capfd, tmp_path):
+    pytest.importorskip("matplotlib")
+    machine(broken=["litert"])
+    pictures = [tmp_path / "roofline.svg", tmp_path / "runtimes.svg"]
+    outputs = [word for picture in pictures for word in ("--output", str(picture))]
+    assert printed(capfd, "--runtime", "litert,torch", *outputs)[0] == 3
+    assert [picture.exists() for picture in pictures] == [False, True]
+
+
 def test_where_all_break_the_first_is_told(machine, capfd):
     machine(broken=["litert", "ncnn"])
     assert printed(capfd, "--runtime", "litert,ncnn") == (
@@ -172,6 +181,7 @@ def test_the_layout_is_chosen_where_there_is_a_choice(machine, capfd):
         (["--chain", "2"], "--chain is about measured time: add --time"),
         (["--chain", "0", "--time"], "--chain must be a positive integer, not '0'"),
         (["--chain", "2", "--time"], "2 layers in a row need an output like the input, and this one makes 1×64×56×56"),
+        (["--time", "--output", "runtimes.svg"], "a picture of runtimes (runtimes.svg) needs --runtime"),
         (["--time", "--get", "runtimes.ncnn.speedup"], "runtimes.ncnn.speedup is not measured in this run; it needs --runtime ncnn"),
         (["--runtime", "ncnn", "--get", "runtimes.ncn.speedup"], "unknown key 'runtimes.ncn.speedup'; did you mean runtimes.ncnn"),
     ],

@@ -18,7 +18,7 @@ from dsconv_cli.report.table import render
 from dsconv_cli.timing.result import Executed, Interval, PerOperator, Times
 
 LAYER = closed_forms(ConvSpec(64, 32, h=32, w=32))
-ROUND = "The verdict turns round"
+ROUND = "The runtime decides, not the layer"
 KERNEL = "LiteRT has no fast kernel for this depthwise convolution"
 CALL = "On LiteRT a call alone costs"
 REPACKED = (
@@ -102,7 +102,7 @@ def test_another_precision_is_named(dtype, precision, said):
 def test_a_row_a_runtime_and_one_that_failed():
     both = compared(onnxruntime=on("onnxruntime"), litert=None, ncnn=on("ncnn", reliable=False, **SLOWER))
     _, layouts, *_, built = section(both)
-    assert built.text.startswith("Building took: ONNX Runtime 0 ")
+    assert built.text.startswith("Building took ONNX Runtime 0 ")
     table, narrow = layouts.tables
     assert [row[0].text for row in narrow.rows] == ["ONNX Runtime", "LiteRT", "ncnn"]
     assert [row[-1].text for row in narrow.rows] == ["faster", "failed", "slower, unsure"]

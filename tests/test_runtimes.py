@@ -126,8 +126,8 @@ LAYERS = [
 @pytest.mark.parametrize("number", range(len(LAYERS)))
 @pytest.mark.parametrize("name", RUNTIMES)
 def test_float32_is_what_torch_computes_in_float64(name, number):
-    if name == COMPILED and number not in (1, 2):
-        pytest.skip("compiling takes seconds a layer: two are enough")
+    if name == COMPILED and number != 1:
+        pytest.skip("compiling takes seconds a layer: one is enough")
     for form in FORMS.values():
         chain = chain_of(form.operators(LAYERS[number]))
         output = output_of(name, chain, "float32")

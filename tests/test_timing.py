@@ -262,6 +262,9 @@ def test_short_budgets_get_short_processes():
     assert schedule(15).seconds == 0.2
     assert schedule(3).seconds == 0.05
     assert schedule(0.1).seconds == 0.04
+    # A quarter of the time that building takes, but no more than a tenth of the budget.
+    assert schedule(15, 4.0).seconds == 1.0
+    assert schedule(5, 40.0).seconds == 0.5
 
 
 def test_unknown_surroundings_are_no_warning():

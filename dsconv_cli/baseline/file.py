@@ -71,7 +71,7 @@ def _refuse(constant: str) -> NoReturn:
 def _check_written_by(one: Any, command: str, what: str, anew: str) -> None:
     version = one.get("schema_version") if isinstance(one, dict) else None
     if version is None:
-        raise DsconvError(f"{what} is no result of dsconv {command}; {anew}")
+        raise DsconvError(f"{what} is not a result of dsconv {command}; {anew}")
     if version != SCHEMA_VERSION:
         raise DsconvError(f"{what} has schema_version {version}, and this dsconv reads {SCHEMA_VERSION}; {anew}")
     if one.get("command") != command:

@@ -38,8 +38,8 @@ class _Paged:
     def helps(self) -> list[Any]:
         """The two options that show help."""
         return [
-            _help_option("-h", "Show the most used options, and exit.", short=True),
-            _help_option("--help", "Show everything, and exit.", short=False),
+            _help_option("-h", "Show the most used options and exit.", short=True),
+            _help_option("--help", "Show all options and exit.", short=False),
         ]
 
     def get_params(self, _: Any) -> list[Any]:

@@ -74,7 +74,7 @@ PAGES: Final[Mapping[str, HelpPage]] = {
         (
             Example("dsconv doctor", "The CPU, one thread."),
             Example("dsconv doctor --device cuda", "The first GPU."),
-            Example("dsconv doctor --get noise.ratio.high", "How far apart two equal layers may seem."),
+            Example("dsconv doctor --get noise.ratio.high", "How different two equal layers may seem."),
         ),
         ("--device", "--threads", "--budget", "--json", "--output"),
     ),

@@ -220,7 +220,7 @@ class _Told(LayersDone, Observer):
         self.wipe()
         total, streams = self._wishes.sweep.total, self._wishes.streams
         if self._skipped and self._skipped == total:
-            raise DsconvError("there is no layer that can exist; see the warnings above")
+            raise DsconvError("none of these layers can exist; see the warnings above")
         if self._skipped > _TOLD:
             streams.warn(f"skipped {self._skipped:,} of {total:,} layers whose kernel does not fit")
         if self.failures > _TOLD:

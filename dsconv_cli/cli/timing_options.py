@@ -180,7 +180,7 @@ class ChainOptions(RuntimeOptions):
         if found is not None:
             return replace(found, chain=integer(self.chain, "--chain", most=_LONGEST_CHAIN))
         if self.chain != "1":
-            raise DsconvError("--chain is about measured time; it goes with --time")
+            raise DsconvError("--chain is about measured time: add --time")
         return None
 
 

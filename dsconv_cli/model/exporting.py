@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils._pytree import tree_leaves
 
-from dsconv_cli.errors import CannotMeasureError
+from dsconv_cli.errors import CannotMeasureError, need
 from dsconv_cli.model.foreign import describe, foreign
 from dsconv_cli.model.inputs import CPU, call_of
 from dsconv_cli.model.replacing import pairs_for
@@ -26,8 +26,9 @@ def export_network(job: ExportNetwork) -> Mapping[str, Graph]:
     """Under "ordinary" the network as it is, under "separable" the replaced one.
 
     Raises:
-        CannotMeasureError: torch cannot write it as ONNX.
+        CannotMeasureError: torch cannot write it as ONNX, which it does with the package onnx.
     """
+    need("onnx")
     with foreign(job.recipe.target):
         source, inputs = load(job.recipe)
         pairs = pairs_for(source.original(CPU), dict(job.replaced), CPU)
@@ -38,7 +39,7 @@ def export_network(job: ExportNetwork) -> Mapping[str, Graph]:
 def graph_of(network: torch.nn.Module, call: Call) -> Graph:
     """`network` as an ONNX file, for inputs of the shapes in `call`, and what it gives for them.
 
-    By tracing, which needs no package but torch: the other way of exporting needs onnxscript.
+    By tracing: the other way of exporting needs onnxscript too.
 
     Raises:
         CannotMeasureError: torch cannot write it.

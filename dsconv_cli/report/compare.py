@@ -32,6 +32,7 @@ from dsconv_cli.report.page import (
     Tone,
     report_of,
 )
+from dsconv_cli.timing.runtimes import RUNTIMES
 
 
 def _columns(form: Form) -> tuple[str, ...]:
@@ -104,7 +105,7 @@ def page(
     is still counting, `progress` says how far a measurement is that is still going on.
     """
     sections: list[tuple[Block, ...]] = [
-        (Line(answer.of_layer(one), "strong"), *(timing.doubts(one.time) if one.time else ())),
+        (Line(answer.of_layer(one), "strong"), *_doubts(one)),
         (
             Line(layer.title(one.spec)),
             Line(layer.shapes(one.spec)),
@@ -124,6 +125,14 @@ def page(
         derived = derive(one.spec, one.cost)
         sections += ((Line(heading, "strong"), Items(tuple(map(Item, lines)), "")) for heading, lines in derived)
     return Page(tuple(sections), command_of(one.spec))
+
+
+def _doubts(one: Comparison) -> Iterator[Line]:
+    """Why times are not reliable, a line each; of runtimes side by side with their names."""
+    there = [each for each in one.runtimes.values() if each is not None]
+    for each in there or ([one.time] if one.time else []):
+        where = f" on {RUNTIMES[each.runtime.name].title}" if len(one.runtimes) > 1 else ""
+        yield from timing.doubts(each, where)
 
 
 def _meanings() -> Iterator[tuple[str, str]]:

@@ -59,7 +59,7 @@ def _runtime(one: RuntimeFound) -> str:
         return f"no {title}: {one.remedy}"
     if one.noise is None:
         return f"{title} {one.version}: {one.reason}"
-    call = "" if one.call_s is None else f"a call costs {seconds(one.call_s)}, "
+    call = "" if one.call_s is None else f"call overhead {seconds(one.call_s)}, "
     gain = one.noise.speedup
     return f"{title} {one.version}: {call}noise {gain.value:.3f} ±{gain.half_width:.1%}"
 

@@ -102,7 +102,7 @@ def page(result: ModelResult, levels: Levels = SCREENFUL, *, details: bool = Fal
     """The answer, the network, the totals, the layers, and what was replaced; `details` of what it all rests on."""
     shown = largest(result, levels.top) if levels.top is not None else branches(result, levels.depth)
     note = "" if levels.top is not None else _hidden_note(result, shown)
-    doubts = [line for _, one in _network_times(result) for line in timing.doubts(one)]
+    doubts = [line for on, one in _network_times(result) for line in timing.doubts(one, on.replace(", ", " on "))]
     return Page(
         (
             (Line(answer.of_network(result), "strong"), *doubts),
@@ -113,6 +113,7 @@ def page(result: ModelResult, levels: Levels = SCREENFUL, *, details: bool = Fal
             *([_details(result)] if details else []),
         ),
         f"dsconv model {result.target}",
+        reading_width=100,
     )
 
 

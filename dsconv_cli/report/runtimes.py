@@ -49,7 +49,7 @@ def section(one: Comparison) -> tuple[Block, ...]:
 
 def _built(there: Mapping[str, Timing]) -> str:
     each = (f"{RUNTIMES[name].title} {seconds(one.runtime.built_s)}" for name, one in there.items())
-    return f"Building took: {', '.join(each)}; it is in no time above."
+    return f"Building took {', '.join(each)}, which is in none of the times above."
 
 
 def _row(name: str, timing: Timing | None) -> tuple[Cell, ...]:
@@ -99,8 +99,8 @@ def _turned_round(there: Mapping[str, Timing]) -> Iterator[str]:
     )
     if faster and slower:
         yield (
-            f"The verdict turns round: the separable form is faster on {_listed(faster)} and slower on "
-            f"{_listed(slower)}. It is the runtime that decides, not the layer."
+            f"The runtime decides, not the layer: the separable form is faster on {_listed(faster)} and slower on "
+            f"{_listed(slower)}."
         )
 
 

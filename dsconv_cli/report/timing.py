@@ -83,9 +83,9 @@ def _rates(one: Comparison, timing: Timing, three: Operators, rate: Callable[[Op
     return (whole, both, first, second)
 
 
-def doubts(timing: Timing | NetworkTime) -> tuple[Line, ...]:
-    """Why a time is not reliable, a line each: they stand below the answer that rests on it."""
-    return tuple(Line(f"Not reliable: {text}.", "bad") for text in timing.warnings)
+def doubts(timing: Timing | NetworkTime, where: str = "") -> tuple[Line, ...]:
+    """Why a time is not reliable, a line each: they stand below the answer that rests on it. `where` says on what."""
+    return tuple(Line(f"Not reliable{where}: {text}.", "bad") for text in timing.warnings)
 
 
 def section(one: Comparison, *, details: bool = False) -> tuple[Line | Items, ...]:

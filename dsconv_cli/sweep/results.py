@@ -26,7 +26,7 @@ from dsconv_cli.layer.cost import Counts
 from dsconv_cli.layer.forms import FORMS
 from dsconv_cli.layer.spec import Bias, ConvSpec
 from dsconv_cli.sweep.keys import is_measured
-from dsconv_cli.timing.result import Fastest, Interval, Times, Timing
+from dsconv_cli.timing.result import Executed, Fastest, Interval, Times, Timing
 
 Settings = Mapping[str, Any]
 
@@ -275,6 +275,13 @@ def _timing(section: Mapping[str, Any] | None) -> Timing | None:
         dtype=section["dtype"],
         processes=section["samples"]["processes"],
         pairs=section["samples"]["pairs"],
+        runtime=_executed(section["runtime"]),
+    )
+
+
+def _executed(section: Mapping[str, Any]) -> Executed:
+    return Executed(
+        section["name"], section["version"], section["precision"] or "", section["chain"], section["build_s"]
     )
 
 

@@ -46,7 +46,7 @@ _RUNTIME: Final[tuple[Key[RuntimeFound], ...]] = (
         FROM_ZERO,
         lambda one: one.call_s,
         "seconds",
-        "What a call costs that has next to nothing to compute",
+        "Call overhead: what a call costs that has almost nothing to compute",
         nullable=True,
     ),
     *lifted(_FLOOR, _noise, "noise."),

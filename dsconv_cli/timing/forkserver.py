@@ -158,7 +158,7 @@ def _answer(data: bytes, status: int) -> object:
 def died(code: int) -> CannotMeasureError:
     """The error for a measuring process that ended without an answer; `code` below zero is a signal."""
     if code == -getattr(signal, "SIGKILL", 0) < 0:
-        return CannotMeasureError("the measuring process was killed, most likely for want of memory")
+        return CannotMeasureError("the measuring process was killed, probably because memory ran out")
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
     return CannotMeasureError(f"the measuring process ended without an answer ({how})")
 

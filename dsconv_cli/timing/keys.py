@@ -57,7 +57,7 @@ def _rates(name: str) -> tuple[Key[TimedLayer], ...]:
             FROM_ZERO,
             lambda one: getattr(one.timing.fixed_s, name, None),
             "seconds",
-            "What a call costs however little it computes",
+            "Call overhead: what a call costs however little it computes",
             nullable=True,
         ),
         Key(
@@ -182,7 +182,7 @@ KEYS: Final[tuple[Key[TimedLayer], ...]] = (
         FROM_ZERO,
         lambda one: one.timing.runtime.built_s,
         "seconds",
-        "Until both forms and the halves could be called; in no time and in no budget",
+        "Until both forms and the halves could be called; in none of the times and not in the budget",
     ),
     Key(
         "explanation",

@@ -78,9 +78,9 @@ def read(path: Path) -> GraphFile:
     try:
         model = onnx.load_model_from_string(data)
     except Exception as error:  # noqa: BLE001  whichever of its parsers says it
-        raise DsconvError(f"{path} is no .onnx file, or a damaged one ({type(error).__name__})") from None
+        raise DsconvError(f"{path} is not an .onnx file, or is damaged ({type(error).__name__})") from None
     if not model.graph.node:
-        raise DsconvError(f"{path} is no .onnx file, or has an empty graph")
+        raise DsconvError(f"{path} is not an .onnx file, or has an empty graph")
     if not all(isinstance(name, str) for name in _names(model.graph)):
         raise DsconvError(f"{path} is not read: names in it are no text")
     constants = {tensor.name: tensor for tensor in model.graph.initializer}

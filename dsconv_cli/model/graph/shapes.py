@@ -55,7 +55,7 @@ def _dim(one: Any) -> str:
 def _input(value: Any, said: InputShape | None) -> InputShape:
     kind = value.type.tensor_type
     if not value.type.HasField("tensor_type"):
-        raise DsconvError(f"the network takes {value.name}, which is no tensor")
+        raise DsconvError(f"the network takes {value.name}, which is not a tensor")
     dtype = _dtype_name(kind.elem_type)
     declared = [one.dim_value if one.dim_value > 0 else None for one in kind.shape.dim]
     known = kind.HasField("shape")
