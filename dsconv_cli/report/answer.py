@@ -87,7 +87,7 @@ def _losing(ratios: Sequence[float], how: str) -> str:
 
 def _span(ratios: Sequence[float]) -> str:
     """The range around a median, where there is one."""
-    return "" if len(set(ratios)) == 1 else f" (median; {significant(min(ratios))}–{times(max(ratios))})"
+    return "" if min(ratios) == max(ratios) else f" (median; {significant(min(ratios))}–{times(max(ratios))})"
 
 
 def speed(timing: Timing | NetworkTime) -> str:
