@@ -24,7 +24,7 @@ from dsconv_cli.model.keys import KEYS as MODEL
 from dsconv_cli.timing.result import Interval
 
 COUNTS = st.integers(0, 2**70)
-SHARES = st.fractions(0, 3)
+SHARES = st.integers(0, 3_000_000).map(lambda parts: Fraction(parts, 10**6))
 TIMES = st.floats(1e-9, 1e3)
 LAYER = ConvSpec(64, 32, h=32, w=32)
 
@@ -165,6 +165,9 @@ def test_what_happened_to_each_layer():
     }
     assert causes(layer_changes(before, after), "totals.macs.before") == ("neck (new)", "body.0")
     assert causes(layer_changes(before, after), "totals.time.before.median_s") == ("neck (new)", "body.0")
+    assert causes(layer_changes(before, after), "totals.runtimes.litert.before.median_s") == ("neck (new)", "body.0")
+    assert causes(layer_changes(before, after), "totals.weight_bytes.before") == ("neck (new)", "body.0")
+    assert causes(layer_changes(before, after), "totals.activation_bytes.before") == ()
 
 
 def test_a_layer_that_is_no_longer_replaced_costs_more_only_after():

@@ -391,7 +391,11 @@ BAD = [
         3,
         "raised IndexError: too many indices for tensor of dimension 4 (it was given float32",
     ),
-    (("--input", "1,3,32,32"), 3, "such as a dict, a list or a number, it gets from --inputs MODULE:FUNCTION"),
+    (
+        ("--input", "1,3,32,32"),
+        3,
+        "dicts, lists and numbers, which are not tensors, come from --inputs MODULE:FUNCTION",
+    ),
     (("--inputs", "batch"), 2, "--inputs must be package.module:function or path/to/file.py:function, not 'batch'"),
     (("--inputs", "no/such.py:batch"), 2, "no file 'no/such.py'"),
     (("--inputs", f"{PEOPLE}:batches"), 2, "has no 'batches'; did you mean batch"),

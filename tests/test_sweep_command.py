@@ -14,6 +14,9 @@ import pytest
 from conftest import SCRIPT, clean_environment
 
 from dsconv_cli.cli import run
+from dsconv_cli.comparison.result import closed_forms
+from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.sweep import parallel
 
 GRID = ("--k", "16:64:*2", "--c", "8,24", "--r", "3,5", "--zip", "s=r", "--profiler", "none")
 CLOSED = ("--k", "64", "--c", "32", "--profiler", "none")
@@ -328,9 +331,15 @@ def test_a_layer_that_cannot_be_counted_is_named(sweep):
     assert errors(done)[0].startswith("error: k=4000000000 c=4000000000 r=3 s=3 h=56 w=56: thop cannot hold this layer")
 
 
-def test_processes_count_as_one_does(sweep, tmp_path):
-    arguments = ("--k", "1:10", "--c", "1:15", "--format", "csv")
-    assert sweep(*arguments, "--jobs", "2").stdout == sweep(*arguments).stdout
+def test_processes_count_as_one_does(monkeypatch):
+    """Where there are enough layers for that."""
+    layers = [closed_forms(ConvSpec(k, c)) for k in range(1, 11) for c in range(1, 16)]
+    monkeypatch.setattr(parallel, "_count_in_processes", lambda *_: pytest.fail("it does not pay"))
+    alone = list(parallel.count(layers, "thop"))
+    assert list(parallel.count(iter(layers), "thop", jobs=2)) == alone
+    monkeypatch.undo()
+    monkeypatch.setattr(parallel, "PAYS_FROM", 100)
+    assert list(parallel.count(iter(layers), "thop", jobs=2)) == alone
 
 
 def test_shards_put_together_are_the_whole(sweep):

@@ -119,7 +119,12 @@ def doubts(keys: Keys[Any], was: Read, now: Read) -> dict[str, str]:
 
 def change(keys: Keys[Any], key: str, was: Figure | None, now: Figure | None) -> Change | None:
     """One key then and now; None where one of the results has no number there."""
-    return None if was is None or now is None else Change(key, label(key), keys[key].unit, was, now)
+    return None if was is None or now is None else Change(key, label(key), keys[key].unit or _unit(key), was, now)
+
+
+def _unit(key: str) -> str:
+    """The unit of a total, which is that of its metric."""
+    return next((METRICS[part].unit for part in key.split(".") if part in METRICS), "")
 
 
 def figure(keys: Keys[Any], key: str, read: Read) -> Figure | None:

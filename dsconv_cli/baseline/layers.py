@@ -14,6 +14,9 @@ Kind = Literal["added", "removed", "changed", "renamed"]
 #: What a layer counts by itself; `_figures` adds the same after what is replaced.
 COUNTED: Final = ("params", "macs")
 
+#: What other totals follow.
+_GROWS_WITH: Final = {"time": "macs", "runtimes": "macs", "weight_bytes": "params"}
+
 
 @dataclass(frozen=True, slots=True)
 class LayerChange:
@@ -109,10 +112,11 @@ def _whole(layer: Mapping[str, Any], key: str) -> int:
 
 
 def causes(found: Sequence[LayerChange], key: str) -> tuple[str, ...]:
-    """The layers in which a total of the network grew, most of it first. Time grows with MACs."""
-    figure = key.removeprefix("totals.").removesuffix(".median_s")
-    if figure.partition(".")[0] not in COUNTED:
-        figure = f"macs.{figure.rpartition('.')[2]}"
+    """The layers in which a total of the network grew, most of it first; none where no layer's figure tells."""
+    # Such as totals.macs.before and totals.runtimes.litert.after.median_s.
+    parts = key.removesuffix(".median_s").split(".")
+    metric, side = parts[1 % len(parts)], parts[-1]
+    figure = f"{_GROWS_WITH.get(metric, metric)}.{side}"
     grown = [one for one in found if one.growth(figure) > 0]
     grown.sort(key=lambda one: -one.growth(figure))
     return tuple(f"{one.label} (new)" if one.kind == "added" else one.label for one in grown)

@@ -36,6 +36,7 @@ from dsconv_cli.report.sweep import default_columns, key_columns
 from dsconv_cli.sweep.keys import KEYS
 from dsconv_cli.sweep.observer import Observer
 from dsconv_cli.sweep.order import Ranked
+from dsconv_cli.sweep.parallel import PAYS_FROM
 from dsconv_cli.sweep.results import ResultsFile
 from dsconv_cli.sweep.sources import Misfit, layers
 from dsconv_cli.sweep.spool import Rows
@@ -130,6 +131,10 @@ def _announce(wishes: Wishes) -> None:
         note("--jobs has no effect with --profiler none: arithmetic is cheaper than handing it over")
     if sweep.cluster and sweep.closed:
         note("--cluster has no effect with --profiler none: arithmetic is cheaper than sending it")
+    if sweep.jobs > 1 and sweep.profiler != "none" and sweep.timing is None and sweep.total < PAYS_FROM:
+        note(
+            f"--jobs has no effect on fewer than {PAYS_FROM:,} layers: they are counted before others have loaded torch"
+        )
     if sweep.jobs > 1 and sweep.timing is not None:
         note("--jobs is for counting alone: layers timed side by side would disturb each other")
     if source.file is not None and source.replaced:

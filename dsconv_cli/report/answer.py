@@ -64,10 +64,14 @@ class Tally:
     """One ratio over many layers, in no more room than for one."""
 
     def __init__(self, ratios: Iterable[float] = ()) -> None:
-        self.count = self.losing = 0
-        self.low = self.high = 1.0
+        self.forget()
         for ratio in ratios:
             self.add(ratio)
+
+    def forget(self) -> None:
+        """As if there had been none."""
+        self.count = self.losing = 0
+        self.low = self.high = 1.0
 
     def add(self, ratio: float) -> None:
         """Take one more layer in."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import import_module
-from itertools import islice
+from itertools import chain, islice
 from typing import ClassVar, Final, cast
 
 from dsconv_cli.comparison.result import Comparison, profile
@@ -16,6 +16,8 @@ from dsconv_cli.errors import CannotMeasureError, DsconvError, need
 
 #: Processes of 200 MB each.
 MOST_JOBS: Final = 1000
+#: Fewer layers than this are counted before further processes have loaded torch.
+PAYS_FROM: Final = 2000
 #: Layers that one process is handed at a time: 50 ms of counting against 1 ms of handing over.
 _CHUNK: Final = 64
 #: Chunks that wait for each process, so that none idles and results do not pile up.
@@ -27,9 +29,11 @@ def count(layers: Iterable[Comparison], profiler: str, jobs: int = 1) -> Iterato
     if profiler == "none":
         return iter(layers)
     need("torch", instead=INSTEAD)
-    if jobs == 1:
-        return (count_one(one, profiler) for one in layers)
-    return _count_in_processes(layers, profiler, jobs)
+    rest = iter(layers)
+    first = [] if jobs == 1 else list(islice(rest, PAYS_FROM))
+    if len(first) < PAYS_FROM:
+        return (count_one(one, profiler) for one in chain(first, rest))
+    return _count_in_processes(chain(first, rest), profiler, jobs)
 
 
 def count_one(one: Comparison, profiler: str) -> Comparison:

@@ -76,8 +76,9 @@ class Writer:
     def line(self, one: Comparison, apply: Apply = applied) -> str:
         """A row as text, which `add` takes."""
         values = KEYS.read_all(one, self._keys, apply)
-        # A layer that has no name has none, and not an empty one.
-        return json_line({name: value for name, value in zip(self._names, values, strict=True) if value != ""})
+        # What is missing is null. A layer that has no name has none, and not an empty one.
+        known = zip(self._names, values, strict=True)
+        return json_line({name: value for name, value in known if value is not None and value != ""})
 
     def add(self, text: str) -> None:
         """More rows.
