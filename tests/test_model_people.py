@@ -221,7 +221,7 @@ def test_values_that_torch_does_not_see_are_not_blamed_on_a_counter():
 
 def test_a_number_that_may_have_been_printed():
     notes = analyse(people.Recurrent(), (1, 1, 16, 40)).notes
-    assert any(note.startswith(f"it may be that {DEPENDS} (it looks at some by item)") for note in notes)
+    assert any(note.startswith(f"perhaps {DEPENDS} (it looks at some by item)") for note in notes)
 
 
 def test_a_constant_that_is_looked_at_decides_nothing():
@@ -391,7 +391,11 @@ BAD = [
         3,
         "raised IndexError: too many indices for tensor of dimension 4 (it was given float32",
     ),
-    (("--input", "1,3,32,32"), 3, "such as a dict, a list or a number, it gets from --inputs MODULE:FUNCTION"),
+    (
+        ("--input", "1,3,32,32"),
+        3,
+        "dicts, lists and numbers, which are not tensors, come from --inputs MODULE:FUNCTION",
+    ),
     (("--inputs", "batch"), 2, "--inputs must be package.module:function or path/to/file.py:function, not 'batch'"),
     (("--inputs", "no/such.py:batch"), 2, "no file 'no/such.py'"),
     (("--inputs", f"{PEOPLE}:batches"), 2, "has no 'batches'; did you mean batch"),

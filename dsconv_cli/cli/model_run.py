@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _OPTIONS: Final = {
     "`inputs`, such as (1, 3, 224, 224)": "inputs, such as --input 1,3,224,224",
     "without `inputs`": "without --input",
-    "a function as `inputs`": "--inputs MODULE:FUNCTION",
+    "a function given as `inputs`": "--inputs MODULE:FUNCTION",
     "`weights` 'refit' needs `inputs` that are tensors": "--refit needs tensors from --inputs MODULE:FUNCTION",
     **{f"`{one.name}`": f"--{one.name.replace('_', '-')}" for one in fields(Selection)},
 }
