@@ -22,7 +22,7 @@ from dsconv_cli.report.rows import STREAMED
 from dsconv_cli.sweep.compiled.plan import ToLine
 from dsconv_cli.sweep.keys import KEYS
 from dsconv_cli.sweep.spool import Spool
-from dsconv_cli.sweep.summary import Summary
+from dsconv_cli.sweep.summary import Summary, is_time
 
 #: Seconds after which rows that trickle are passed on.
 _FLUSH_AFTER: Final = 0.2
@@ -92,9 +92,11 @@ def table(columns: tuple[sweep.Column, ...], title: str, write: Callable[[Report
     """Rows for people. Columns are as wide as their widest cell, and so all rows are kept, outside of the memory."""
     rows: Spool[tuple[Cell, ...]] = Spool()
     ratios = [array("d") for _ in answer.RATIOS]
+    kinds: set[str] = set()
 
     def add(one: Comparison) -> None:
         nonlocal title
+        kinds.update([] if one.machine is None else [one.machine.kind])
         if not rows:
             title = f"{title}; {counted_by(one)}"
         if len(rows) == MOST_IN_TABLE:
@@ -104,6 +106,9 @@ def table(columns: tuple[sweep.Column, ...], title: str, write: Callable[[Report
             value = KEYS.read(one, key)
             if isinstance(value, float):
                 values.append(value)
+            if len(kinds) > 1 and is_time(key):
+                # Times of machines of several kinds have no median together.
+                del values[:]
 
     return Outlet(add, lambda: write(only(sweep.table(columns, rows, answer.of_layers(*ratios), title))))
 

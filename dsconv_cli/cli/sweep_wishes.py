@@ -35,6 +35,7 @@ from dsconv_cli.sweep.order import Order, parse_order
 from dsconv_cli.sweep.parallel import MOST_JOBS
 from dsconv_cli.sweep.run import Sweep
 from dsconv_cli.sweep.sources import parse_shard, parse_source
+from dsconv_cli.sweep.summary import is_time
 from dsconv_cli.timing.runtimes import RUNTIMES
 
 if TYPE_CHECKING:
@@ -221,6 +222,11 @@ def _absent(options: SweepOptions, sweep: Sweep) -> tuple[str, ...]:
 def _axes(options: SweepOptions, sweep: Sweep) -> Axes:
     y = resolve(options.pictures.plot_y or options.usual, "--plot-y")
     check_present(y, _absent(options, sweep), "--plot-y")
+    if sweep.mixed and is_time(y):
+        raise DsconvError(
+            "a picture of times would put machines of several kinds into one line; leave out --allow-mixed, or draw "
+            "--plot-y macs.ratio"
+        )
     source = sweep.source
     tied = source.grid.tied
     return choose_axes(source.varying, source.grid.values, options.pictures.axes(), y, sweep.runtimes, tied)
