@@ -234,3 +234,5 @@ def test_no_scheduler_and_no_address(capsys, monkeypatch):
         assert told == f"error: --cluster takes tcp://HOST:PORT, or tls:// with certificates, not {wrong!r}\n"
     assert run([*arguments, "--allow-mixed"]) == 2
     assert "it goes with that" in capsys.readouterr().err
+    assert run([*arguments, "--cluster", "tcp://a:1", "--allow-mixed", "--plot", "a.svg"]) == 2
+    assert "a picture of times would put machines of several kinds into one line" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from dsconv_cli.baseline.change import OPTION
 from dsconv_cli.baseline.rows import EarlierRows
-from dsconv_cli.cli.baseline import limits_of
+from dsconv_cli.cli.baseline import limits_of, path_of
 from dsconv_cli.cli.destinations import Destinations, File, check_installed, choose, parse_files, parse_picture
 from dsconv_cli.cli.options import choice
 from dsconv_cli.cli.output_options import FORMAT_VARIABLE
@@ -35,6 +35,7 @@ from dsconv_cli.sweep.order import Order, parse_order
 from dsconv_cli.sweep.parallel import MOST_JOBS
 from dsconv_cli.sweep.run import Sweep
 from dsconv_cli.sweep.sources import parse_shard, parse_source
+from dsconv_cli.sweep.summary import is_time
 from dsconv_cli.timing.runtimes import RUNTIMES
 
 if TYPE_CHECKING:
@@ -117,8 +118,8 @@ def check(options: SweepOptions) -> Wishes:
         for one in wanted:
             check_present(one, absent, option)
     check_types(KEYS, gates)
-    earlier = _earlier(options, keys, absent)
     files = list(_files(options))
+    earlier = _earlier(options, path_of(options.gates, files, streams), keys, absent)
     results, rest = _results_file(options, files)
     axes = _axes(options, sweep) if options.drawn_here or any(file.kind for file in files) else None
     beside = [] if results is None else [results]
@@ -129,10 +130,12 @@ def check(options: SweepOptions) -> Wishes:
     return wishes
 
 
-def _earlier(options: SweepOptions, keys: Keys[Comparison], absent: Sequence[str]) -> EarlierRows | None:
+def _earlier(
+    options: SweepOptions, path: Path | None, keys: Keys[Comparison], absent: Sequence[str]
+) -> EarlierRows | None:
     """The rows of `--baseline`, and what may not have grown since."""
     limits = limits_of(options.gates, keys, absent, lambda name: resolve(name, OPTION))
-    return None if options.gates.baseline is None else EarlierRows(Path(options.gates.baseline), limits, keys)
+    return None if path is None else EarlierRows(path, limits, keys)
 
 
 def _refuse_endless_table(wishes: Wishes) -> None:
@@ -221,6 +224,11 @@ def _absent(options: SweepOptions, sweep: Sweep) -> tuple[str, ...]:
 def _axes(options: SweepOptions, sweep: Sweep) -> Axes:
     y = resolve(options.pictures.plot_y or options.usual, "--plot-y")
     check_present(y, _absent(options, sweep), "--plot-y")
+    if sweep.mixed and is_time(y):
+        raise DsconvError(
+            "a picture of times would put machines of several kinds into one line; leave out --allow-mixed, or draw "
+            "--plot-y macs.ratio"
+        )
     source = sweep.source
     tied = source.grid.tied
     return choose_axes(source.varying, source.grid.values, options.pictures.axes(), y, sweep.runtimes, tied)

@@ -112,7 +112,7 @@ class Summary:
 
     def _spread(self, key: str, one: Comparison) -> Spread:
         """Where a value belongs: times of machines of different kinds are kept apart."""
-        if one.machine is None or not key.startswith("time."):
+        if one.machine is None or not is_time(key):
             return self._spreads[key]
         kind = one.machine.kind
         self._hosts.setdefault(kind, {})[one.machine.host] = None
