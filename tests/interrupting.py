@@ -39,7 +39,8 @@ COMMANDS = {
     "drawn": ("sweep", "--k", "1:40", "--c", "8,16", "--profiler", "none", "--plot", "a.svg", "--output", "a.csv"),
     "network": (*_MODEL, "--plot", "a.svg"),
     "network timed": (*_MODEL, "--time", "--budget", "8", "--output", "a.json"),
-    "machine": ("doctor", "--budget", "4", "--output", "a.json"),
+    # Few runtimes have that dtype.
+    "machine": ("doctor", "--budget", "4", "--dtype", "float64", "--output", "a.json"),
     "help": ("compare", "--help"),
 }
 #: A result that was written before, to its last line.

@@ -140,7 +140,7 @@ def test_of_a_sweep():
         for side in (14, 56):
             whole.add(closed_forms(ConvSpec(k, k, h=side, w=side)))
     assert render(summary.page(whole), View(width=100)).splitlines()[0] == (
-        "6 layers: 7.89× fewer MACs (median; 5.76–8.69×); 4 of them with more memory traffic."
+        "6 layers: 7.89× fewer MACs (median; 5.76–8.69×); 4 of 6 with more memory traffic."
     )
 
 
@@ -149,16 +149,25 @@ def test_of_a_sweep():
     [
         (
             ([7.0, 8.0, 9.0], [1.0, 2.0, 3.0], [0.5, 2.0, 4.0]),
-            "3 layers: 2.00× faster (median; 0.500–4.00×) for 8.00× fewer MACs; 1 of them slower.",
+            "3 layers: 0.500–4.00× faster for 7.00–9.00× fewer MACs; 1 of 3 slower.",
         ),
         (([8.0], [2.0], [0.5]), "1 layer: 2.00× slower for 8.00× fewer MACs."),
-        (([0.5, 0.8, 4.0], [2.0] * 3), "3 layers: 1.25× more MACs (median; 0.500–4.00×); 2 of them with more."),
+        (([0.5, 0.8, 4.0], [2.0] * 3), "3 layers: 0.500–4.00× fewer MACs; 2 of 3 with more."),
         (([8.0, 8.0], [2.0, 1.0]), "2 layers: 8.00× fewer MACs."),
+        (([0.5, 0.8], [2.0] * 2), "2 layers: 1.25–2.00× more MACs; 2 of 2 with more."),
         (([], []), "0 layers."),
     ],
 )
 def test_of_many_layers(ratios, said):
-    assert answer.of_layers(*ratios) == said
+    tallies = [answer.Tally(ratios[place] if place < len(ratios) else ()) for place in range(3)]
+    assert answer.of_layers(tallies) == said
+
+
+def test_of_many_layers_whose_medians_are_known():
+    tallies = [answer.Tally(ratios) for ratios in ([7.0, 8.0, 9.0], [1.0, 2.0, 3.0], [0.2, 0.5, 4.0])]
+    assert answer.of_layers(tallies, {"macs.ratio": 8.0, "time.speedup.value": 0.5}) == (
+        "3 layers: 2.00× slower (median; 0.200–4.00×) for 8.00× fewer MACs (median; 7.00–9.00×); 2 of 3 slower."
+    )
 
 
 def test_every_page_begins_with_it_in_bold():

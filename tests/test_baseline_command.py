@@ -115,6 +115,13 @@ def test_the_same_network_from_another_directory(baseline, tmp_path, monkeypatch
     assert "nothing changed" in said.out
 
 
+def test_the_first_baseline_is_written_by_the_run_that_names_it(here, tmp_path):
+    said = here(*COMPARE, "--baseline", "a.json", "--fail-if-grows", "macs.separable", "--output", "a.json")
+    assert said.err == "note: there is no baseline a.json yet: this run writes it\n"
+    assert "nothing changed" in here(*COMPARE, "--baseline", "a.json", "--output", "a.json").out
+    assert "there is no baseline b.json" in here(*COMPARE, "--baseline", "b.json", code=2).err
+
+
 def test_a_limit_needs_a_baseline(here):
     said = here(*COMPARE, "--fail-if-grows", "macs.separable", code=2)
     assert said.err == "error: --fail-if-grows needs --baseline FILE.json, an earlier result to compare with\n"

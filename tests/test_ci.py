@@ -168,6 +168,15 @@ def test_the_hook(project):
     assert "error: gate failed: MACs grew 12.5" in failed.stderr
 
 
+def test_the_project_that_says_it_once(project, monkeypatch, capsys):
+    (text,) = re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)
+    (project / "pyproject.toml").write_text(text, encoding="utf-8")
+    wider(project)
+    monkeypatch.chdir(project)
+    assert run(["model"]) == 1
+    assert capsys.readouterr().err.count("gate failed") == 2
+
+
 def test_the_pinned_torch_is_the_one_that_is_named():
     (pinned,) = re.findall(r"^torch==.*$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
     assert set(re.findall(r"torch==[\w.]+", GUIDE)) == {pinned}

@@ -67,6 +67,15 @@ def test_every_runtime_has_its_line(monkeypatch):
     assert document["torch"]["version"] == "2.99.0"
 
 
+def test_runtimes_are_measured_where_they_are_shown(monkeypatch):
+    monkeypatch.setattr(protocol, "installed", lambda _: True)
+    laboratory = FakeLaboratory()
+    with Timer(laboratory=laboratory, clock=laboratory.clock) as timer:
+        found = examine(timer, runtimes=["litert"])
+    assert KEYS.read(found, "runtimes.litert.call_s") == 3e-6
+    assert {job.conditions.runtime for job in laboratory.jobs if hasattr(job, "schedule")} == {"torch", "litert"}
+
+
 def test_a_noisy_machine_is_not(monkeypatch):
     found = examined(monkeypatch, spread=0.5)
     assert not found.trusted

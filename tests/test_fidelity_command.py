@@ -57,6 +57,7 @@ def test_a_column_in_every_format(here, net, valid, multiplier):
     table = list(csv.DictReader(io.StringIO(here(*wanted, "--format", "csv")[1])))
     assert {one["name"]: float(one["fidelity"]) for one in table if one["eligible"] == "true"} == expected
     shown = here(*wanted)[1]
+    assert "share of the trained weights that fitted ones keep" in " ".join(shown.split())
     assert "fidelity" in shown
     assert f"{int(fidelity(net.b, multiplier) * 1000 + 1e-9) / 1000:.3f}" in shown
     assert "fidelity" in here(*wanted, "--format", "markdown")[1]

@@ -35,6 +35,7 @@ def test_the_short_page_fits_a_screen_and_the_whole_one_has_everything(capsys, c
     short, whole = (page(capsys, command, option) for option in ("-h", "--help"))
     assert len(short.splitlines()) <= 45
     assert f"All options: dsconv {command} --help" in short
+    assert short.count("(") == short.count(")"), "no sentence ends within parentheses"
     for param in main.make_app([command]).commands[command].params:
         if param.param_type_name == "option":
             assert all(name in whole for name in (*param.opts, *param.secondary_opts))

@@ -221,7 +221,7 @@ def test_values_that_torch_does_not_see_are_not_blamed_on_a_counter():
 
 def test_a_number_that_may_have_been_printed():
     notes = analyse(people.Recurrent(), (1, 1, 16, 40)).notes
-    assert any(note.startswith(f"it may be that {DEPENDS} (it looks at some by item)") for note in notes)
+    assert any(note.startswith(f"perhaps {DEPENDS} (it looks at some by item)") for note in notes)
 
 
 def test_a_constant_that_is_looked_at_decides_nothing():

@@ -67,9 +67,9 @@ def test_values_and_ranges(name, text, expected):
         ("k", "1:8:*1", "the factor must be an integer of at least 2"),
         ("k", "1:8:*0", "the factor must be an integer of at least 2"),
         ("k", "1:8:*1.5", "the factor must be an integer of at least 2"),
-        ("k", "1:8:2:3", "is no range"),
-        ("k", ":8", "is no range"),
-        ("k", "8:", "is no range"),
+        ("k", "1:8:2:3", "is not a range"),
+        ("k", ":8", "is not a range"),
+        ("k", "8:", "is not a range"),
         ("k", "0", "must be a positive integer"),
         ("k", "0:8", "must be a positive integer"),
         ("k", "-1", "must be a positive integer"),
@@ -84,7 +84,7 @@ def test_values_and_ranges(name, text, expected):
         ("stride", "1x2x3", "one number or two, HEIGHTxWIDTH"),
         ("stride", "0", "must be a positive integer"),
         ("dtype", "int4", "must be one of float32"),
-        ("dtype", "float16:float32", "is no range"),
+        ("dtype", "float16:float32", "is not a range"),
     ],
 )
 def test_what_is_no_list_is_one_clear_error(name, text, complaint):

@@ -145,9 +145,10 @@ def test_one_bare_value_of_the_doctor(dsconv):
 
 
 def test_doctor(dsconv, tmp_path, valid):
-    result = dsconv("doctor", "--budget", "10", "--output", str(tmp_path / "d.json"))
+    # Few runtimes have that dtype, and each takes its time.
+    result = dsconv("doctor", "--budget", "10", "--dtype", "float64", "--output", str(tmp_path / "d.json"))
     assert (result.returncode, result.stderr) == (0, "")
-    assert len(result.stdout.splitlines()) <= 30
+    assert len(result.stdout.splitlines()) <= 42
     for words in ("versions", "thop 0.1.1", "cores", "threads", "devices", "peaks", "noise floor", "Timings can"):
         assert words in result.stdout
     document = json.loads((tmp_path / "d.json").read_text(encoding="utf-8"))

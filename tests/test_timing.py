@@ -69,10 +69,10 @@ def test_a_verdict_needs_the_whole_interval():
 @pytest.mark.parametrize(
     ("sample", "settings", "words"),
     [
-        ({"spread": 0.5}, {}, "more than ±10%"),
+        ({"spread": 0.5}, {}, "wider than ±10%"),
         ({}, {"threads": 5}, "more threads (5) than cores (4)"),
         ({"others": 3.6}, {"threads": 2}, "other programs kept 3.6 of"),
-        ({"job_s": 2.9}, {}, "only 5 processes fit into 15 s"),
+        ({"job_s": 2.9}, {}, "only 5 measuring processes fit into 15 s"),
     ],
 )
 def test_warnings(sample, settings, words, monkeypatch):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dsconv_cli.baseline.beside import Baseline, layer_baseline, network_baseline
 from dsconv_cli.baseline.change import OPTION, Limit, parse_limit
@@ -16,27 +16,44 @@ from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.model.keys import selection_section
 from dsconv_cli.model.result import ModelResult, Selection
 
+if TYPE_CHECKING:
+    from dsconv_cli.cli.destinations import File
+    from dsconv_cli.cli.streams import Streams
 
-def of_layer(gates: GateOptions, keys: Keys[Comparison], absent: Collection[str], spec: ConvSpec) -> Baseline | None:
+
+def path_of(gates: GateOptions, files: Iterable[File], streams: Streams) -> Path | None:
+    """The earlier result; None where none is asked for, or where there is none yet and this run writes the first."""
+    if gates.baseline is None:
+        return None
+    path = Path(gates.baseline)
+    if not path.exists() and path.resolve() in {file.path.resolve() for file in files}:
+        streams.note(f"there is no baseline {path} yet: this run writes it")
+        return None
+    return path
+
+
+def of_layer(
+    path: Path | None, gates: GateOptions, keys: Keys[Comparison], absent: Collection[str], spec: ConvSpec
+) -> Baseline | None:
     """The baseline of one layer, if there is to be one.
 
     Raises:
         DsconvError: it is of another layer, or no baseline at all; or a limit is on nothing that can be compared.
     """
     limits = limits_of(gates, keys, absent, keys.find)
-    if gates.baseline is None:
+    if path is None:
         return None
-    return layer_baseline(Path(gates.baseline), limits, keys, keys.document(closed_forms(spec))["spec"])
+    return layer_baseline(path, limits, keys, keys.document(closed_forms(spec))["spec"])
 
 
 def of_network(
-    gates: GateOptions, keys: Keys[ModelResult], absent: Collection[str], selection: Selection
+    path: Path | None, gates: GateOptions, keys: Keys[ModelResult], absent: Collection[str], selection: Selection
 ) -> Baseline | None:
     """The same of a network, of which it is known which layers are chosen."""
     limits = limits_of(gates, keys, absent, lambda name: _total(keys, name))
-    if gates.baseline is None:
+    if path is None:
         return None
-    return network_baseline(Path(gates.baseline), limits, keys, selection_section(selection))
+    return network_baseline(path, limits, keys, selection_section(selection))
 
 
 def limits_of(

@@ -23,9 +23,7 @@ from dsconv_cli.errors import CANNOT_MEASURE
 from dsconv_cli.layer.spec import ConvSpec
 
 if TYPE_CHECKING:
-    from dsconv_cli.baseline.beside import Baseline
     from dsconv_cli.cli.streams import Streams
-    from dsconv_cli.keys import Keys
     from dsconv_cli.report.page import Report
     from dsconv_cli.timing.timer import Watcher
     from dsconv_cli.timing.timers import Timers
@@ -65,8 +63,13 @@ def compare(
         *([] if how.runtime else [RUNTIMES]),
     )
     key, checks = asked(keys, absent, output.get, gates)
-    baseline = _baseline(gates, keys, absent, spec)
     files = list(parse_files("compare", output))
+    baseline = None
+    if gates.compares:
+        # What reads JSON is loaded only where there is some.
+        from dsconv_cli.cli.baseline import of_layer, path_of
+
+        baseline = of_layer(path_of(gates, files, streams), gates, keys, absent, spec)
     to = choose("compare", streams, output.format_name, files, key=key, gates=checks, baseline=baseline, absent=absent)
     for_people(to, {"--explain": explain, "--details": details})
     with timed.timers_of(settings, runtimes) as timers:
@@ -79,17 +82,6 @@ def compare(
     for name, reason in result.failures.items():
         say("error", f"{name}: {reason}", streams.color)
     raise typer.Exit(code or (CANNOT_MEASURE if result.failures else 0))
-
-
-def _baseline(
-    gates: out.GateOptions, keys: Keys[Comparison], absent: tuple[str, ...], spec: ConvSpec
-) -> Baseline | None:
-    if not gates.compares:
-        return None
-    # What reads JSON is loaded only where there is some.
-    from dsconv_cli.cli.baseline import of_layer
-
-    return of_layer(gates, keys, absent, spec)
 
 
 def _without_lost(to: Destinations, result: Comparison) -> Destinations:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated
 
 from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import output_options as out
 from dsconv_cli.cli import timing_options as timed
-from dsconv_cli.cli.destinations import choose, parse_files
+from dsconv_cli.cli.destinations import Destinations, choose, parse_files
 from dsconv_cli.cli.groups import grouped
 from dsconv_cli.cli.progress import timing_lines
 from dsconv_cli.layer.fields import FLOATS
+from dsconv_cli.timing.runtimes import RUNTIMES
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,13 @@ class DoctorOutputOptions(out.OutputOptions):
     format_name: Annotated[str, out.format_option("doctor")] = "table"
     output: Annotated[list[str] | None, out.output_option("doctor")] = None
     get: Annotated[str | None, out.get_option("noise.ratio")] = None
+
+
+def _asked_about(to: Destinations) -> Collection[str]:
+    """The runtimes that a run shows anything of: one bare value shows at most one."""
+    if to.key is None or to.files:
+        return RUNTIMES
+    return [name for name in RUNTIMES if to.key.startswith(f"runtimes.{name}.")]
 
 
 @grouped
@@ -47,5 +56,5 @@ def doctor(
 
     to = to._replace(key=None if output.get is None else KEYS.find(output.get))
     with timing_lines(quiet=streams.quiet) as watch, Timer(settings) as timer:
-        found = examine(timer, dtype, watch)
+        found = examine(timer, dtype, watch, _asked_about(to))
     to.deliver(report, KEYS, found)

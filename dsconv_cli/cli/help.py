@@ -117,11 +117,17 @@ class PlainGroup(_Paged, typer.core.TyperGroup):
             formatter.write_dl(records)
 
 
+#: The first sentence, or what stands before a semicolon; marks inside parentheses end nothing.
+_FIRST: Final = re.compile(r"(?:\([^)]*\)|[.;](?! |$)|[^.;(])*")
+_DEFAULT: Final = re.compile(r"  \[.*\]$", re.DOTALL)
+
+
 def _shortened(record: tuple[str, str]) -> tuple[str, str]:
     """An option with the first sentence about it, and its default."""
     name, text = record
-    sentence, default = re.match(r"(.*?)(?:[.;](?: .*?)?)?(  \[.*\])?$", text, re.DOTALL).groups(default="")  # type: ignore[union-attr]
-    return name, f"{sentence}.{default}"
+    default = _DEFAULT.search(text)
+    first = _FIRST.match(text[: default.start()] if default else text)
+    return name, f"{first[0] if first else ''}.{default[0] if default else ''}"
 
 
 def _help_option(name: str, text: str, *, short: bool) -> Any:

@@ -246,7 +246,7 @@ def model(
     """
     # What only this command needs is loaded only for it.
     from dsconv_cli.cli import model_run
-    from dsconv_cli.cli.baseline import of_network
+    from dsconv_cli.cli.baseline import of_network, path_of
     from dsconv_cli.cli.place import place_of
     from dsconv_cli.model.keys import keys_of
     from dsconv_cli.report.network import layers_file, report
@@ -262,8 +262,8 @@ def model(
     keys = keys_of(runtimes)
     absent = [] if settings else ["totals.time"]
     key, checks = asked(keys, absent, output.get, gates)
-    baseline = of_network(gates, keys, absent, wishes.selection)
     files = list(parse_files("model", output))
+    baseline = of_network(path_of(gates, files, streams), gates, keys, absent, wishes.selection)
     files += [parse_picture("model", view.plot)] if view.plot is not None else []
     rest = model_run.layers_path(view.layers)
     beside = [path for path in (rest, wishes.save) if path is not None]

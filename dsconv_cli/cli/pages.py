@@ -67,7 +67,10 @@ PAGES: Final[Mapping[str, HelpPage]] = {
                 "Exit with 1 if the network has grown since --output cost.json.",
             ),
         ),
-        ("--input", "--keep", "--only", "--target-macs", "--time", "--depth", "--top", "--json", "--output", "--get"),
+        (
+            *("--input", "--keep", "--only", "--target-macs", "--fidelity", "--save", "--time", "--depth", "--top"),
+            *("--baseline", "--json", "--output", "--get"),
+        ),
     ),
     "doctor": HelpPage(
         "[OPTIONS]",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from array import array
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -91,7 +90,7 @@ def columns_in_file(file: File, keys: tuple[str, ...], stack: ExitStack) -> Line
 def table(columns: tuple[sweep.Column, ...], title: str, write: Callable[[Report], None]) -> Outlet:
     """Rows for people. Columns are as wide as their widest cell, and so all rows are kept, outside of the memory."""
     rows: Spool[tuple[Cell, ...]] = Spool()
-    ratios = [array("d") for _ in answer.RATIOS]
+    ratios = [answer.Tally() for _ in answer.RATIOS]
     kinds: set[str] = set()
 
     def add(one: Comparison) -> None:
@@ -102,15 +101,15 @@ def table(columns: tuple[sweep.Column, ...], title: str, write: Callable[[Report
         if len(rows) == MOST_IN_TABLE:
             raise DsconvError(TOO_LONG)
         rows.put(sweep.cells(columns, one))
-        for key, values in zip(answer.RATIOS, ratios, strict=True):
+        for key, tally in zip(answer.RATIOS, ratios, strict=True):
             value = KEYS.read(one, key)
             if isinstance(value, float):
-                values.append(value)
+                tally.add(value)
             if len(kinds) > 1 and is_time(key):
-                # Times of machines of several kinds have no median together.
-                del values[:]
+                # Times of machines of several kinds have nothing to say together.
+                tally.forget()
 
-    return Outlet(add, lambda: write(only(sweep.table(columns, rows, answer.of_layers(*ratios), title))))
+    return Outlet(add, lambda: write(only(sweep.table(columns, rows, answer.of_layers(ratios), title))))
 
 
 def summary_of(write: Callable[[Report], None]) -> Outlet:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from dsconv_cli.baseline.change import OPTION
 from dsconv_cli.baseline.rows import EarlierRows
-from dsconv_cli.cli.baseline import limits_of
+from dsconv_cli.cli.baseline import limits_of, path_of
 from dsconv_cli.cli.destinations import Destinations, File, check_installed, choose, parse_files, parse_picture
 from dsconv_cli.cli.options import choice
 from dsconv_cli.cli.output_options import FORMAT_VARIABLE
@@ -118,8 +118,8 @@ def check(options: SweepOptions) -> Wishes:
         for one in wanted:
             check_present(one, absent, option)
     check_types(KEYS, gates)
-    earlier = _earlier(options, keys, absent)
     files = list(_files(options))
+    earlier = _earlier(options, path_of(options.gates, files, streams), keys, absent)
     results, rest = _results_file(options, files)
     axes = _axes(options, sweep) if options.drawn_here or any(file.kind for file in files) else None
     beside = [] if results is None else [results]
@@ -130,10 +130,12 @@ def check(options: SweepOptions) -> Wishes:
     return wishes
 
 
-def _earlier(options: SweepOptions, keys: Keys[Comparison], absent: Sequence[str]) -> EarlierRows | None:
+def _earlier(
+    options: SweepOptions, path: Path | None, keys: Keys[Comparison], absent: Sequence[str]
+) -> EarlierRows | None:
     """The rows of `--baseline`, and what may not have grown since."""
     limits = limits_of(options.gates, keys, absent, lambda name: resolve(name, OPTION))
-    return None if options.gates.baseline is None else EarlierRows(Path(options.gates.baseline), limits, keys)
+    return None if path is None else EarlierRows(path, limits, keys)
 
 
 def _refuse_endless_table(wishes: Wishes) -> None:

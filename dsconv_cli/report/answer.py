@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dsconv_cli.comparison.result import Comparison
+from dsconv_cli.keys import NOTHING
 from dsconv_cli.layer.cost import Cost
 from dsconv_cli.layer.metrics import METRICS, Metric
 from dsconv_cli.numbers import many, scaled, seconds, significant, times
@@ -60,34 +60,59 @@ def of_network(result: ModelResult) -> str:
     return _sentence(f"{told}; {len(result.replaced)} of {found} replaced.")
 
 
-def of_layers(macs: Sequence[float], traffic: Sequence[float], time: Sequence[float] = ()) -> str:
-    """Such as `18 layers: 8.15× fewer MACs (median; 5.76–8.84×); 8 of them with more memory traffic`.
+class Tally:
+    """One ratio over many layers, in no more room than for one."""
+
+    def __init__(self, ratios: Iterable[float] = ()) -> None:
+        self.forget()
+        for ratio in ratios:
+            self.add(ratio)
+
+    def forget(self) -> None:
+        """As if there had been none."""
+        self.count = self.losing = 0
+        self.low = self.high = 1.0
+
+    def add(self, ratio: float) -> None:
+        """Take one more layer in."""
+        self.low, self.high = (min(self.low, ratio), max(self.high, ratio)) if self.count else (ratio, ratio)
+        self.count += 1
+        self.losing += ratio < 1
+
+
+def of_layers(ratios: Sequence[Tally], middle: Mapping[str, float] = NOTHING) -> str:
+    """Such as `18 layers: 8.15× fewer MACs (median; 5.76–8.84×); 8 of 18 with more memory traffic`.
 
     Args:
-        macs: the ratios of `RATIOS`, one for each layer.
-        traffic: as `macs`.
-        time: those of the layers that were timed.
+        ratios: those of `RATIOS`, in their order.
+        middle: their medians, by name, where they are known.
     """
-    layers = f"{len(macs):,} {'layer' if len(macs) == 1 else 'layers'}"
-    if not macs:
+    macs, traffic, time = ratios
+    layers = f"{macs.count:,} {'layer' if macs.count == 1 else 'layers'}"
+    if not macs.count:
         return f"{layers}."
-    saved = f"{_change(median(macs), METRICS['macs']).text} MACs"
-    if time:
-        value = median(time)
-        faster = f"{times(max(value, 1 / value))} {'faster' if value >= 1 else 'slower'}"
-        return f"{layers}: {faster}{_span(time)} for {saved}{_losing(time, 'slower')}."
+    saved = _spread(macs, "fewer MACs", "more MACs", middle.get(RATIOS[0]))
+    if time.count:
+        faster = _spread(time, "faster", "slower", middle.get(RATIOS[2]))
+        return f"{layers}: {faster} for {saved}{_losing(time, 'slower')}."
     lose = _losing(macs, "with more") or _losing(traffic, f"with more {METRICS['traffic'].label}")
-    return f"{layers}: {saved}{_span(macs)}{lose}."
+    return f"{layers}: {saved}{lose}."
 
 
-def _losing(ratios: Sequence[float], how: str) -> str:
-    count = sum(ratio < 1 for ratio in ratios)
-    return f"; {count:,} of them {how}" if count and len(ratios) > 1 else ""
+def _losing(ratios: Tally, how: str) -> str:
+    return f"; {ratios.losing:,} of {ratios.count:,} {how}" if ratios.losing and ratios.count > 1 else ""
 
 
-def _span(ratios: Sequence[float]) -> str:
-    """The range around a median, where there is one."""
-    return "" if min(ratios) == max(ratios) else f" (median; {significant(min(ratios))}–{times(max(ratios))})"
+def _spread(ratios: Tally, better: str, worse: str, middle: float | None) -> str:
+    """`5.76–8.84× fewer`, or around the median where it is known; `0.500–4.00× fewer` where some lose."""
+    low, high, word = ratios.low, ratios.high, better
+    if high < 1:
+        low, high, word = 1 / high, 1 / low, worse
+    span = times(high) if times(low) == times(high) else f"{significant(low)}–{times(high)}"
+    if middle is None or times(low) == times(high):
+        return f"{span} {word}"
+    value, word = times(max(middle, 1 / middle)), better if middle >= 1 else worse
+    return f"{value} {word} (median; {significant(ratios.low)}–{times(ratios.high)})"
 
 
 def speed(timing: Timing | NetworkTime) -> str:

@@ -58,7 +58,7 @@ def _runtime(one: RuntimeFound) -> str:
     if one.version is None:
         return f"no {title}: {one.remedy}"
     if one.noise is None:
-        return f"{title} {one.version}: {one.reason}"
+        return f"{title} {one.version}: {(one.reason or '').partition(';')[0]}"
     call = "" if one.call_s is None else f"call overhead {seconds(one.call_s)}, "
     gain = one.noise.speedup
     return f"{title} {one.version}: {call}noise {gain.value:.3f} ±{gain.half_width:.1%}"

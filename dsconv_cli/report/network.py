@@ -26,6 +26,10 @@ TRAIN_AGAIN: Final = (
     "Replaced layers must be trained again: --save writes the network with weights fitted to the trained ones, "
     "--fidelity tells how much these keep."
 )
+FITTED: Final = (
+    "Fidelity is the share of the trained weights that fitted ones keep (--save writes the network with these); "
+    "training again makes up for the rest."
+)
 _LARGEST: Final = "Of a network: those of its largest layer; what it keeps for later layers comes on top."
 
 _LAYER: Final = Column("layer", left=True, folds=True, name=True)
@@ -249,7 +253,8 @@ def _told(metric: Metric, total: BeforeAfter) -> tuple[str, str, str]:
 
 def _summary(result: ModelResult) -> list[str]:
     """What has to be done after replacing, and what was not replaced and why."""
-    said = [TRAIN_AGAIN] if result.replaced else []
+    known = any(layer.fidelity is not None for layer in result.replaced)
+    said = [FITTED if known else TRAIN_AGAIN] if result.replaced else []
     reasons = Counter(layer.reason for layer in result.convolutions if layer.reason is not None)
     if reasons:
         said.append("Not eligible: " + _tally(reasons) + ".")

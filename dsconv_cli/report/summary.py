@@ -28,12 +28,13 @@ def report(summary: Summary) -> Report:
 def page(summary: Summary) -> Page:
     """The answer, each ratio's spread, and where the separable form loses."""
     values = {spread.key: spread.values for spread in summary.spreads if not (summary.kinds and spread.kind)}
-    told = (values.get(key, ()) for key in answer.RATIOS)
+    told = [answer.Tally(values.get(key, ())) for key in answer.RATIOS]
+    middle: dict[str, float] = {key: median(values[key]) for key in answer.RATIOS if key in values}
     spreads = tuple(spread for spread in summary.spreads if spread.key not in _REPEATED)
     rows = [(Cell(_name(summary, spread)), *(Cell(times(value)) for value in _figures(spread))) for spread in spreads]
     return Page(
         (
-            (Line(answer.of_layers(*told), "strong"), *_kinds(summary)),
+            (Line(answer.of_layers(told, middle), "strong"), *_kinds(summary)),
             (Table(_COLUMNS, rows, "none"), Line("Ratios are ordinary ÷ separable.", "dim")),
             (
                 Line("Where the separable form loses (ratio below 1):", "lead"),

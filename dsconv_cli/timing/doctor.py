@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -99,8 +99,16 @@ class Examination:
         return tuple(advice(self))
 
 
-def examine(timer: Timer, dtype: str = "float32", progress: Callable[[str], Watcher] | None = None) -> Examination:
-    """Survey the machine and measure it. `progress` gives a watcher whose lines begin with the words it is given."""
+def examine(
+    timer: Timer,
+    dtype: str = "float32",
+    progress: Callable[[str], Watcher] | None = None,
+    runtimes: Collection[str] = tuple(RUNTIMES),
+) -> Examination:
+    """Survey the machine and measure it, and of the runtimes those.
+
+    `progress` gives a watcher whose lines begin with the words it is given.
+    """
     seen, asked = survey(), timer.settings.runtime
     spec = ConvSpec(**LAYER, dtype=dtype)  # type: ignore[arg-type]
     machine, devices, peaks = timer.machine(dtype), timer.devices(), timer.peaks(dtype)
@@ -114,7 +122,7 @@ def examine(timer: Timer, dtype: str = "float32", progress: Callable[[str], Watc
         devices=devices,
         peaks=peaks,
         noise=noise,
-        runtimes=tuple(own if name == asked else _examined(name, timer, spec, progress) for name in RUNTIMES),
+        runtimes=tuple(own if name == asked else _examined(name, timer, spec, progress) for name in runtimes),
     )
 
 

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
+from operator import eq
 from statistics import median
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -347,6 +348,8 @@ def _sorted(column: Varying) -> Iterator[Any]:
 
 def _decides(axis: Varying, trait: Varying) -> bool:
     """Whether all layers with the same value of `axis` have the same one of `trait`."""
+    if all(map(eq, axis, trait)):
+        return True
     seen: dict[Any, Any] = {}
     for place, value in zip(axis, trait, strict=True):
         if seen.setdefault(place, value) != value:
