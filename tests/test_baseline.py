@@ -288,6 +288,8 @@ def test_a_baseline_of_another_layer_is_refused(tmp_path, spec, told):
         ("\xff", "is no JSON"),
         ("[" * 100_000, "is no JSON"),
         ('{"schema_version": 1, "command": "compare", "spec": 3}', "of another layer"),
+        ('{"schema_version": 1, "command": "compare", "spec": {"stride": [[1], {}]}}', "of another layer"),
+        (f'{{"schema_version": 1, "k": {"9" * 5000}}}', "is no JSON"),
     ],
 )
 def test_what_is_no_baseline_is_told_in_a_line(tmp_path, text, told):
@@ -299,6 +301,15 @@ def test_what_is_no_baseline_is_told_in_a_line(tmp_path, text, told):
     assert told in str(error.value)
     assert "\n" not in str(error.value)
     assert error.value.exit_code == 2
+
+
+@pytest.mark.parametrize("value", ["1e400", "-1e308", "9" * 4000, "null", "[]", "true", '"5"'])
+def test_figures_that_are_none_are_no_baseline(tmp_path, value):
+    path = written(tmp_path, timed())
+    path.write_text(path.read_text().replace('"median_s": 0.00015', f'"median_s": {value}'))
+    beside(path, timed())
+    with pytest.raises(DsconvError, match=r"has no time\.separable\.median_s"):
+        beside(path, timed(), "time.separable.median_s")
 
 
 # --- many layers -----------------------------------------------------------------------------------------------

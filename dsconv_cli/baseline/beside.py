@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dsconv_cli.baseline.change import Change, Figure, Grown, Limit, exactly, is_cost
-from dsconv_cli.baseline.file import Document, at, documents
+from dsconv_cli.baseline.file import Document, at, documents, is_number
 from dsconv_cli.baseline.layers import LayerChange, causes, layer_changes
 from dsconv_cli.baseline.same import check_layer, check_network, other_conditions, selection_differences
 from dsconv_cli.errors import DsconvError
@@ -152,11 +152,6 @@ def _timed(section: str, value: float, read: Read) -> Figure:
     if not (is_number(middle) and is_number(high) and 0 < middle <= high) or value <= 0:
         return exactly(value)
     return Figure(value, value * middle / high, value * high / middle)
-
-
-def is_number(value: object) -> bool:
-    """Whether a value of a document can be compared by size."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def layer_baseline(path: Path, limits: Iterable[Limit], keys: Keys[Any], spec: Mapping[str, Any]) -> Baseline:

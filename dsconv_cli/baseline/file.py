@@ -6,12 +6,15 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any, Final, NoReturn
 
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.keys import SCHEMA_VERSION
 
 Document = Mapping[str, Any]
+
+#: Beyond what doubles hold, with room for quotients.
+_LARGEST: Final = 10**200
 
 
 def documents(path: Path, command: str) -> Iterator[Document]:
@@ -86,3 +89,8 @@ def at(document: Document, key: str) -> Any:
             return None
         value = value.get(part)
     return value
+
+
+def is_number(value: object) -> bool:
+    """Whether a value of a document can be compared by size. In a file it may be larger than anything that is."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -_LARGEST < value < _LARGEST

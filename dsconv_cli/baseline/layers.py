@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from dsconv_cli.baseline.file import Document, at
+from dsconv_cli.baseline.file import Document, at, is_number
 
 Kind = Literal["added", "removed", "changed", "renamed"]
 
@@ -108,7 +108,7 @@ def _figures(layer: Mapping[str, Any]) -> dict[str, int]:
 
 def _whole(layer: Mapping[str, Any], key: str) -> int:
     value = at(layer, key)
-    return value if isinstance(value, int) else 0
+    return value if isinstance(value, int) and is_number(value) else 0
 
 
 def causes(found: Sequence[LayerChange], key: str) -> tuple[str, ...]:

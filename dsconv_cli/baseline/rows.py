@@ -10,9 +10,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from dsconv_cli.baseline.beside import Read, change, doubts, figure, is_gain, is_number, judged, timed_sections
+from dsconv_cli.baseline.beside import Read, change, doubts, figure, is_gain, judged, timed_sections
 from dsconv_cli.baseline.change import Change, Figure, Grown, Limit, is_cost
-from dsconv_cli.baseline.file import at, documents
+from dsconv_cli.baseline.file import at, documents, is_number
 from dsconv_cli.baseline.same import conditions
 from dsconv_cli.comparison.keys import KEYS, RUNTIMES
 from dsconv_cli.comparison.result import Comparison

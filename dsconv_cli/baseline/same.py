@@ -45,7 +45,7 @@ def _differing(was: Any, now: Mapping[str, Any]) -> list[str]:
 def _as_option(spec: Any, name: str) -> str:
     """A field as its option takes it, where that is simple; as JSON where it is not."""
     value = spec.get(name) if isinstance(spec, dict) else None
-    if isinstance(value, list) and name in FIELDS:
+    if isinstance(value, list) and name in FIELDS and all(isinstance(part, int) for part in value) and value:
         return as_text(tuple(value), ",")
     return _told(value)
 
