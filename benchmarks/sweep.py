@@ -1,7 +1,7 @@
 """What a row of a sweep costs, side by side in one run; by hand: `python benchmarks/sweep.py`.
 
 Rows by arithmetic are held against `csv.writer` on as many ready values, layers that are counted against thop,
-torchinfo and fvcore on the meta device (those of them that are installed; no dependency of ours). Processor time of one
+torchinfo and fvcore, which compute nothing (those that are installed; no dependency of ours). Processor time of one
 process, which other programs disturb least, in turns, so that drift hits all alike; only what several processes gain
 is time on the clock, for a machine that does nothing else. `ROWS`, `LAYERS` and `JOBS` (500,4000) are how many.
 """
@@ -68,7 +68,16 @@ sweep(*arguments)
 print((time.process_time() - start) / int(rows))
 """
 
-#: Both forms of every layer of a grid, built and counted on the meta device by one of the peers, and nothing else.
+#: A sweep that counts in several processes, however few its layers are.
+SHARED = """
+import sys
+from dsconv_cli.cli import run
+from dsconv_cli.sweep import parallel
+parallel.PAYS_FROM = 1
+assert run(["sweep", "--quiet", *sys.argv[1:]]) == 0
+"""
+
+#: Both forms of every layer of a grid, built and counted without computing by one of the peers, and nothing else.
 PEER = """
 import sys, time, torch
 from torch import nn
@@ -85,10 +94,12 @@ else:
     from fvcore.nn import FlopCountAnalysis, parameter_count
     logging.disable()
     count = lambda module, x: (FlopCountAnalysis(module, x).total(), parameter_count(module))
+# fvcore traces, which meta tensors do not stand; of a batch of none a processor computes nothing either.
+batch, device = (0, "cpu") if name == "fvcore" else (1, "meta")
 def conv(c, k, *size, **more):
-    return nn.Conv2d(c, k, *size, bias=False, device="meta", **more)
+    return nn.Conv2d(c, k, *size, bias=False, device=device, **more)
 def layer(c, k):
-    x = torch.empty(1, c, 55, 55, device="meta")
+    x = torch.empty(batch, c, 55, 55, device=device)
     count(nn.Sequential(conv(c, k, 3, padding=1)), x)
     count(nn.Sequential(conv(c, c, 3, padding=1, groups=c), conv(c, k, 1)), x)
 layer(8, 8)
@@ -135,7 +146,7 @@ def on_the_clock(layers: int, jobs: int, folder: Path) -> float:
     """Seconds of a whole command that counts."""
     arguments = ("--c", "1:25", "--k", f"1:{layers // 25}", "--jobs", str(jobs), "--output", str(folder / "rows.csv"))
     begun = time.monotonic()
-    subprocess.run([*DSCONV, *arguments], check=True)
+    subprocess.run([sys.executable, "-c", SHARED, *arguments], check=True)
     return time.monotonic() - begun
 
 

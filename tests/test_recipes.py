@@ -187,7 +187,7 @@ def test_a_format(dsconv_with, tmp_path):
     assert "shout" in dsconv_with(FORMAT, "model", "--help").stdout
 
 
-TIMED = ("compare", "--k", "8", "--c", "8", "--h", "9", "--w", "9", "--profiler", "none", "--budget", "60")
+TIMED = ("compare", "--k", "8", "--c", "8", "--h", "9", "--w", "9", "--profiler", "none", "--budget", "20")
 
 
 def test_a_runtime(dsconv_everywhere, valid_with):
