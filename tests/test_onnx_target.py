@@ -394,7 +394,7 @@ def test_what_is_no_model(here, tmp_path, content):
     path.write_bytes(content)
     code, out, err = here(path, *INPUT)
     assert (code, out) == (2, "")
-    assert "is no .onnx file" in err
+    assert "is not an .onnx file" in err
 
 
 def test_damaged_bytes_never_end_in_a_traceback(here, tmp_path):
