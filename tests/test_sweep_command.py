@@ -313,7 +313,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(sweep, tmp_path):
         ([*CLOSED, "--plot", "p.png", "--plot-x", "bias"], "--plot-x must be one of k, c"),
         ([*CLOSED, "--plot", "p.png", "--plot-y", "macs.ordinary"], "--plot-y must be a ratio"),
         (["--from", "none.csv"], "cannot read none.csv: no such file or directory"),
-        (["--k", "1", "--c", "1", "--r", "9", "--h", "1", "--padding", "valid"], "there is no layer that can exist"),
+        (["--k", "1", "--c", "1", "--r", "9", "--h", "1", "--padding", "valid"], "none of these layers can exist"),
     ],
 )
 def test_wrong_use_is_one_line(monkeypatch, capsys, arguments, complaint, tmp_path):
