@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,16 +29,19 @@ pytest.importorskip("distributed", reason="dask.distributed, the extra [dask], i
 
 
 class Site:
-    """A scheduler and its workers. What they say is in `folder`."""
+    """A scheduler on `host`, where the client is too, and its workers. What they say is in `folder`.
 
-    def __init__(self, folder):
-        self.folder = folder
+    `near` is what a command begins with so that it runs on that host.
+    """
+
+    def __init__(self, folder, host="127.0.0.1", near=()):
+        self.folder, self.host, self.near = folder, host, near
         self.rows = folder / "rows.jsonl"
         self._running = []
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.address = f"tcp://127.0.0.1:{self.port}"
+        self.address = f"tcp://{host}:{self.port}"
 
     def start(self, name, *command, **env):
         with (self.folder / f"{name}.log").open("w") as log:
@@ -49,26 +54,22 @@ class Site:
 
     def scheduler(self):
         process = self.start(
-            "scheduler", sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", str(self.port),
-            "--no-dashboard",
+            "scheduler", *self.near, sys.executable, "-m", "dask", "scheduler", "--host", self.host, "--port",
+            str(self.port), "--no-dashboard",
         )  # fmt: skip
-        self.until(self._answers)
+        self.until(lambda: self.address in self.said("scheduler"))
         return process
 
-    def _answers(self):
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def worker(self, name, *more):
+    def worker(self, name, *more, host="127.0.0.1", near=()):
         return self.start(
-            name.replace("/", "-"), sys.executable, "-m", "dask", "worker", self.address, "--host", "127.0.0.1",
+            name.replace("/", "-"), *near, sys.executable, "-m", "dask", "worker", self.address, "--host", host,
             "--nthreads", "1", "--resources", "machine=1", "--no-nanny", "--no-dashboard", "--preload",
             "machine_preload", *more, MACHINE=name,
         )  # fmt: skip
 
     def sweep(self):
         return self.start(
-            "sweep", str(SCRIPT), "sweep", "--k", "1:12", "--c", "3", "--profiler", "none", "--time",
+            "sweep", *self.near, str(SCRIPT), "sweep", "--k", "1:12", "--c", "3", "--profiler", "none", "--time",
             "--cluster", self.address, "--resume", "--output", str(self.rows),
         )  # fmt: skip
 
@@ -85,6 +86,12 @@ class Site:
     def open(self):
         (self.folder / "open").touch()
 
+    def close(self):
+        for process in self._running:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
     def until(self, done):
         end = time.monotonic() + PATIENCE_S
         while not done():
@@ -96,10 +103,7 @@ class Site:
 def site(tmp_path):
     made = Site(tmp_path)
     yield made
-    for process in made._running:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
+    made.close()
 
 
 def test_whoever_dies_and_whoever_comes(site, valid):
@@ -143,6 +147,48 @@ def test_whoever_dies_and_whoever_comes(site, valid):
         assert one["error"] is None
         here = one["environment"]["machine"]
         assert (here["kind"], here["cores"], here["stepping"]) == ("usual", machine().cores, machine().stepping)
+
+
+@pytest.fixture
+def hosts():
+    """Two network namespaces with a cable between them: what a command begins with, and the address, of each."""
+    if os.name != "posix" or os.geteuid() != 0 or shutil.which("ip") is None:
+        pytest.skip("network namespaces need root and iproute2's ip")
+    names = [f"dsconv{side}{os.getpid()}" for side in "ab"]
+
+    def ip(*words):
+        return subprocess.run(["ip", *words], check=True, capture_output=True)
+
+    try:
+        ip("netns", "add", names[0])
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"this machine makes no network namespace: {error.stderr.decode().strip()}")
+    try:
+        ip("netns", "add", names[1])
+        ip("link", "add", "cable", "netns", names[0], "type", "veth", "peer", "name", "cable", "netns", names[1])
+        for number, name in enumerate(names, 1):
+            ip("-n", name, "addr", "add", f"10.79.0.{number}/24", "dev", "cable")
+            ip("-n", name, "link", "set", "cable", "up")
+            ip("-n", name, "link", "set", "lo", "up")
+        yield [(("ip", "netns", "exec", name), f"10.79.0.{number}") for number, name in enumerate(names, 1)]
+    finally:
+        for name in names:
+            subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
+
+
+def test_a_worker_on_another_host(hosts, tmp_path):
+    """Scheduler and client in one network namespace, a worker in another: all goes through the cable between them."""
+    (near, host), (far, other) = hosts
+    site = Site(tmp_path, host, near)
+    try:
+        site.scheduler()
+        site.worker("far", host=other, near=far)
+        site.open()
+        assert site.sweep().wait(PATIENCE_S) == 0, site.said()
+    finally:
+        site.close()
+    assert site.hosts() == ["far"] * 12
+    assert f"tcp://{other}:" in site.said("scheduler")
 
 
 def test_machines_of_several_kinds(site, dsconv):
