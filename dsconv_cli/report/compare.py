@@ -58,7 +58,10 @@ UNITS_NOTE: Final = "1 MAC = 2 FLOPs; bias additions are not counted. Memory tra
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One metric: a cell for each of `OPERATORS`, exact and scaled; the ratios and R×S where it has them."""
+    """One metric: a cell for each of `OPERATORS`, exact and scaled; the ratios and R×S where it has them.
+
+    One that is `spare` is left out of a narrow window before anything else is.
+    """
 
     label: str
     short_label: str
@@ -66,6 +69,7 @@ class Row:
     scaled: tuple[str, ...]
     ratios: tuple[Fraction | None, ...] = (None,) * len(_RATIOS)
     approximation: str = ""
+    spare: bool = False
 
 
 def _row(metric: Metric, one: Comparison) -> Row:
@@ -79,6 +83,7 @@ def _row(metric: Metric, one: Comparison) -> Row:
         short,
         tuple(Fraction(counts[REFERENCE], counts[form]) for form in _COMPARED),
         f"{one.approximation.ratio}×" if metric.approximated else "",
+        spare=not metric.fewer,
     )
 
 
@@ -142,10 +147,19 @@ def _meanings() -> Iterator[tuple[str, str]]:
 
 
 def _figures(one: Comparison, *, details: bool) -> Layouts:
-    """Exact before scaled, wide before tall, and at last without the operators that the forms are made of."""
+    """Exact before scaled, wide before tall, all metrics before some, and at last without the parts of the forms."""
     rows = _rows(one, details=details)
-    full, short = [row.exact for row in rows], [row.scaled for row in rows]
-    tables = (_wide(rows, full, _SUM), _tall(rows, full), _wide(rows, short, _SUM), _tall(rows, short), _forms(rows))
+    few = [row for row in rows if not row.spare]
+    full, short = ([getattr(row, digits) for row in rows] for digits in ("exact", "scaled"))
+    tables = (
+        _wide(rows, full, _SUM),
+        _tall(rows, full),
+        _tall(few, [row.exact for row in few]),
+        _wide(rows, short, _SUM),
+        _tall(rows, short),
+        _tall(few, [row.scaled for row in few]),
+        _forms(rows),
+    )
     return Layouts(_wide(rows, full, OPERATORS), tables)
 
 
