@@ -17,6 +17,8 @@ import pytest
 
 #: Where tests are started in the background, Ctrl-C is ignored, and so it would be by all that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+#: And under nohup, hanging up.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 #: Hundreds of commands are started, and none should compile the package anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 

@@ -44,7 +44,7 @@ COMMANDS = {
     "help": ("compare", "--help"),
 }
 #: A result that was written before, to its last line.
-_WHOLE = re.compile(r"writes its output once\.|A ratio is before / after\.|steadier|Options:")
+_WHOLE = re.compile(r"is the least that must move\.|A ratio is before / after\.|steadier|Options:")
 _OURS = re.compile(r"(note|warning): |timing|\d+ of |schema_version|1,compare|\{\"schema|\^C")
 
 
