@@ -163,11 +163,11 @@ def test_a_clear_verdict_ends_after_four_seconds_where_no_precision_was_asked_fo
         return wants_more([of_ratio(one) for one in ratios], [0.3] * len(ratios), elapsed, settings)
 
     assert 0.05 < typical([of_ratio(one) for one in noisy]).half_width < 0.10
-    assert more(noisy, 3.6)
-    assert not more(noisy, 3.8)
-    assert more(noisy, 3.8, precision=0.02)
-    assert more(alike, 3.8), "nothing is clear yet"
-    assert more([0.3, 1.1] * 4, 3.8), "faster, and too wide to be reliable"
+    assert more(noisy, 3.1)
+    assert not more(noisy, 3.3)
+    assert more(noisy, 3.3, precision=0.02)
+    assert more(alike, 3.3), "nothing is clear yet"
+    assert more([0.3, 1.1] * 4, 3.3), "faster, and too wide to be reliable"
 
 
 def test_the_interval_asked_for_is_reached():
