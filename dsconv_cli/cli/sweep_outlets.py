@@ -64,8 +64,13 @@ def lines_on_stdout(format_name: str, keys: tuple[str, ...]) -> LineOutlet:
         if late:
             flushed = now
         # Nothing comes before the first row: until then the run may turn out to be impossible.
-        write_out(header + text, flush=late)
+        write_out(header, flush=False)
         header = ""
+        # One row at a time: a signal ends the program between two, and not where a reader has taken half of many.
+        for row in text.splitlines(keepends=True):
+            write_out(row, flush=False)
+        if late:
+            write_out("")
 
     return LineOutlet(line_of(keys), write, lambda: write_out(header))
 
