@@ -25,6 +25,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 ROOT = Path(__file__).parent.parent
 SCRIPT = Path(sysconfig.get_path("scripts")) / ("dsconv.exe" if os.name == "nt" else "dsconv")
 
+#: What takes long and whose like is tested anyway.
+slow = pytest.mark.skipif("DSCONV_SLOW" not in os.environ, reason="takes long; DSCONV_SLOW=1 has it run")
+
 #: Variables by which a developer's shell would change what is printed.
 _PERSONAL = ("NO_COLOR", "FORCE_COLOR", "DSCONV_FORMAT", "COLUMNS", "LINES", "LC_ALL", "PYTHONIOENCODING", "TERM")
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, SCRIPT, clean_environment
+from conftest import ROOT, SCRIPT, clean_environment, slow
 
 #: Whatever Python, torch or this program may import.
 NAMES = {
@@ -61,7 +61,7 @@ ELSEWHERE = {name for name in NAMES if importlib.util.find_spec(name) is None}
         ("compare", *SMALL, "--time", "--budget", "20", "--output", "roofline.svg"),
         ("sweep", "--k", "1:20", "--c", "1:20", "--jobs", "2", "--output", "rows.csv", "--plot", "b.svg"),
         ("model", "network.py:net", *INPUT, "--plot", "c.svg"),
-        ("model", "network:net", *INPUT),
+        pytest.param(("model", "network:net", *INPUT), marks=slow),
         ("model", "network.py:net", *INPUT, "--time", "--budget", "20"),
     ],
 )  # fmt: skip

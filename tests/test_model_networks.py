@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from conftest import slow
 from model_checks import params, state, torch_macs
 
 from dsconv_cli import analyse, separate
@@ -13,7 +14,7 @@ provider = pytest.importorskip("pytorchcv.model_provider")
 NETWORKS = [
     ("resnet18", (1, 3, 224, 224)),
     ("mobilenet_w1", (1, 3, 224, 224)),
-    ("densenet121", (1, 3, 224, 224)),
+    pytest.param("densenet121", (1, 3, 224, 224), marks=slow),
     ("squeezenet_v1_1", (2, 3, 224, 224)),
     ("erfnet_cityscapes", (1, 3, 64, 128)),  # segmentation, with transposed convolutions
     ("bisenet_resnet18_celebamaskhq", (1, 3, 64, 64)),  # segmentation

@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from conftest import slow
 from fakes import FakeLaboratory
 from test_schema import VALIDATOR
 
@@ -227,6 +228,7 @@ def test_real_runtimes(dsconv, dtype):
         assert 0.5 < one["speedup"]["value"] < 30
 
 
+@slow
 @pytest.mark.skipif(len(INSTALLED) < 1, reason="no runtime but torch is installed")
 def test_a_real_chain(dsconv):
     layer = ["compare", "--k", "16", "--c", "16", "--h", "28", "--w", "28", "--profiler", "none"]
