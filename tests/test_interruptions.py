@@ -60,8 +60,10 @@ def started(*arguments, **settings):
 
 
 def wait_for(condition, process):
+    end = time.monotonic() + 60
     while not condition():
         assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
         time.sleep(0.002)
 
 
@@ -92,16 +94,33 @@ def test_while_the_main_thread_is_in_c_code(tmp_path, number):
     assert err == ("error: interrupted\n" if number == signal.SIGINT else "")
 
 
+def _held_by(pipe):
+    """Bytes in it that nobody has read."""
+    return struct.unpack("i", fcntl.ioctl(pipe.fileno(), termios.FIONREAD, struct.pack("i", 0)))[0]
+
+
 def test_while_nobody_reads_stdout():
     process = started(*ROWS)
-    full = struct.pack("i", 0)
     # A pipe holds 64 KiB, and takes whole pages.
-    wait_for(
-        lambda: struct.unpack("i", fcntl.ioctl(process.stdout.fileno(), termios.FIONREAD, full))[0] > 60_000, process
-    )
+    wait_for(lambda: _held_by(process.stdout) > 60_000, process)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=30) == 130
     assert process.communicate()[1] == "error: interrupted\n"
+
+
+@pytest.mark.parametrize("attempt", range(4))
+def test_rows_are_whole_also_where_python_buffers_nothing(attempt):
+    """A signal breaks off a write into a full pipe: what it left over is written when the pipe is read."""
+    unbuffered = clean_environment(PYTHONUNBUFFERED="1")
+    process = subprocess.Popen([str(SCRIPT), *ROWS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=unbuffered)
+    wait_for(lambda: _held_by(process.stdout) > 60_000, process)
+    time.sleep(0.05 * attempt)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    assert (process.returncode, err) == (130, b"error: interrupted\n")
+    header, *rows = csv.reader(out.decode().splitlines())
+    assert out.endswith(b"\n")
+    assert {len(row) for row in rows} == {len(header)}
 
 
 def test_rows_that_are_finished_are_not_lost(tmp_path):

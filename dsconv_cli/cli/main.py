@@ -118,6 +118,8 @@ def run(arguments: list[str] | None = None) -> int:
     0 fine; 1 a gate failed; 2 wrong use; 3 could not be done; 130 interrupted; 141 the reader of stdout has left. A 1
     means a failed gate and nothing else: whatever nobody foresaw is a 3.
     """
+    if arguments is None:
+        stdout.buffer()
     try:
         return _run(arguments)
     finally:

@@ -6,6 +6,7 @@ was thought to be over. So descriptor 1 itself is turned to stderr, for good, an
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from contextlib import suppress
@@ -28,6 +29,17 @@ _kept: _Kept | None = None
 def results() -> TextIO | None:
     """The stream that results go to; None where stdout was closed from the start."""
     return sys.stdout if _kept is None else _kept.results
+
+
+def buffer() -> None:
+    """Give stdout a buffer where Python was told to have none (`-u`, PYTHONUNBUFFERED).
+
+    Without one it takes a write that a signal breaks off for whole, and drops the rest: half a row, half a table.
+    """
+    stream = sys.stdout
+    raw = getattr(stream, "buffer", None)
+    if isinstance(raw, io.RawIOBase):
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding=stream.encoding, errors=stream.errors)
 
 
 def reserve() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Final, NamedTuple
 
@@ -25,8 +25,6 @@ from dsconv_cli.sweep.summary import Summary, is_time
 
 #: Seconds after which rows that trickle are passed on.
 _FLUSH_AFTER: Final = 0.2
-#: Characters that go to stdout at once: fewer than its buffer holds.
-_PIECE: Final = 4096
 #: A table is made of all its rows, for its columns are as wide as the widest cell.
 MOST_IN_TABLE: Final = 1_000_000
 TOO_LONG: Final = (
@@ -54,15 +52,6 @@ class LineOutlet(NamedTuple):
         self.write(self.line(one))
 
 
-def _pieces(text: str) -> Iterator[str]:
-    """`text` in parts of whole lines, short ones: a signal ends the program between two, and leaves no half a row."""
-    start = 0
-    while start < len(text):
-        end = text.rfind("\n", start, start + _PIECE) + 1 or text.find("\n", start) + 1 or len(text)
-        yield text[start:end]
-        start = end
-
-
 def lines_on_stdout(format_name: str, keys: tuple[str, ...]) -> LineOutlet:
     """Rows in a format that streams."""
     header_of, line_of = STREAMED[format_name]
@@ -75,12 +64,8 @@ def lines_on_stdout(format_name: str, keys: tuple[str, ...]) -> LineOutlet:
         if late:
             flushed = now
         # Nothing comes before the first row: until then the run may turn out to be impossible.
-        write_out(header, flush=False)
+        write_out(header + text, flush=late)
         header = ""
-        for rows in _pieces(text):
-            write_out(rows, flush=False)
-        if late:
-            write_out("")
 
     return LineOutlet(line_of(keys), write, lambda: write_out(header))
 

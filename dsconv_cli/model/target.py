@@ -60,7 +60,7 @@ def _find(text: str, arguments: Mapping[str, object], loaded: dict[str, ModuleTy
         _refuse_arguments(text, arguments)
         path = _existing(text)
         return from_exported(load_program(path), str(path))
-    wanted = "TARGET must be package.module:factory, path/to/file.py, path/to/file.py:factory or a .pt2 file"
+    wanted = "TARGET must be package.module:factory, path/to/file.py, path/to/file.py:factory, or a .pt2 or .onnx file"
     if text.endswith(".py"):
         text = f"{text}:{_only(text, arguments, loaded)}"
     module, place, name = _module(text, loaded, wanted)

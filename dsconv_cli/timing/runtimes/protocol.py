@@ -92,7 +92,9 @@ class Runtime:
         if not missing:
             return self.lacks()
         where = sys.executable or "this Python"
-        return f"{' and '.join(missing)} is not installed for {where}: {self.install}"
+        return (
+            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed for {where}: {self.install}"
+        )
 
     def missing(self) -> list[str]:
         """The packages that are not installed."""
