@@ -11,7 +11,7 @@ import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Any, TextIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,12 @@ def buffer() -> None:
 
     Without one it takes a write that a signal breaks off for whole, and drops the rest: half a row, half a table.
     """
-    stream = sys.stdout
-    raw = getattr(stream, "buffer", None)
-    if isinstance(raw, io.RawIOBase):
-        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding=stream.encoding, errors=stream.errors)
+    stream = sys.__stdout__
+    if stream is None or stream is not sys.stdout or not isinstance(stream.buffer, io.RawIOBase):
+        return
+    encoding, errors = stream.encoding, stream.errors
+    buffered: Any = io.BufferedWriter(stream.detach())
+    sys.stdout = sys.__stdout__ = io.TextIOWrapper(buffered, encoding, errors)  # type: ignore[misc]
 
 
 def reserve() -> None:
