@@ -76,5 +76,21 @@ def valid() -> Callable[[Any], Any]:
 
 
 @pytest.fixture
+def here(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """`here(target, …)` is `dsconv model` in this process: exit code, stdout, stderr.
+
+    Loading torch once is enough for most tests.
+    """
+    from dsconv_cli.cli import run
+
+    def go(*arguments: object) -> tuple[int, str, str]:
+        code = run(["model", *map(str, arguments)])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return go
+
+
+@pytest.fixture
 def python() -> str:
     return sys.executable

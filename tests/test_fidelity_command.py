@@ -12,21 +12,10 @@ import torch
 from test_weights import tails
 
 from dsconv_cli import CannotMeasureError, DsconvError, Selection, analyse, separate
-from dsconv_cli.cli import run
 
 FILE = str(Path(__file__).parent / "networks" / "trained.py")
 NET = (f"{FILE}:net", "--input", "1,3,16,16")
 NAMES = ("stem", "a", "b")
-
-
-@pytest.fixture
-def here(capsys):
-    def go(*arguments):
-        code = run(["model", *map(str, arguments)])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return go
 
 
 @pytest.fixture(scope="module")

@@ -12,22 +12,8 @@ import pytest
 import torch
 from conftest import run_dsconv
 
-from dsconv_cli.cli import run
-
 ODD = str(Path(__file__).parent / "networks" / "odd.py")
 SMALL = (f"{ODD}:small", "--input", "2,3,8,8")
-
-
-@pytest.fixture
-def here(capsys):
-    """`here("model", …)` in this process: exit code, stdout, stderr. Loading torch once is enough for most tests."""
-
-    def go(*arguments):
-        code = run(["model", *map(str, arguments)])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return go
 
 
 @pytest.fixture(scope="module")

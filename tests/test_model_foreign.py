@@ -21,16 +21,6 @@ IMAGE = ("--input", "1,3,8,8")
 MACS = "13824\n"
 
 
-@pytest.fixture
-def here(capsys):
-    def go(*arguments):
-        code = run(["model", *map(str, arguments)])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return go
-
-
 # --- what it says ----------------------------------------------------------------------------------------------
 
 

@@ -31,19 +31,6 @@ people = _load()
 pytestmark = pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:UserWarning")
 
 
-@pytest.fixture
-def here(capsys):
-    """`here("model", …)` in this process: exit code, stdout, stderr."""
-    from dsconv_cli.cli import run
-
-    def go(*arguments):
-        code = run(["model", *map(str, arguments)])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return go
-
-
 IMAGE = (1, 3, 32, 32)
 PLAIN = 3 * 8 * 9 * 32 * 32  # a 3×3 convolution of 3 to 8 channels on such an image
 

@@ -10,19 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from dsconv_cli.cli import run
-
 INPUT = ("--input", "2,3,16,16")
-
-
-@pytest.fixture
-def here(capsys):
-    def go(*arguments):
-        code = run(["model", *map(str, arguments)])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return go
 
 
 @pytest.fixture

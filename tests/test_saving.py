@@ -9,22 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from dsconv_cli.cli import run
 from dsconv_cli.model import tensors_file
 
 FILE = str(Path(__file__).parent / "networks" / "trained.py")
 NET = (f"{FILE}:net", "--input", "2,3,16,16")
 IMAGE = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(1))
-
-
-@pytest.fixture
-def here(capsys):
-    def go(*arguments):
-        code = run(["model", *map(str, arguments)])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return go
 
 
 @pytest.fixture(scope="module")

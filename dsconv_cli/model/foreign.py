@@ -42,11 +42,11 @@ def foreign(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def blaming(what: str) -> Iterator[None]:
+def blaming(what: str, failed: str = " raised ") -> Iterator[None]:
     """`foreign`, and whatever goes wrong is an error that says whose it is.
 
     Raises:
-        CannotMeasureError: "`what` raised …". An error of dsconv goes through as it is.
+        CannotMeasureError: "`what` raised …", or what stands for "raised". An error of dsconv goes through as it is.
     """
     try:
         with foreign(what):
@@ -54,7 +54,7 @@ def blaming(what: str) -> Iterator[None]:
     except DsconvError:
         raise
     except Exception as error:
-        raise CannotMeasureError(f"{what} raised {describe(error)}") from error
+        raise CannotMeasureError(f"{what}{failed}{describe(error)}") from error
 
 
 @contextmanager

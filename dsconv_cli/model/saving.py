@@ -6,17 +6,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import torch
 from torch import nn
 
-from dsconv_cli.errors import CannotMeasureError, DsconvError, installed
+from dsconv_cli.errors import CannotMeasureError, installed
 from dsconv_cli.model import tensors_file
 from dsconv_cli.model.converting import Weights, build_separated
-from dsconv_cli.model.foreign import describe, foreign
+from dsconv_cli.model.foreign import blaming
 from dsconv_cli.model.inputs import CPU, Inputs, call_of
 from dsconv_cli.model.result import ModelResult
 from dsconv_cli.model.save_kinds import most_apart
@@ -55,28 +54,17 @@ def saved(ending: str, result: ModelResult, source: Source, inputs: Inputs, weig
     call = call_of(source, inputs, network, CPU)
     with torch.no_grad():
         wanted = _outputs(network, call, source.name)
-        with _blaming(f"{source.name} could not be written as {ending}"):
+        with blaming(f"{source.name} could not be written as {ending}", ": "):
             content = kind.write(network, call)
-        with _blaming(f"{source.name} was written as {ending} and could not be read back"):
+        with blaming(f"{source.name} was written as {ending} and could not be read back", ": "):
             found = kind.run(content, network, call)
     _check_equal(found, wanted, f"{source.name} as {ending}")
     return Saved(content, {name: one for name, one in kept.items() if one is not None})
 
 
-@contextmanager
-def _blaming(what: str) -> Iterator[None]:
-    try:
-        with foreign(what):
-            yield
-    except DsconvError:
-        raise
-    except Exception as error:
-        raise CannotMeasureError(f"{what}: {describe(error)}") from error
-
-
 def _outputs(network: nn.Module, call: Call, name: str) -> list[torch.Tensor]:
     args, kwargs = call_copied(call)
-    with _blaming(f"{name} with its layers replaced could not be run"):
+    with blaming(f"{name} with its layers replaced could not be run", ": "):
         return tensors_in(seeded(lambda: network(*args, **kwargs)))
 
 
