@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.timing.worker import devices, system
@@ -128,6 +130,11 @@ def test_what_chooses_cuda_kernels_is_stated():
     assert DEVICES["cuda"].notes(torch_with(FakeCuda()), "float16") == ("cudnn.benchmark off", "cuDNN 91002")
 
 
+def test_tf32_is_off_where_the_environment_turns_it_off(monkeypatch):
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")
+    assert "TF32 in convolutions off" in DEVICES["cuda"].notes(torch_with(FakeCuda()), "float32")
+
+
 @pytest.mark.parametrize(
     ("text", "parsed"), [("cpu", ("cpu", 0)), ("cuda", ("cuda", 0)), ("cuda:3", ("cuda", 3)), ("mps", ("mps", 0))]
 )
@@ -166,3 +173,17 @@ def test_what_the_system_tells(monkeypatch):
 def test_here():
     assert available_cores() >= 1
     assert free_memory() is None or free_memory() > 0
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
+def test_a_real_gpu(dsconv, valid):
+    layer = ("--k", "256", "--c", "256", "--h", "56", "--w", "56", "--batch", "8", "--profiler", "none")
+    result = dsconv("compare", *layer, "--time", "--device", "cuda", "--format", "json")
+    assert (result.returncode, result.stderr) == (0, "")
+    timing = valid(json.loads(result.stdout))["time"]
+    assert (timing["device"], timing["regime"]["clock"]) == ("cuda", "CUDA events")
+    assert timing["regime"]["device_name"] == torch.cuda.get_device_name()
+    assert [note for note in timing["regime"]["notes"] if "TF32" in note]
+    # 29.6 GFLOP against 3.4: a GPU does one in more time than the other, and neither in less than a launch takes.
+    assert timing["speedup"]["value"] > 1
+    assert timing["ordinary"]["median_s"] > 10e-6

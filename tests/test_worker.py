@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 
 import pytest
 import torch
@@ -12,8 +13,9 @@ from dsconv_cli.errors import CannotMeasureError, DsconvError
 from dsconv_cli.timing.jobs import ListDevices, MeasureItself, MeasureLayer, MeasurePeaks, PrepareLayer, Probe
 from dsconv_cli.timing.result import NO_BACKENDS, Peaks
 from dsconv_cli.timing.runtimes.torch import module_of
-from dsconv_cli.timing.worker import layer
+from dsconv_cli.timing.worker import layer, process
 from dsconv_cli.timing.worker.answers import Conditions
+from dsconv_cli.timing.worker.devices import DEVICES, wall_stopwatch
 from dsconv_cli.timing.worker.sampling import Schedule
 
 CPU = Conditions("cpu", 1, False, "float32")
@@ -135,3 +137,22 @@ def test_cpu_is_always_among_the_devices():
     found = {one.device.partition(":")[0]: one for one in ListDevices().run()}
     assert found["cpu"].usable
     assert {"cuda", "mps"} <= set(found)
+
+
+@pytest.mark.parametrize("job", [MeasureLayer, MeasureItself])
+def test_a_first_call_that_loads_libraries_is_no_measure_of_a_call(job, monkeypatch):
+    """A stand-in for a GPU: its first call takes a tenth of a second, as CUDA's first convolution takes half of one."""
+    calls = []
+
+    def stopwatch(torch, work, count):
+        time.sleep(0.1 if not calls else 0)
+        calls.append(count)
+        return wall_stopwatch(torch, work, count)
+
+    device = DEVICES["cpu"]._replace(on_cpu=False, stopwatch=stopwatch)
+    monkeypatch.setattr(process, "DEVICES", {"cpu": device})
+    found = job(CPU, ConvSpec(k=16, c=16, h=8, w=8), Schedule()).run()
+    assert found.built_s > 0.1
+    # Of 8 ms a round, and not of one call.
+    assert found.rounds.number < 100
+    assert max(calls) > 10

@@ -154,6 +154,13 @@ KEYS: Final[tuple[Key[TimedLayer], ...]] = (
     *(_peak(key) for key in PEAKS),
     Key("regime.torch", TEXT, lambda one: one.timing.regime.torch),
     Key(
+        "regime.device_name",
+        TEXT,
+        lambda one: one.timing.regime.device_name or None,
+        says="What a device other than the CPU calls itself.",
+        nullable=True,
+    ),
+    Key(
         "regime.clock",
         TEXT,
         lambda one: one.timing.regime.clock,

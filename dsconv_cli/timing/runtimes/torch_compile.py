@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import cache
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +12,7 @@ from dsconv_cli.timing.runtimes.protocol import Built, Ran, Runtime
 from dsconv_cli.timing.runtimes.torch import built, image_of, module_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from torch import nn
 
@@ -44,9 +45,27 @@ def load() -> None:
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    with torch.inference_mode():
+    with _without_gpu(), torch.inference_mode():
         _compiled(nn.Sequential(nn.Conv2d(4, 4, 3, groups=4), nn.Conv2d(4, 4, 1)).eval())(torch.zeros(1, 4, 4, 4))
     torch.set_num_threads(threads)
+
+
+@contextmanager
+def _without_gpu() -> Iterator[None]:
+    """Let nobody find a GPU: to look for one is enough that a process forked from this one cannot look for itself."""
+    import os
+
+    hidden = {"CUDA_VISIBLE_DEVICES": "", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
+    before = {name: os.environ.get(name) for name in hidden}
+    os.environ.update(hidden)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _compiled(network: nn.Module) -> Callable[..., object]:
@@ -86,7 +105,8 @@ TORCH_COMPILE: Final = Runtime(
     build=_build,
     load=load,
     lacks=_lacks,
-    devices=(),
+    # For a GPU each process would compile for itself, since nothing may look for one before a fork: 15 s each.
+    devices=("cpu",),
     layout="",
     module=_compiled,
 )

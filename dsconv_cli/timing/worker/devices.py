@@ -6,6 +6,7 @@ Nothing here is called in a process that will fork: asking for CUDA devices can 
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -119,7 +120,9 @@ def _cuda_notes(torch: Any, dtype: str) -> tuple[str, ...]:
     notes = (f"cudnn.benchmark {'on' if cudnn.benchmark else 'off'}", f"cuDNN {cudnn.version()}")
     if dtype != "float32":
         return notes
-    return (*notes, f"TF32 in convolutions {'on' if cudnn.allow_tf32 else 'off'}")
+    # NVIDIA's libraries heed the variable whatever torch says.
+    overridden = os.environ.get("NVIDIA_TF32_OVERRIDE") == "0"
+    return (*notes, f"TF32 in convolutions {'on' if cudnn.allow_tf32 and not overridden else 'off'}")
 
 
 def _cuda_free(torch: Any, index: int) -> int | None:

@@ -19,13 +19,16 @@ from dsconv_cli.timing.runtimes.chain import Chain, chain_of
 from dsconv_cli.timing.runtimes.protocol import Built, Ran
 from dsconv_cli.timing.worker.answers import Conditions, Prepared, Sample
 from dsconv_cli.timing.worker.devices import Device, Work
-from dsconv_cli.timing.worker.process import first_line, ready, runner, sample_watched, usage
+from dsconv_cli.timing.worker.process import first_calls, first_line, ready, runner, sample_watched, usage
 from dsconv_cli.timing.worker.reference import refuse_wrong
 from dsconv_cli.timing.worker.sampling import Rounds, Schedule, warm_up
 
 #: The channels of the operator whose time is all call and hardly any arithmetic: one vector register, with AVX-512.
 _FIXED_CHANNELS: Final = 16
 _FIXED_ROUNDS: Final = 25
+#: Calls in a block of it; on another device so many that waiting for it, once a block, costs nothing beside them.
+_FIXED_CALLS: Final = 5
+_FIXED_CALLS_ELSEWHERE: Final = 100
 _COPY_BLOCK_S: Final = 0.5e-3
 
 Answer = TypeVar("Answer")
@@ -37,10 +40,11 @@ def measure_layer(conditions: Conditions, spec: ConvSpec, schedule: Schedule) ->
     Raises:
         CannotMeasureError: the runtime cannot run the layer.
     """
+    started = time.perf_counter()
     with running(conditions) as device:
-        started = time.perf_counter()
         rows = rows_of(spec, conditions)
         works = {name: row.build(conditions).call for name, row in rows.items()}
+        first_calls(device, works)
         built_s = time.perf_counter() - started
         watched = sample_watched(device, works, conditions, schedule)
         return Sample(
@@ -55,10 +59,11 @@ def measure_layer(conditions: Conditions, spec: ConvSpec, schedule: Schedule) ->
 
 def measure_itself(conditions: Conditions, spec: ConvSpec, schedule: Schedule) -> Sample:
     """Two ordinary convolutions, whose true ratio is 1, the second in the separable form's place. Raises alike."""
+    started = time.perf_counter()
     with running(conditions) as device:
-        started = time.perf_counter()
         row = rows_of(spec, conditions)["ordinary"]
         works = {name: row.build(conditions).call for name in FORMS}
+        first_calls(device, works)
         built_s = time.perf_counter() - started
         return Sample(*sample_watched(device, works, conditions, schedule), built_s=built_s)
 
@@ -70,12 +75,13 @@ def prepare(conditions: Conditions, spec: ConvSpec) -> Prepared:
         CannotMeasureError: the runtime cannot run the layer, or computes something else.
     """
     runtime = RUNTIMES[conditions.runtime]
+    # With the start of the device, 0.4 s for CUDA, and, for the first row, the import of the runtime.
+    started = time.perf_counter()
     with running(conditions) as device:
         rows, built = rows_of(spec, conditions), {}
-        # Anew for each: importing the runtime is a part of the first.
-        started = time.perf_counter()
         for name, row in rows.items():
             built[name] = row.build(conditions)
+        first_calls(device, {name: one.call for name, one in built.items()})
         built_s = time.perf_counter() - started
         for name, one in built.items():
             one.call()
@@ -154,13 +160,14 @@ def _fixed(spec: ConvSpec, conditions: Conditions, device: Device, ran: Sequence
     if conditions.chain > 1:
         return None
     found = []
+    calls = _FIXED_CALLS if device.on_cpu else _FIXED_CALLS_ELSEWHERE
     for layer, whole in zip(operators_of(spec), ran, strict=True):
         small = smallest(layer, conditions, whole.family)
         if small is None:
             return None
         run = runner(device, small.call)
         warm_up(run, Schedule(warm_s=0.002), time.perf_counter)
-        found.append(min(run(5).own / 5 for _ in range(_FIXED_ROUNDS)))
+        found.append(min(run(calls).own / calls for _ in range(_FIXED_ROUNDS)))
     return PerOperator(*found)
 
 
