@@ -121,7 +121,7 @@ def test_a_block_is_timed_as_a_whole_and_its_fastest_part_alone():
         return next(readings)
 
     next(readings)
-    schedule = Schedule(seconds=0, long_call_s=0)
+    schedule = Schedule(seconds=0, short_call_s=0)
     rounds = sample(
         {"ordinary": run, "separable": run}, Settled({"ordinary": 1, "separable": 1}, 2, 1), schedule, float
     )
@@ -144,8 +144,8 @@ def test_a_slow_layer_is_called_once_a_round_and_not_warmed_for_long():
         (1e-5, 1e-5, 5e-6, 0.25, (4, 100)),
         # a call of 8 ms or more is a block
         (3e-2, 4e-3, 2e-3, 0.25, (1, 1)),
-        # a twelfth of a short process's time: 3.3 ms
-        (3e-4, 1e-4, 5e-5, 0.04, (1, 8)),
+        # an eighth of a short process's time, 5 ms, is 12 calls, of which 10 are a part
+        (3e-4, 1e-4, 5e-5, 0.04, (1, 10)),
     ],
 )
 def test_calls_in_a_block(ordinary, separable, halves, seconds, expected):

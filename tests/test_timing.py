@@ -265,6 +265,10 @@ def test_short_budgets_get_short_processes():
     # A quarter of the time that building takes, but no more than a tenth of the budget.
     assert schedule(15, 4.0).seconds == 1.0
     assert schedule(5, 40.0).seconds == 0.5
+    # Shorter still as long as a clear verdict may come in time.
+    assert (schedule(15, quick=True).seconds, schedule(0.1, quick=True).seconds) == (0.07, 0.04)
+    assert schedule(15, 4.0, quick=True).seconds == 1.0
+    assert schedule(15, quick=True).rounds < schedule(15).rounds
 
 
 def test_unknown_surroundings_are_no_warning():

@@ -19,10 +19,13 @@ from dsconv_cli.timing.worker.sampling import Schedule
 #: Measuring ends, at whatever width, when what more processes would narrow is no more than this part of the machine's
 #: wander from minute to minute, which they would not: twice the time would make the interval 6 % narrower.
 WORTHWHILE: Final = 0.5
-#: After so many seconds a clear verdict is enough for whoever asked for no precision: the whole interval is farther
-#: from 1 than this, and no wider than is reliable. With what is prepared before it makes four.
-QUICK_S: Final = 3.5
+#: After so many seconds, building included, a clear verdict is enough for whoever asked for no precision: the whole
+#: interval is farther from 1 than this, and no wider than is reliable. With what is prepared before it makes four.
+QUICK_S: Final = 3.2
 CLEAR: Final = 1.1
+#: Seconds and rounds of one process until then. On a quiet machine processes differ so much that three short ones tell
+#: more than one of three times their length; on a busy one the medians of few rounds leap, and it is the other way.
+_QUICK: Final = (0.07, 7)
 #: More processes than this narrow nothing: what they then disagree about is the machine's drift.
 MOST_PROCESSES: Final = 180
 #: Torch keeps this much for itself; a layer may not have it.
@@ -42,13 +45,19 @@ _OF_BUDGET: Final = 1 / 10
 MOST_BUILDING: Final = 4
 
 
-def schedule(budget_s: float, built_s: float = 0.0) -> Schedule:
+def schedule(budget_s: float, built_s: float = 0.0, *, quick: bool = False) -> Schedule:
     """How long one process samples: short, since it is processes that differ, but not below a few rounds.
 
     Longer where a process takes long to build what it times, for there will be few of them.
     """
-    short = min(0.2, max(0.04, budget_s / 60))
-    return Schedule(seconds=max(short, min(_OF_BUILDING * built_s, _OF_BUDGET * budget_s)))
+    most, rounds = _QUICK if quick else (0.2, 20)
+    short = min(most, max(0.04, budget_s / 60))
+    return Schedule(seconds=max(short, min(_OF_BUILDING * built_s, _OF_BUDGET * budget_s)), rounds=rounds)
+
+
+def is_quick(samples: Sequence[Sample], elapsed_s: float) -> bool:
+    """Whether it is early still, so that a clear verdict may be near."""
+    return elapsed_s + sum(one.built_s for one in samples) < QUICK_S
 
 
 def wants_more(
@@ -63,7 +72,7 @@ def wants_more(
     if len(samples) < ENOUGH_PROCESSES:
         return True
     gain = typical(samples)
-    if ends_s > QUICK_S and settings.precision is None and _is_clear(gain):
+    if not is_quick(samples, ends_s) and settings.precision is None and _is_clear(gain):
         return False
     narrowed = half_width(typical_ratios(samples)) <= WORTHWHILE * normal(LEVEL) * wander(samples)
     return not narrowed and gain.half_width > (settings.precision or DEFAULT_PRECISION)

@@ -27,6 +27,7 @@ from dsconv_cli.timing.settings import TimingSettings
 from dsconv_cli.timing.statistics import MIN_PROCESSES, median
 from dsconv_cli.timing.stopping import (
     MOST_BUILDING,
+    is_quick,
     over_budget,
     refuse_hopeless,
     refuse_too_large,
@@ -208,7 +209,8 @@ class Timer:
         What a process takes to build what it times is not in the budget; `built_s` is how long that took once.
         """
         budget = self.settings.budget_s
-        job = make(self.settings.conditions(dtype), schedule(budget, built_s))
+        conditions = self.settings.conditions(dtype)
+        jobs = {quick: make(conditions, schedule(budget, built_s, quick=quick)) for quick in (True, False)}
         samples: list[Sample] = []
         durations: list[float] = []
         patience = _GRACE_S + _BUILDS_SLOWER * built_s
@@ -217,6 +219,7 @@ class Timer:
             if len(samples) >= MIN_PROCESSES and building > MOST_BUILDING * budget:
                 break
             begun = self._clock()
+            job = jobs[is_quick(samples, begun - started)]
             try:
                 samples.append(self._laboratory.run(job, max(budget - (begun - started), 0.0) + patience))
             except TimeoutExceededError:

@@ -45,7 +45,8 @@ class Schedule(NamedTuple):
     `longest` times as much at the latest. `round_s` is how long one block of each side should take together, as anyone
     would choose it who measures by hand: on a busy machine the typical time depends on it, for a short block is seldom
     interrupted. `part_s` is how long the fastest one's part of a block should take: far above the clock's resolution,
-    far below a scheduler's slice. A call longer than `long_call_s` needs no untimed one before it, and one warm-up.
+    far below a scheduler's slice. A call longer than `short_call_s` needs no untimed one before it; one longer than
+    `long_call_s` one warm-up.
     """
 
     seconds: float = 0.2
@@ -55,6 +56,7 @@ class Schedule(NamedTuple):
     warm_calls: int = 3
     round_s: float = 8e-3
     part_s: float = 0.5e-3
+    short_call_s: float = 5e-3
     long_call_s: float = 0.05
     min_rounds: int = 3
     long_round_s: float = 0.5
@@ -103,7 +105,7 @@ def sample(runners: Mapping[str, Runner], settled: Settled, schedule: Schedule, 
         for name in order:
             if done % OTHERS_EVERY and name not in SIDES:
                 continue
-            if rough[name] <= schedule.long_call_s:
+            if rough[name] <= schedule.short_call_s:
                 runners[name](1)
             readings = [runners[name](calls) for _ in range(parts)]
             blocks[name].append(sum(one.wall for one in readings) / (parts * calls))
@@ -131,11 +133,11 @@ def warm_up(run: Runner, schedule: Schedule, clock: Clock) -> float:
 def block(rough: Mapping[str, float], schedule: Schedule) -> tuple[int, int]:
     """The parts of a block and the calls in each, the same for all.
 
-    A block has as many calls as make a round of the two sides last `schedule.round_s`, or a twelfth of the process's
+    A block has as many calls as make a round of the two sides last `schedule.round_s`, or an eighth of the process's
     time where that is less. A part has as many as make the fastest one's last `schedule.part_s`.
     """
     both = sum(rough[name] for name in SIDES)
-    calls = max(1, round(min(schedule.round_s, schedule.seconds / 12) / max(both, 1e-9)))
+    calls = max(1, round(min(schedule.round_s, schedule.seconds / 8) / max(both, 1e-9)))
     part = min(calls, math.ceil(schedule.part_s / max(min(rough.values()), 1e-9)))
     return round(calls / part), part
 
