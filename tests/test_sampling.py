@@ -121,7 +121,7 @@ def test_a_block_is_timed_as_a_whole_and_its_fastest_part_alone():
         return next(readings)
 
     next(readings)
-    schedule = Schedule(seconds=0, short_call_s=0)
+    schedule = Schedule(seconds=0, long_call_s=0)
     rounds = sample(
         {"ordinary": run, "separable": run}, Settled({"ordinary": 1, "separable": 1}, 2, 1), schedule, float
     )

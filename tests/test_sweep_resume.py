@@ -297,3 +297,17 @@ def test_a_row_comes_back_as_it_was():
         first["environment"]["cpu"] = "another machine"
         back = comparison_of(json.loads(json.dumps(first)))
         assert json.loads(LINE(back)) == first
+
+
+def test_what_could_not_be_measured_is_no_gate_and_makes_every_run_fail(dsconv, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    layers = ("--k", "16,32", "--c", "16", "--size", "16", "--time", "--budget", "4", "--profiler", "none", "--quiet")
+    command = ("sweep", *layers, "--resume", "--output", str(path))
+    assert dsconv(*command).returncode == 0
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    # As a layer of which three workers died.
+    rows[0] |= {"time": None, "error": "three workers died of it"}
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    again = dsconv(*command, "--fail-under", "time.speedup=1e-9", "--get", "k")
+    assert (again.returncode, again.stdout.split()) == (3, ["16", "32"])
+    assert again.stderr == "error: 1 layer could not be measured in an earlier run and was not tried again\n"

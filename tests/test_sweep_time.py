@@ -33,10 +33,11 @@ class FakeTimer:
     """Takes as long as it is told, up to its budget."""
 
     def __init__(self, *, wants_s):
-        self.wants_s, self.now, self.budgets, self.visited = wants_s, 0.0, [], []
+        self.wants_s, self.now, self.budgets, self.shares, self.visited = wants_s, 0.0, [], [], []
 
-    def limit(self, budget_s):
+    def limit(self, budget_s, share):
         self.budgets.append(budget_s)
+        self.shares.append(share)
 
     def time(self, spec, progress=None):
         self.visited.append(closed_forms(spec))
@@ -97,7 +98,7 @@ def test_rows_know_their_place():
 def test_a_layer_that_cannot_be_timed_is_named():
     laboratory = FakeLaboratory(job_s=1000)
     timer = Timers(TimingSettings(budget_s=1), ["torch"], laboratory=laboratory, clock=laboratory.clock)
-    with pytest.raises(CannotMeasureError, match=r"^k=1 c=8 r=3 s=3 h=56 w=56: .*--budget is for all 1 together"):
+    with pytest.raises(CannotMeasureError, match=r"^k=1 c=8 r=3 s=3 h=56 w=56: one measurement .* did not end"):
         list(
             time_layers(
                 LAYERS[:1], lambda layer: layer, timer, 10, watch=lambda *_: lambda _: None, clock=laboratory.clock

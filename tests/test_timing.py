@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -15,7 +16,7 @@ from dsconv_cli.timing.result import Interval, PerOperator
 from dsconv_cli.timing.settings import TimingSettings
 from dsconv_cli.timing.stopping import MOST_PROCESSES, bytes_needed, refuse_hopeless, refuse_too_large, schedule
 from dsconv_cli.timing.timer import Timer
-from dsconv_cli.timing.verdict import Surroundings, findings, kept, verdict, wander
+from dsconv_cli.timing.verdict import Caution, Surroundings, findings, kept, verdict, wander
 
 SPEC = ConvSpec(64, 32, h=32, w=32)
 
@@ -110,8 +111,8 @@ def test_a_wide_interval_names_the_budget_that_would_do():
     samples = FakeLaboratorySamples(0.2)
     found = findings(samples, Surroundings(1, 4, 4, 10.0, preempted=True))
     (caution,) = found.cautions
-    half, drifting = found.speedup.half_width, 1.96 * wander(samples)
-    wanted = 10 * (half**2 - drifting**2) / (0.10**2 - drifting**2) * 1.2
+    half, drifting, enough = math.log1p(found.speedup.half_width), 1.96 * wander(samples), math.log1p(0.10)
+    wanted = 10 * (half**2 - drifting**2) / (enough**2 - drifting**2) * 1.2
     assert f"a budget of {wanted:.0f} s " in caution.text
 
 
@@ -161,6 +162,37 @@ def test_too_few_processes_is_an_error_that_names_the_budget():
         timed(FakeLaboratory(job_s=5), budget_s=14)
 
 
+def test_advice_is_about_the_whole_budget():
+    """Two measurements of 4 s fit into a sixth of 60 s; three and one to spare, 16 s, are 96 s of the whole."""
+    laboratory = FakeLaboratory(job_s=4)
+    with (
+        Timer(TimingSettings(budget_s=60).part(1 / 6), laboratory=laboratory, clock=laboratory.clock) as timer,
+        pytest.raises(CannotMeasureError) as raised,
+    ):
+        timer.time(SPEC)
+    assert str(raised.value) == (
+        "its share of the budget (10 s) holds 2 of the 3 measurements that an interval needs, because one takes 4 s; "
+        "a budget of 96 s will do"
+    )
+    samples = FakeLaboratorySamples(0.2)
+    whole, sixth = (
+        findings(samples, Surroundings(1, 4, 4, 10.0, preempted=True, share=share)).cautions[0].text
+        for share in (1, 1 / 6)
+    )
+    seconds = [int(re.search(r"a budget of (\d+) s", text)[1]) for text in (whole, sixth)]
+    assert seconds[1] == pytest.approx(6 * seconds[0], abs=4)
+
+
+def test_where_timing_would_end_no_longer_budget_is_advised():
+    """It ends at half as much as the machine wanders: ±9.8 % of that is ±11 % whatever the budget."""
+    texts = [
+        Caution("wide", {"half": 0.12, "drifting": drifting, "budget": 10.0, "share": 1.0}).text
+        for drifting in (0.098, 0.08)
+    ]
+    assert texts[0].endswith("the machine is too noisy for this layer")
+    assert "a budget of" in texts[1]
+
+
 def test_a_process_that_never_ends_is_an_error():
     with pytest.raises(CannotMeasureError, match="did not end within the budget of 3 s"):
         timed(FakeLaboratory(slow=[1e9]), budget_s=3)
@@ -173,9 +205,9 @@ def test_a_late_process_is_dropped_when_there_are_enough():
 
 def test_too_large_for_memory_names_the_bytes_before_anything_runs():
     spec = ConvSpec(512, 256, h=4096, w=4096)
-    # input, intermediate twice, output; ordinary weights three times, separable twice; 4 bytes each
+    # input three times, intermediate twice, output; ordinary weights three times, separable four times; 4 bytes each
     pixels = 4096 * 4096
-    needed = 4 * (pixels * (256 + 2 * 256 + 512) + 3 * 512 * 256 * 9 + 2 * (256 * 9 + 512 * 256))
+    needed = 4 * (pixels * (3 * 256 + 2 * 256 + 512) + 3 * 512 * 256 * 9 + 4 * (256 * 9 + 512 * 256))
     assert bytes_needed(spec) == needed
     laboratory = FakeLaboratory()
     with pytest.raises(CannotMeasureError, match=f"needs {needed:,} bytes of memory"):
@@ -186,9 +218,9 @@ def test_too_large_for_memory_names_the_bytes_before_anything_runs():
 
 def test_hopeless_is_refused_before_a_process_is_spent():
     spec = ConvSpec(1024, 1024, h=100, w=100)  # 9.4e10 MACs, 1.9e11 FLOPs
-    refuse_hopeless(spec, PEAKS, 15)
+    refuse_hopeless(spec, PEAKS, TimingSettings(budget_s=15))
     laboratory = FakeLaboratory()
-    with pytest.raises(CannotMeasureError, match=r"takes about 9 s .* the budget is 2 s"):
+    with pytest.raises(CannotMeasureError, match=r"takes about 9 s .* too long for the budget of 2 s"):
         timed(laboratory, spec, budget_s=2)
     assert not [job for job in laboratory.jobs if isinstance(job, MeasureLayer)]
 

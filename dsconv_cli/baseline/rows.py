@@ -108,8 +108,8 @@ class EarlierRows:
             for key, was in zip(self._watched, kept.figures, strict=True)
         }
         self._remember(one, found)
-        # Where a runtime failed, that is told and makes the run fail; there is nothing to compare.
-        lost = tuple(f"{RUNTIMES}.{name}." for name in one.failures)
+        # What could not be measured at a layer is told and makes the run fail; there is nothing to compare.
+        lost = tuple(f"{name}." for name in self._keys.missing(one))
         for limit in (limit for limit in self._limits if not limit.key.startswith(lost)):
             yield judged(limit, found[limit.key], self._doubts, f"{self._path} ({one.label})")
 

@@ -9,7 +9,6 @@ from typing import Final
 
 from dsconv_cli.cli.streams import say
 from dsconv_cli.cli.sweep_wishes import Wishes
-from dsconv_cli.comparison.keys import RUNTIMES
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.gates import Verdict, check
 from dsconv_cli.numbers import many
@@ -56,8 +55,8 @@ class Gates:
                     self._named.append((one.label, verdict))
 
     def _verdicts_on(self, one: Comparison) -> Iterator[Verdict]:
-        # Where a runtime failed, that is told and makes the run fail; there is nothing to judge.
-        lost = tuple(f"{RUNTIMES}.{name}." for name in one.failures)
+        # What could not be measured at a layer is told and makes the run fail; there is nothing to judge.
+        lost = tuple(f"{name}." for name in KEYS.missing(one))
         yield from check(KEYS, one, [gate for gate in self._wishes.to.gates if not gate.key.startswith(lost)])
         if self._earlier is not None:
             yield from self._earlier.add(one)

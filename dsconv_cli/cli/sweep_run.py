@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from dsconv_cli.cli.destinations import GATE_FAILED
 from dsconv_cli.cli.progress import LayersDone, clock_text
 from dsconv_cli.cli.stdout import results
-from dsconv_cli.cli.streams import is_terminal, say
+from dsconv_cli.cli.streams import Streams, is_terminal, say
 from dsconv_cli.cli.sweep_gates import Gates
 from dsconv_cli.cli.sweep_outlets import (
     Doubts,
@@ -233,7 +233,7 @@ class _Told(LayersDone, Observer):
         if self.rows or not total:
             return
         reason = "no layer is left" if self._wishes.sweep.condition is None else "no layer satisfies --where"
-        if self._wishes.to.gates:
+        if self._wishes.to.gates or self._wishes.options.gates.fail_if_grows:
             raise DsconvError(f"{reason}, so the gates checked nothing")
         streams.warn(reason)
 
@@ -258,10 +258,23 @@ def _recorded(wishes: Wishes, told: _Told, stack: ExitStack, *, wanted: bool) ->
     sweep.complete(file, told)
     told.wipe()
     wishes.streams.note(f"{file.path}: {had:,} rows were there, {file.rows - had:,} were added")
-    if wanted:
-        return sweep.recorded(file)
+    if wanted or sweep.timing is not None:
+        return _with_failures(sweep.recorded(file), told, wishes.streams)
     told.rows = file.rows
     return iter(())
+
+
+def _with_failures(rows: Iterator[Comparison], told: _Told, streams: Streams) -> Iterator[Comparison]:
+    """The rows. What failed in an earlier run is not tried again, and makes this one fail alike."""
+    failed, told_already = 0, told.failures
+    for one in rows:
+        failed += bool(one.error) or not (one.times is None or one.times.complete)
+        told.failures = max(told.failures, failed)
+        yield one
+    if failed > told_already:
+        earlier = failed - told_already
+        again = f"{'was' if earlier == 1 else 'were'} not tried again"
+        say("error", f"{many(earlier, 'layer')} could not be measured in an earlier run and {again}", streams.color)
 
 
 def _on_all(wishes: Wishes, gates: Gates) -> Iterator[Outlet]:

@@ -20,7 +20,6 @@ from dsconv_cli.timing.runtimes import DEFAULT, RUNTIMES
 
 if TYPE_CHECKING:
     from dsconv_cli.timing.settings import TimingSettings
-    from dsconv_cli.timing.timer import Timer
     from dsconv_cli.timing.timers import Timers
 
 _MOST_SECONDS: Final = 10_000_000
@@ -61,7 +60,7 @@ Threads = Annotated[
 ChannelsLast = Annotated[bool, option("--channels-last", text="Use the N,H,W,C memory layout.", panel=MEASUREMENT)]
 Budget = Annotated[
     str,
-    option("--budget", text="Time limit per layer, in seconds.", panel=MEASUREMENT, metavar="SECONDS"),
+    option("--budget", text="Time limit per layer and runtime, in seconds.", panel=MEASUREMENT, metavar="SECONDS"),
 ]
 Precision = Annotated[
     str | None,
@@ -200,20 +199,8 @@ def _able(settings: TimingSettings, spec: ConvSpec, streams: Streams) -> Iterato
 
 
 @contextmanager
-def timer_of(settings: TimingSettings | None) -> Iterator[Timer | None]:
-    """A timer whose processes end with the block, or None. What measures is loaded only if it is needed."""
-    if settings is None:
-        yield None
-        return
-    from dsconv_cli.timing.timer import Timer
-
-    with Timer(settings) as one:
-        yield one
-
-
-@contextmanager
 def timers_of(settings: TimingSettings | None, runtimes: Iterable[str]) -> Iterator[Timers | None]:
-    """`timer_of` for each of `runtimes`."""
+    """A timer for each of `runtimes`, whose processes end with the block, or None. Without it nothing is loaded."""
     if settings is None:
         yield None
         return

@@ -22,7 +22,6 @@ from dsconv_cli.timing.result import Executed, Timing
 from dsconv_cli.timing.runtimes import DEFAULT, RUNTIMES
 from dsconv_cli.timing.settings import TimingSettings
 from dsconv_cli.timing.statistics import median
-from dsconv_cli.timing.stopping import OverBudgetError
 from dsconv_cli.timing.timer import Timer, Watcher
 from dsconv_cli.timing.verdict import Findings, findings, typical_s
 from dsconv_cli.timing.worker.answers import Conditions, Graph, Sample
@@ -146,8 +145,7 @@ class NetworkTimer:
                     failed.append(error)
         if not failed:
             return timings, []
-        told = self._advice(failed[0], budget_s)
-        return timings, [f"{len(failed)} of {len(specs)} shapes were not timed in {budget_s:.3g} s each: {told}"]
+        return timings, [f"{len(failed)} of {len(specs)} shapes were not timed in {budget_s:.3g} s each: {failed[0]}"]
 
     def _whole(
         self, name: str, job: Callable[[], Make], dtype: str, budget_s: float, show: Show
@@ -161,15 +159,12 @@ class NetworkTimer:
             with show("the network, ") as watch:
                 return self._network(name, make, dtype, budget_s, watch), []
         except CannotMeasureError as error:
-            told = self._advice(error, budget_s)
-            return None, [f"the whole network was not timed in {budget_s:.3g} s: {told}"]
+            return None, [f"the whole network was not timed in {budget_s:.3g} s: {error}"]
 
     def _network(self, name: str, make: Make, dtype: str, budget_s: float, watch: Watcher) -> NetworkTime:
         timer = self._timer(name, budget_s)
         samples, around = timer.time_pair(make, dtype, watch, 0.0 if name == DEFAULT else _BUILDS_S)
-        # What a longer budget would do is told in terms of the whole budget, of which this is a share.
-        found = findings(samples, around._replace(budget_s=self._settings.budget_s))
-        return _network_time(samples, found, timer.settings, dtype)
+        return _network_time(samples, findings(samples, around), timer.settings, dtype)
 
     def _graphs(self, recipe: Recipe, chosen: tuple[tuple[str, ConvSpec], ...]) -> Mapping[str, Graph]:
         try:
@@ -177,12 +172,8 @@ class NetworkTimer:
         except TimeoutExceededError:
             raise CannotMeasureError(f"torch did not write it as ONNX in {_PATIENCE_S:.0f} s") from None
 
-    def _advice(self, error: CannotMeasureError, share_s: float) -> CannotMeasureError:
-        """An error about a share of the budget, with its advice in terms of the whole."""
-        return error.as_share_of(self._settings.budget_s / share_s) if isinstance(error, OverBudgetError) else error
-
     def _timer(self, name: str, budget_s: float) -> Timer:
-        return Timer(replace(self._settings.on(name), budget_s=budget_s), laboratory=self._laboratory)
+        return Timer(self._settings.on(name).part(budget_s / self._settings.budget_s), laboratory=self._laboratory)
 
 
 def _after(words: str, show: Show) -> Show:

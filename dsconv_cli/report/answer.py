@@ -11,7 +11,7 @@ from dsconv_cli.keys import NOTHING
 from dsconv_cli.layer.cost import Cost
 from dsconv_cli.layer.metrics import METRICS, Metric
 from dsconv_cli.numbers import many, scaled, seconds, significant, times
-from dsconv_cli.timing.reasons import FIXED_MATTERS, OUT_OF_PROPORTION, TOO_UNSURE, operators
+from dsconv_cli.timing.reasons import FIXED_MATTERS, OUT_OF_PROPORTION, TOO_UNSURE, operators, pair_call_s
 from dsconv_cli.timing.result import Interval, Timing
 from dsconv_cli.timing.runtimes import DEFAULT, RUNTIMES
 
@@ -144,9 +144,7 @@ def _cause(cost: Cost, timing: Timing) -> str:
     if timing.speedup.half_width > TOO_UNSURE:
         return ""
     three = operators(cost, timing)
-    # The pair is two calls of eager PyTorch, and one of every other runtime.
-    both = sum if timing.runtime.name == DEFAULT else max
-    calls = both((three.depthwise.fixed_s, three.pointwise.fixed_s))
+    calls = pair_call_s(timing) or 0.0
     if calls >= timing.separable_s:
         return f"; all of the pair's {seconds(timing.separable_s)} is call overhead"
     if calls >= FIXED_MATTERS * timing.separable_s:

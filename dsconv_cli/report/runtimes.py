@@ -10,7 +10,7 @@ from dsconv_cli.layer.cost import Cost
 from dsconv_cli.layer.fields import DTYPE_BYTES
 from dsconv_cli.numbers import seconds, significant, times
 from dsconv_cli.report.page import Block, Cell, Column, Item, Items, Layouts, Line, Table, Tone
-from dsconv_cli.timing.reasons import FIXED_RULES, MOSTLY, TOO_UNSURE, operators
+from dsconv_cli.timing.reasons import FIXED_RULES, MOSTLY, TOO_UNSURE, calls_of_pair, operators, pair_call_s
 from dsconv_cli.timing.result import Timing
 from dsconv_cli.timing.runtimes import RUNTIMES, TORCH
 
@@ -133,13 +133,11 @@ def _known(there: Mapping[str, Timing]) -> Iterator[tuple[str, Timing]]:
 def _calls(there: Mapping[str, Timing]) -> Iterator[str]:
     """Said where calls are half of the separable form's time, however little they compute."""
     for name, one in there.items():
-        if one.fixed_s is None:
-            continue
-        # A pair is one call of most runtimes, and two of eager torch.
-        cost = max(one.fixed_s.depthwise, one.fixed_s.pointwise)
-        if cost >= FIXED_RULES * one.separable_s:
+        cost = pair_call_s(one)
+        if cost is not None and cost >= FIXED_RULES * one.separable_s:
             yield (
-                f"On {RUNTIMES[name].title} a call alone costs {seconds(cost)}, of the {seconds(one.separable_s)} that "
+                f"On {RUNTIMES[name].title} {'a call' if calls_of_pair(one) == 1 else 'two calls'} alone "
+                f"cost{'s' * (calls_of_pair(one) == 1)} {seconds(cost)}, of the {seconds(one.separable_s)} that "
                 "the separable form takes."
             )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.numbers import seconds, significant
 from dsconv_cli.report.page import Item, Items, Line
-from dsconv_cli.timing.reasons import Operator, Operators, explain_time, follows_macs, operators
+from dsconv_cli.timing.reasons import Operator, Operators, explain_time, follows_macs, operators, pair_call_s
 from dsconv_cli.timing.result import Fastest, Timing
 from dsconv_cli.timing.runtimes import DEFAULT as TORCH
 from dsconv_cli.timing.runtimes import RUNTIMES
@@ -50,7 +50,7 @@ def _detailed(one: Comparison, timing: Timing) -> Iterator[TimeRow]:
     )
     if timing.fixed_s is not None:
         fixed = timing.fixed_s
-        both = fixed.depthwise + fixed.pointwise
+        both = pair_call_s(timing) or 0.0
         calls = tuple(seconds(value) for value in (fixed.ordinary, both, fixed.depthwise, fixed.pointwise))
         yield TimeRow("call overhead", "overhead", calls)  # type: ignore[arg-type]
 

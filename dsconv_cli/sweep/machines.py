@@ -70,7 +70,7 @@ def _measured(closed: Comparison, request: Request) -> Comparison:
         if request.timing is None:
             return one
         timers = _timers(request.timing, request.runtimes)
-        timers.limit(request.timing.budget_s)
+        timers.limit(request.timing.budget_s, request.timing.share)
         timed = one.with_times(timers.time(one.spec))
         return timed if request.runtimes else replace(timed, times=None)
     except DsconvError as error:
@@ -81,7 +81,7 @@ def _measured(closed: Comparison, request: Request) -> Comparison:
 
 def _timers(settings: TimingSettings, runtimes: tuple[str, ...]) -> Timers:
     """Those that there are; new ones where something else is asked than before."""
-    asked = (replace(settings, budget_s=1.0), runtimes)
+    asked = (replace(settings, budget_s=1.0, share=1.0), runtimes)
     if _Kept.timers is None or _Kept.asked != asked:
         if _Kept.timers is not None:
             _Kept.timers.__exit__()

@@ -66,13 +66,11 @@ def time_layers(
         layer = layers[place]
         left = total_s - (clock() - begun)
         share = max(left / (len(layers) - visited), LEAST_SHARE * fair)
-        timers.limit(share)
+        timers.limit(share, share / total_s)
         comparison = counted(layer)
         watcher = watch(layer, max(left, 0.0))
         try:
             times = timers.time(layer.spec, lambda _, watcher=watcher: watcher)  # type: ignore[misc]
         except CannotMeasureError as error:
-            raise CannotMeasureError(
-                f"{layer.label}: {error} (for each layer; --budget is for all {len(layers):,} together)"
-            ) from error
+            raise CannotMeasureError(f"{layer.label}: {error}") from error
         yield Timed(place, comparison.with_times(times))

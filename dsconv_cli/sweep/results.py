@@ -240,12 +240,12 @@ def comparison_of(document: Mapping[str, Any]) -> Comparison:
 
 
 def _at(document: Mapping[str, Any], key: str) -> Value:
-    """The value at a key; None where a section on the way is null."""
+    """The value at a key; None where a section on the way is null, and in a row of a version that had not the key."""
     value: Any = document
     for part in key.split("."):
         if value is None:
             return None
-        value = value[part]
+        value = value.get(part)
     return tuple(value) if isinstance(value, list) else value
 
 

@@ -63,7 +63,8 @@ def timed_rows(
     jobs = (Job(place, (layers[place],)) for place in shuffled(len(layers)))
 
     def asked(job: Job) -> Request:
-        return _about(job, replace(request, timing=replace(timing, budget_s=budget.share(job.place))))
+        budget_s = budget.share(job.place)
+        return _about(job, replace(request, timing=replace(timing, budget_s=budget_s, share=budget_s / total_s)))
 
     def answered(job: Job, answer: Answer) -> None:
         budget.spent(job.place, answer.seconds)

@@ -132,7 +132,7 @@ def _examined(name: str, timer: Timer, spec: ConvSpec, progress: Callable[[str],
     missing = runtime.missing()
     if missing:
         return RuntimeFound(name, reason=runtime.absent(), remedy=runtime.install)
-    beside = timer.on(name, _BESIDE * timer.settings.budget_s)
+    beside = timer.on(name, _BESIDE)
     try:
         beside.settings.refuse_impossible(spec)
         return _found(name, *beside.noise_floor(spec, None if progress is None else progress(f"{name}: ")))

@@ -97,8 +97,8 @@ def fastest(ordinary: str = "ordinary_s", separable: str = "separable_s") -> tup
 
 #: What every section of fastest times says of itself.
 FASTEST: Final = (
-    "Not what is usual but what is possible: the fastest parts of blocks of calls, in the third of the processes that "
-    "were disturbed least. Repeats better than the typical time, and flatters the shorter form."
+    "Not what is usual but what is possible: the fastest parts of blocks of calls, in the third of the processes, at "
+    "least five, that were disturbed least. Repeats better than the typical time, and flatters the shorter form."
 )
 
 PEAKS: Final[tuple[Key[Peaks], ...]] = (

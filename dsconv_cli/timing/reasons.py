@@ -13,6 +13,7 @@ from dsconv_cli.layer.cost import FLOPS_PER_MAC, Cost
 from dsconv_cli.layer.fields import DTYPE_BYTES
 from dsconv_cli.numbers import seconds as _time
 from dsconv_cli.numbers import significant as _figure
+from dsconv_cli.timing.runtimes import DEFAULT
 
 if TYPE_CHECKING:
     from dsconv_cli.timing.result import Peaks, Timing
@@ -151,21 +152,34 @@ def _disturbance(timing: Timing) -> Iterator[str]:
     )
 
 
+def calls_of_pair(timing: Timing) -> int:
+    """The pair is two calls of eager PyTorch, and one of every other runtime."""
+    return 2 if timing.runtime.name == DEFAULT else 1
+
+
+def pair_call_s(timing: Timing) -> float | None:
+    """What the calls of the pair cost before anything is computed; None where that is not known."""
+    if timing.fixed_s is None:
+        return None
+    halves = timing.fixed_s.depthwise, timing.fixed_s.pointwise
+    return sum(halves) if calls_of_pair(timing) == 2 else max(halves)
+
+
 def _call_cost(three: Operators, timing: Timing) -> Iterator[str]:
     """Said if the calls' fixed cost is a quarter or more of the separable form's time."""
-    if timing.fixed_s is None:
+    both = pair_call_s(timing)
+    if both is None or both < FIXED_MATTERS * timing.separable_s:
         return
     whole, first, second = three
-    both = first.fixed_s + second.fixed_s
-    if both < FIXED_MATTERS * timing.separable_s:
-        return
     share = both / timing.separable_s
     of_it = f"{share:.0%} of the separable form's {_time(timing.separable_s)}"
     if share > 1:
         of_it = f"no less than the separable form's whole {_time(timing.separable_s)}"
+    calls = f"{_time(both)} for the pair,"
+    if calls_of_pair(timing) > 1:
+        calls = f"{_time(first.fixed_s)} for depthwise and {_time(second.fixed_s)} for pointwise, together"
     yield (
-        f"Call overhead, before anything is computed, is {_time(first.fixed_s)} for depthwise and "
-        f"{_time(second.fixed_s)} for pointwise, together {of_it}; for the ordinary convolution it is "
+        f"Call overhead, before anything is computed, is {calls} {of_it}; for the ordinary convolution it is "
         f"{_time(whole.fixed_s)}, {whole.fixed_share:.0%} of its {_time(whole.seconds)}."
     )
 

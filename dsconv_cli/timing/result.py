@@ -98,8 +98,8 @@ TORCH: Final = Executed()
 class Fastest:
     """What the layer does undisturbed: seconds a call of each form, and the speed-up with its interval.
 
-    The fastest parts of blocks, in the third of the processes that were disturbed least. It repeats better than the
-    typical time and is something else: whoever runs the layer meets the typical time.
+    The fastest parts of blocks, in the third of the processes, at least five, that were disturbed least. It repeats
+    better than the typical time and is something else: whoever runs the layer meets the typical time.
     """
 
     ordinary_s: float
@@ -161,3 +161,8 @@ class Times(NamedTuple):
 
     timings: Mapping[str, Timing | None]
     failures: Mapping[str, str]
+
+    @property
+    def complete(self) -> bool:
+        """Whether none failed."""
+        return None not in self.timings.values()

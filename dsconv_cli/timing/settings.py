@@ -32,6 +32,7 @@ class TimingSettings:
         budget_s: seconds that one layer may take once torch is loaded. Less is used where less will do.
         runtime: the name of what executes the layer, one of `RUNTIMES`.
         chain: how many such layers in a row are timed at once; times are for one of them.
+        share: the part that `budget_s` is of what the user gave for several layers: advice is about the whole.
         precision: the half-width of the typical speed-up's interval, as a fraction of it, at which measuring ends.
             None: 0.05, or sooner where the verdict is clear.
 
@@ -46,6 +47,7 @@ class TimingSettings:
     threads: int = DEFAULT_THREADS
     channels_last: bool = False
     budget_s: float = DEFAULT_BUDGET_S
+    share: float = 1.0
     precision: float | None = None
     runtime: str = DEFAULT
     chain: int = 1
@@ -76,6 +78,17 @@ class TimingSettings:
     def conditions(self, dtype: str) -> Conditions:
         """What a measuring process has to know of them."""
         return Conditions(self.device, self.threads, self.channels_last, dtype, self.runtime, self.chain)
+
+    @property
+    def limit(self) -> str:
+        """The budget, in words."""
+        if self.share == 1:
+            return f"the budget of {self.budget_s:.3g} s"
+        return f"its share of the budget ({self.budget_s:.3g} s)"
+
+    def part(self, fraction: float) -> TimingSettings:
+        """The same with a part of the budget."""
+        return replace(self, budget_s=fraction * self.budget_s, share=fraction * self.share)
 
     def on(self, runtime: str) -> TimingSettings:
         """The same on another runtime, which takes the layout where it has a choice."""

@@ -12,20 +12,18 @@ from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.timing.result import Interval, Peaks
 from dsconv_cli.timing.settings import DEFAULT_PRECISION, TimingSettings
 from dsconv_cli.timing.statistics import LEVEL, MIN_PROCESSES, half_width, median, normal
-from dsconv_cli.timing.verdict import ENOUGH_PROCESSES, WIDEST, typical, typical_ratios, wander
+from dsconv_cli.timing.verdict import ENOUGH_PROCESSES, WIDEST, WORTHWHILE, typical, typical_ratios, wander
 from dsconv_cli.timing.worker.answers import Sample
 from dsconv_cli.timing.worker.sampling import Schedule
 
-#: Measuring ends, at whatever width, when what more processes would narrow is no more than this part of the machine's
-#: wander from minute to minute, which they would not: twice the time would make the interval 6 % narrower.
-WORTHWHILE: Final = 0.5
 #: After so many seconds, building included, a clear verdict is enough for whoever asked for no precision: the whole
 #: interval is farther from 1 than this, and no wider than is reliable. With what is prepared before it makes four.
 QUICK_S: Final = 3.2
 CLEAR: Final = 1.1
-#: Seconds and rounds of one process until then. On a quiet machine processes differ so much that three short ones tell
-#: more than one of three times their length; on a busy one the medians of few rounds leap, and it is the other way.
-_QUICK: Final = (0.07, 7)
+#: Seconds and rounds of one process until twice as many have passed. On a quiet machine processes differ so much that
+#: three short ones tell more than one of three times their length; on a busy one the medians of few rounds leap, and
+#: it is the other way.
+_QUICK: Final = (0.07, 5)
 #: More processes than this narrow nothing: what they then disagree about is the machine's drift.
 MOST_PROCESSES: Final = 180
 #: Torch keeps this much for itself; a layer may not have it.
@@ -55,9 +53,9 @@ def schedule(budget_s: float, built_s: float = 0.0, *, quick: bool = False) -> S
     return Schedule(seconds=max(short, min(_OF_BUILDING * built_s, _OF_BUDGET * budget_s)), rounds=rounds)
 
 
-def is_quick(samples: Sequence[Sample], elapsed_s: float) -> bool:
-    """Whether it is early still, so that a clear verdict may be near."""
-    return elapsed_s + sum(one.built_s for one in samples) < QUICK_S
+def with_building(samples: Sequence[Sample], elapsed_s: float) -> float:
+    """Seconds by the clock, of those that count against the budget."""
+    return elapsed_s + sum(one.built_s for one in samples)
 
 
 def wants_more(
@@ -72,7 +70,7 @@ def wants_more(
     if len(samples) < ENOUGH_PROCESSES:
         return True
     gain = typical(samples)
-    if not is_quick(samples, ends_s) and settings.precision is None and _is_clear(gain):
+    if with_building(samples, ends_s) > QUICK_S and settings.precision is None and _is_clear(gain):
         return False
     narrowed = half_width(typical_ratios(samples)) <= WORTHWHILE * normal(LEVEL) * wander(samples)
     return not narrowed and gain.half_width > (settings.precision or DEFAULT_PRECISION)
@@ -86,13 +84,14 @@ def _is_clear(gain: Interval) -> bool:
 def bytes_needed(spec: ConvSpec, chain: int = 1) -> int:
     """Memory that timing both forms of `spec` takes at once, `chain` of them in a row.
 
-    The input, the intermediate twice (the pair makes one, the pointwise half alone is given one), an output, and
-    all weights twice, the ordinary ones three times: the numbers, what the runtime makes of them, and the copy in
-    another order that torch makes at each call.
+    Each form and each half has its own: the input three times, the intermediate twice (the pair makes one, the
+    pointwise half alone is given one), an output; the ordinary weights three times, as numbers, as the runtime has
+    them, and in the order that torch puts them in at each call; the others, of the pair and of the halves, four times.
     """
     params = cost(spec).params
-    elements = sum(math.prod(shape) for shape in (spec.input_shape, *[spec.intermediate_shape] * 2, spec.output_shape))
-    return max(spec.element_bytes, _NUMBER_BYTES) * (elements + chain * (3 * params.ordinary + 2 * params.separable))
+    images = (*[spec.input_shape] * 3, *[spec.intermediate_shape] * 2, spec.output_shape)
+    elements = sum(map(math.prod, images))
+    return max(spec.element_bytes, _NUMBER_BYTES) * (elements + chain * (3 * params.ordinary + 4 * params.separable))
 
 
 def refuse_too_large(spec: ConvSpec, free_bytes: int | None, chain: int = 1) -> None:
@@ -105,40 +104,27 @@ def refuse_too_large(spec: ConvSpec, free_bytes: int | None, chain: int = 1) -> 
         )
 
 
-def refuse_hopeless(spec: ConvSpec, peaks: Peaks, budget_s: float) -> None:
+def refuse_hopeless(spec: ConvSpec, peaks: Peaks, settings: TimingSettings) -> None:
     """Raise CannotMeasureError if the fewest calls cannot fit into the budget, however fast they are."""
     flops = FLOPS_PER_MAC * cost(spec).macs.ordinary
     fastest = max(peaks.matmul_flops, peaks.conv_flops)
     needed = _FEWEST_CALLS * flops / fastest
-    if needed > _FASTER_THAN_PEAK * budget_s:
+    if needed > _FASTER_THAN_PEAK * settings.budget_s:
         raise CannotMeasureError(
             f"timing this layer takes about {needed:,.0f} s ({_FEWEST_CALLS} calls of {flops:.3g} FLOPs at "
-            f"{fastest / 1e9:,.0f} GFLOP/s, the most this machine reaches) and the budget is {budget_s:g} s"
+            f"{fastest / 1e9:,.0f} GFLOP/s, the most this machine reaches), too long for {settings.limit}"
         )
 
 
-class OverBudgetError(CannotMeasureError):
-    """A budget that did not hold enough processes. `enough_s` is one that would."""
-
-    def __init__(self, reason: str, enough_s: float) -> None:
-        super().__init__(f"{reason}; a budget of {math.ceil(enough_s)} s will do")
-        self.reason, self.enough_s = reason, enough_s
-
-    def as_share_of(self, factor: float) -> OverBudgetError:
-        """The same where what was spent is one part in `factor` of the budget that the user gave."""
-        return OverBudgetError(self.reason, factor * self.enough_s)
-
-
-def over_budget(durations: Sequence[float], budget_s: float, elapsed_s: float) -> OverBudgetError:
+def over_budget(durations: Sequence[float], settings: TimingSettings, elapsed_s: float) -> CannotMeasureError:
     """What is wrong with a budget of which `durations` are all the processes that it held."""
-    if not durations:
-        return OverBudgetError(
-            f"one measurement of this layer did not end within the budget of {budget_s:.3g} s, and {MIN_PROCESSES} "
-            "are needed",
-            2 * MIN_PROCESSES * elapsed_s,
+    if durations:
+        enough_s = elapsed_s + (MIN_PROCESSES - len(durations) + 1) * max(durations)
+        reason = (
+            f"{settings.limit} holds {len(durations)} of the {MIN_PROCESSES} measurements that an interval needs, "
+            f"because one takes {max(durations):.3g} s"
         )
-    return OverBudgetError(
-        f"the budget of {budget_s:.3g} s holds {len(durations)} of the {MIN_PROCESSES} measurements that an interval "
-        f"needs, because one takes {max(durations):.3g} s",
-        elapsed_s + (MIN_PROCESSES - len(durations) + 1) * max(durations),
-    )
+    else:
+        enough_s = 2 * MIN_PROCESSES * elapsed_s
+        reason = f"one measurement of this layer did not end within {settings.limit}, and {MIN_PROCESSES} are needed"
+    return CannotMeasureError(f"{reason}; a budget of {math.ceil(enough_s / settings.share)} s will do")

@@ -13,9 +13,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from dsconv_cli.errors import CannotMeasureError
 from dsconv_cli.layer.spec import ConvSpec
@@ -27,12 +27,13 @@ from dsconv_cli.timing.settings import TimingSettings
 from dsconv_cli.timing.statistics import MIN_PROCESSES, median
 from dsconv_cli.timing.stopping import (
     MOST_BUILDING,
-    is_quick,
+    QUICK_S,
     over_budget,
     refuse_hopeless,
     refuse_too_large,
     schedule,
     wants_more,
+    with_building,
 )
 from dsconv_cli.timing.verdict import Findings, Surroundings, findings, kept, typical, typical_s
 from dsconv_cli.timing.worker.answers import Conditions, Found, Machine, Prepared, Sample
@@ -62,6 +63,7 @@ class TimingProgress:
     speedup: Interval | None
 
 
+Answer = TypeVar("Answer")
 Watcher = Callable[[TimingProgress], None]
 Clock = Callable[[], float]
 
@@ -120,7 +122,7 @@ class Timer:
         begun = self._start()
         self.check(spec)
         peaks = self.peaks(spec.dtype)
-        refuse_hopeless(spec, peaks, self.settings.budget_s)
+        refuse_hopeless(spec, peaks, self.settings)
         # Of what went by until now the budget bears what was measured, and not what was built.
         spent_s = min(self._clock() - begun, _PEAKS_SECONDS[1])
         prepared = self.prepare(spec)
@@ -132,12 +134,7 @@ class Timer:
 
     def prepare(self, spec: ConvSpec) -> Prepared:
         """What the runtime is found to do with `spec`, outputs checked. It is in no budget. Raises as `time` does."""
-        try:
-            return self._laboratory.run(PrepareLayer(self.settings.conditions(spec.dtype), spec), _PATIENCE_S)
-        except TimeoutExceededError:
-            raise CannotMeasureError(
-                f"{RUNTIMES[self.settings.runtime].title} was not ready to run this layer after {_PATIENCE_S:.0f} s"
-            ) from None
+        return self._patiently(PrepareLayer(self.settings.conditions(spec.dtype), spec))
 
     def noise_floor(self, spec: ConvSpec, progress: Watcher | None = None) -> tuple[Findings, Prepared]:
         """What the ordinary form of `spec` reads against itself, 1 in truth, and what it is. Raises as `time` does."""
@@ -150,10 +147,9 @@ class Timer:
         )
         return findings(samples, self.surroundings(spec.dtype)), prepared
 
-    def on(self, runtime: str, budget_s: float) -> Timer:
-        """Another timer, on another runtime, in the same laboratory."""
-        settings = replace(self.settings.on(runtime), budget_s=budget_s)
-        return Timer(settings, laboratory=self._laboratory, clock=self._clock)
+    def on(self, runtime: str, fraction: float) -> Timer:
+        """Another timer, on another runtime, in the same laboratory, with a part of the budget."""
+        return Timer(self.settings.on(runtime).part(fraction), laboratory=self._laboratory, clock=self._clock)
 
     def time_pair(
         self,
@@ -175,7 +171,7 @@ class Timer:
         """The machine, once it is known that it has the device and can run `dtype`."""
         if dtype not in self._machines:
             job = Probe(self.settings.conditions(dtype))
-            self._machines[dtype] = self._laboratory.run(job, _PATIENCE_S)
+            self._machines[dtype] = self._patiently(job)
         return self._machines[dtype]
 
     def peaks(self, dtype: str = "float32") -> Peaks:
@@ -184,12 +180,20 @@ class Timer:
             shortest, longest = _PEAKS_SECONDS
             seconds = min(longest, max(shortest, _PEAKS_SHARE * self.settings.budget_s))
             job = MeasurePeaks(self.settings.conditions(dtype), seconds)
-            self._peaks[dtype] = self._laboratory.run(job, _PATIENCE_S)
+            self._peaks[dtype] = self._patiently(job)
         return self._peaks[dtype]
 
     def devices(self) -> tuple[Found, ...]:
         """Every kind of device that is known, there or not."""
-        return self._laboratory.run(ListDevices(), _PATIENCE_S)
+        return self._patiently(ListDevices())
+
+    def _patiently(self, job: Job[Answer]) -> Answer:
+        """The answer to something that is in no budget."""
+        try:
+            return self._laboratory.run(job, _PATIENCE_S)
+        except TimeoutExceededError:
+            title = RUNTIMES[self.settings.runtime].title
+            raise CannotMeasureError(f"{title} was not ready to be timed after {_PATIENCE_S:.0f} s") from None
 
     def _start(self) -> float:
         """When measuring began: torch is loaded."""
@@ -219,7 +223,7 @@ class Timer:
             if len(samples) >= MIN_PROCESSES and building > MOST_BUILDING * budget:
                 break
             begun = self._clock()
-            job = jobs[is_quick(samples, begun - started)]
+            job = jobs[with_building(samples, begun - started) < 2 * QUICK_S]
             try:
                 samples.append(self._laboratory.run(job, max(budget - (begun - started), 0.0) + patience))
             except TimeoutExceededError:
@@ -230,7 +234,7 @@ class Timer:
             if progress is not None:
                 progress(self._progress(samples, started))
         if len(samples) < MIN_PROCESSES:
-            raise over_budget(durations, budget, self._clock() - started)
+            raise over_budget(durations, self.settings, self._clock() - started)
         return samples
 
     def _progress(self, samples: Sequence[Sample], started: float) -> TimingProgress:
@@ -249,6 +253,7 @@ class Timer:
             cores=machine.cores,
             machine_cores=os.cpu_count() or machine.cores,
             budget_s=self.settings.budget_s,
+            share=self.settings.share,
             preempted=self.settings.on_cpu,
         )
 

@@ -40,10 +40,10 @@ class Timers:
     def __exit__(self, *_: object) -> None:
         self._laboratory.close()
 
-    def limit(self, budget_s: float) -> None:
-        """Seconds that a layer may take on all of them together, from now on."""
+    def limit(self, budget_s: float, share: float) -> None:
+        """Seconds that a layer may take on all of them together, from now on, and what part of the user's that is."""
         for timer in self._timers.values():
-            timer.settings = replace(timer.settings, budget_s=budget_s / len(self._timers))
+            timer.settings = replace(timer.settings, budget_s=budget_s, share=share).part(1 / len(self._timers))
 
     def check(self, spec: ConvSpec) -> None:
         """As `Timer.check`, on each runtime."""

@@ -39,6 +39,9 @@ DRIFT: Final = 0.01
 #: `benchmarks/coverage.py` finds by a plain measurement, see docs/timing.md.
 OF_THE_RATIO: Final = 1 / 6
 OF_THE_TIMES: Final = 1 / 20
+#: Measuring ends, at whatever width, when what more processes would narrow is no more than this part of the machine's
+#: wander from minute to minute, which they would not: twice the time would make the interval 6 % narrower.
+WORTHWHILE: Final = 0.5
 #: A longer budget is not advised beyond this many seconds.
 _LONGEST_BUDGET_S: Final = 600.0
 
@@ -55,19 +58,21 @@ class Caution(NamedTuple):
         return _WORDING[self.code](**self.figures)
 
 
-def _wide(half: float, drifting: float, budget: float) -> str:
-    """A longer budget is advised only where it would narrow the interval enough."""
+def _wide(half: float, drifting: float, budget: float, share: float) -> str:
+    """A longer budget is advised only where it would narrow the interval enough, and timing would go on so far."""
     said = f"the interval is ±{half:.1%}, wider than ±{WIDEST:.0%}"
-    needed = 1.2 * budget * (half**2 - drifting**2) / (WIDEST**2 - drifting**2) if drifting < WIDEST else math.inf
-    if needed <= _LONGEST_BUDGET_S:
-        return f"{said}; a budget of {needed:.0f} s should be enough, or a quieter machine"
+    wanted, now = math.log1p(WIDEST), math.log1p(half)
+    if math.hypot(1, WORTHWHILE) * drifting < wanted:
+        needed = 1.2 * budget * (now**2 - drifting**2) / (wanted**2 - drifting**2)
+        if needed <= _LONGEST_BUDGET_S:
+            return f"{said}; a budget of {needed / share:,.0f} s should be enough, or a quieter machine"
     return f"{said}: the machine is too noisy for this layer"
 
 
 _WORDING: Final[Mapping[str, Callable[..., str]]] = MappingProxyType(
     {
         "few": lambda processes, budget: (
-            f"only {processes} measuring processes fit into {budget:g} s, fewer than {ENOUGH_PROCESSES}; "
+            f"only {processes} measuring processes fit into {budget:.3g} s, fewer than {ENOUGH_PROCESSES}; "
             "a longer budget gives more"
         ),
         "wide": _wide,
@@ -84,7 +89,8 @@ _WORDING: Final[Mapping[str, Callable[..., str]]] = MappingProxyType(
 class Surroundings(NamedTuple):
     """What the samples do not know. `machine_cores` are all, `cores` those allowed.
 
-    `preempted` says that other programs can take the cores away, as they cannot a device.
+    `preempted` says that other programs can take the cores away, as they cannot a device. `budget_s` is for this layer,
+    and the part `share` of what the user gave.
     """
 
     threads: int
@@ -92,6 +98,7 @@ class Surroundings(NamedTuple):
     machine_cores: int
     budget_s: float
     preempted: bool
+    share: float = 1.0
 
 
 class Findings(NamedTuple):
@@ -208,10 +215,11 @@ def _cautions(samples: Sequence[Sample], around: Surroundings, speedup: Interval
     crowded = (
         around.preempted and others is not None and others > _CORE_SLACK and others + threads > cores + _CORE_SLACK
     )
-    wide = {"half": speedup.half_width, "drifting": normal(LEVEL) * wander(samples), "budget": around.budget_s}
+    wide = {"half": speedup.half_width, "drifting": normal(LEVEL) * wander(samples)}
+    budget = {"budget": around.budget_s, "share": around.share}
     conditions: list[tuple[bool, str, dict[str, Any]]] = [
         (len(samples) < ENOUGH_PROCESSES, "few", {"processes": len(samples), "budget": around.budget_s}),
-        (speedup.half_width > WIDEST, "wide", wide),
+        (speedup.half_width > WIDEST, "wide", wide | budget),
         (threads > around.cores, "threads", {"threads": threads, "cores": around.cores}),
         (crowded, "crowded", {"threads": threads, "others": others, "cores": cores}),
         (disturbed > DISTURBED, "disturbed", {"share": disturbed}),

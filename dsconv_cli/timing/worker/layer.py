@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 import torch
 
@@ -30,8 +30,6 @@ _FIXED_ROUNDS: Final = 25
 _FIXED_CALLS: Final = 5
 _FIXED_CALLS_ELSEWHERE: Final = 100
 _COPY_BLOCK_S: Final = 0.5e-3
-
-Answer = TypeVar("Answer")
 
 
 def measure_layer(conditions: Conditions, spec: ConvSpec, schedule: Schedule) -> Sample:

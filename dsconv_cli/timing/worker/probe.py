@@ -46,7 +46,7 @@ def list_devices() -> tuple[Found, ...]:
     found = []
     for kind, device in DEVICES.items():
         reason = device.absent(torch, 0)
-        count = torch.cuda.device_count() if kind == "cuda" and reason is None else 1
+        count = torch.cuda.device_count() if device.numbered and reason is None else 1
         for index in range(count):
             name = kind if count == 1 else f"{kind}:{index}"
             found.append(Found(name, reason is None, reason or device.name(torch, index)))

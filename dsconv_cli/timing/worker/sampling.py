@@ -45,8 +45,8 @@ class Schedule(NamedTuple):
     `longest` times as much at the latest. `round_s` is how long one block of each side should take together, as anyone
     would choose it who measures by hand: on a busy machine the typical time depends on it, for a short block is seldom
     interrupted. `part_s` is how long the fastest one's part of a block should take: far above the clock's resolution,
-    far below a scheduler's slice. A call longer than `short_call_s` needs no untimed one before it; one longer than
-    `long_call_s` one warm-up.
+    far below a scheduler's slice. A call longer than `long_call_s` needs no untimed one before it, and one warm-up; of
+    14 ms it does: without, 64×64×7×7 on 56×56 read 8 % more as an ordinary convolution.
     """
 
     seconds: float = 0.2
@@ -56,7 +56,6 @@ class Schedule(NamedTuple):
     warm_calls: int = 3
     round_s: float = 8e-3
     part_s: float = 0.5e-3
-    short_call_s: float = 5e-3
     long_call_s: float = 0.05
     min_rounds: int = 3
     long_round_s: float = 0.5
@@ -105,7 +104,7 @@ def sample(runners: Mapping[str, Runner], settled: Settled, schedule: Schedule, 
         for name in order:
             if done % OTHERS_EVERY and name not in SIDES:
                 continue
-            if rough[name] <= schedule.short_call_s:
+            if rough[name] <= schedule.long_call_s:
                 runners[name](1)
             readings = [runners[name](calls) for _ in range(parts)]
             blocks[name].append(sum(one.wall for one in readings) / (parts * calls))
