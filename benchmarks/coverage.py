@@ -5,7 +5,7 @@
 For each layer in turn: a plain measurement, then so many runs of dsconv, each followed by another plain measurement.
 The plain one is `benchmarks/plain.py`, which shares no code with dsconv; `--referee PROGRAM` names another that takes
 the same arguments and prints the same line of JSON. A run is held against the plain measurements just before and after.
-Runs of `dsconv doctor` time a convolution against itself, where the truth is 1.
+The noise floor of `dsconv doctor` is a convolution timed against itself, where the truth is 1.
 
 Every result is appended to RESULTS.jsonl as it comes, and what is there already is not measured again: the same command
 goes on where it was stopped, by Ctrl-C or by `--limit`. `--busy` keeps one process for each core busy meanwhile.
@@ -31,6 +31,16 @@ from typing import Any, NamedTuple
 PLAIN = Path(__file__).with_name("plain.py")
 DSCONV = (sys.executable, "-m", "dsconv_cli")
 PARTS = ("ordinary", "separable", "depthwise", "pointwise")
+#: What `dsconv doctor` does for its noise floor, and nothing of the rest: a layer against itself.
+ITSELF = """
+import json, sys
+from dsconv_cli import ConvSpec, TimingSettings
+from dsconv_cli.timing.doctor import LAYER
+from dsconv_cli.timing.timer import Timer
+with Timer(TimingSettings(**json.loads(sys.argv[1]))) as timer:
+    found, _ = timer.noise_floor(ConvSpec(**LAYER))
+print(json.dumps([[gain.value, gain.low, gain.high] for gain in (found.speedup, found.fastest.speedup)]))
+"""
 #: A verdict is asked for where the forms differ by this much, and should be there within so many seconds.
 CLEAR, QUICK_S = 1.25, 4.0
 
@@ -113,8 +123,10 @@ class Bench:
         self.record("dsconv", layer.name, self._said("compare", "--time", **options)["time"])
 
     def itself(self) -> None:
-        noise = self._said("doctor")["noise"]
-        self.record("A/A", "", {"speedup": noise["ratio"], "fastest": {"speedup": noise["fastest"]["ratio"]}})
+        asked = json.dumps({"budget_s": self.budget, "threads": self.threads, "device": self.device})
+        said = subprocess.check_output([sys.executable, "-c", ITSELF, asked])
+        typical, fastest = (dict(zip(("value", "low", "high"), gain, strict=True)) for gain in json.loads(said))
+        self.record("A/A", "", {"speedup": typical, "fastest": {"speedup": fastest}})
 
     def _said(self, *words: str, **options: object) -> dict[str, Any]:
         every = {"--budget": self.budget, "--threads": self.threads, "--device": self.device, **options}
@@ -124,13 +136,13 @@ class Bench:
     def run(self, layers: tuple[Layer, ...], runs: int, itself: int) -> None:
         """Measure what the file lacks, one layer after the other, until it lacks nothing or the time is over."""
         for number in range(runs):
-            for layer in layers:
+            for place, layer in enumerate(layers, 1):
                 if self._there("dsconv", layer.name) <= number:
                     if not self._ends_plain(layer.name):
                         self.plain(layer)
                     self.dsconv(layer)
                     self.plain(layer)
-                if self._there("A/A", "") < itself * (number + 1) / runs:
+                while self._there("A/A", "") < itself * (number + place / len(layers)) / runs:
                     self.itself()
                 if time.monotonic() > self.deadline:
                     return

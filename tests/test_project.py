@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from dsconv_cli.cli.main import run
@@ -78,6 +80,17 @@ def test_it_is_found_upwards_and_its_paths_are_its_own(project, ran, monkeypatch
     (folder / "deep" / "pyproject.toml").write_text("[project]\nname = 'other'\n")
     monkeypatch.chdir(folder / "deep" / "er")
     assert ran(*GET) == (0, f"{WEIGHTS}\n", "")
+
+
+def test_what_it_has_written_is_beside_it_too(project, ran, monkeypatch):
+    folder = project(f'{PROJECT}\noutput = ["cost.json", "csv:cost.txt"]\nlayers = "layers.csv"\n')
+    (folder / "deep").mkdir()
+    monkeypatch.chdir(folder / "deep")
+    assert ran("--arg", "width=4", "--quiet")[0] == 0
+    assert not list((folder / "deep").iterdir())
+    assert json.loads((folder / "cost.json").read_text())["totals"]["params"]["before"] == WEIGHTS
+    assert (folder / "cost.txt").read_text().startswith("name,")
+    assert (folder / "layers.csv").exists()
 
 
 def test_verbose_shows_what_was_taken(project, ran):

@@ -54,6 +54,15 @@ def test_readme_leads_to_every_page():
         assert name == "README.md" or f"]({name})" in TEXT, f"README.md does not mention {name}"
 
 
+def test_a_table_that_is_there_twice_says_the_same_twice():
+    tables = {}
+    for text in TEXTS.values():
+        for header, rows in re.findall(r"^(\| K×C.*\|)\n\|[-|]+\n((?:\|.*\|\n)+)", text, re.MULTILINE):
+            tables.setdefault(header, set()).add(rows)
+    assert len(tables) >= 2
+    assert all(len(rows) == 1 for rows in tables.values())
+
+
 @pytest.mark.parametrize("name", TEXTS)
 def test_shown_outputs_fit_a_page(name):
     for block in re.findall(r"```console\n(.*?)```\n", TEXTS[name], re.DOTALL):

@@ -68,7 +68,7 @@ def test_the_profiler_counts_every_layer(sweep):
 
 
 def test_the_number_of_layers_is_told_first(sweep):
-    assert sweep(*GRID).stderr.splitlines()[0] == "note: 12 layers: k 3 × c 2 × r 2, s=r"
+    assert sweep(*GRID).stderr.splitlines()[0] == "note: 12 layers: 3 values of k × 2 values of c × 2 values of r, s=r"
     assert sweep(*GRID, "--quiet").stderr == ""
 
 

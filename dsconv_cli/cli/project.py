@@ -30,8 +30,10 @@ TABLE: Final = "[tool.dsconv]"
 _RUNS_OWN: Final = frozenset({"format_name", "get", "keys", "json", "quiet", "verbose", "color", "no_config"})
 #: A part of a value that has no more characters stands in messages by chance.
 _TELLING: Final = 3
-#: Values that begin with a file.
-_PATHS: Final = ("target", "inputs", "baseline")
+#: Values that begin with a file where they name one, that are files, and that may begin with the format of one.
+_NAMING: Final = ("target", "inputs")
+_FILES: Final = ("baseline", "save", "plot", "layers")
+_WITH_FORMAT: Final = "output"
 #: What is said in one way only: where a command line has one of a pair, the project's other one does not count.
 _RIVALS: Final = (("input", "inputs"), ("input_dtype", "inputs"), ("depth", "top"), ("min_fidelity", "max_error"))
 
@@ -152,11 +154,19 @@ def _is_number(value: Any) -> bool:
 
 def _located(file: Path, name: str, value: Value) -> Value:
     """A file in a value, from where we are: `net.py:net` is beside the pyproject.toml that says so."""
-    if name not in _PATHS or not isinstance(value, str) or file.parent == Path.cwd():
+    if isinstance(value, list):
+        return [str(_located(file, name, one)) for one in value]
+    if not isinstance(value, str) or not value or file.parent == Path.cwd():
         return value
-    path, colon, rest = value.partition(":")
-    is_file = name == "baseline" or "/" in path or path.endswith((".py", ".pt2", ".onnx"))
-    return f"{os.path.relpath(file.parent / path)}{colon}{rest}" if is_file else value
+    if name in _FILES:
+        return os.path.relpath(file.parent / value)
+    first, colon, rest = value.partition(":")
+    if name == _WITH_FORMAT:
+        form, path = (f"{first}:", rest) if rest and first.isalpha() and len(first) > 1 else ("", value)
+        return f"{form}{os.path.relpath(file.parent / path)}"
+    if name in _NAMING and ("/" in first or first.endswith((".py", ".pt2", ".onnx"))):
+        return f"{os.path.relpath(file.parent / first)}{colon}{rest}"
+    return value
 
 
 def _texts(value: Value) -> list[str]:

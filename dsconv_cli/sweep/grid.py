@@ -28,7 +28,7 @@ class Dimension:
         return self.axes[0].count
 
     def __str__(self) -> str:
-        return f"{','.join(axis.name for axis in self.axes)} {self.count:,}"
+        return f"{self.count:,} values of {','.join(axis.name for axis in self.axes)}"
 
 
 @dataclass(frozen=True, slots=True)
