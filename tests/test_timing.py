@@ -14,7 +14,17 @@ from dsconv_cli.errors import CannotMeasureError, DsconvError
 from dsconv_cli.timing.jobs import MeasureItself, MeasureLayer, MeasurePeaks, PrepareLayer, Probe
 from dsconv_cli.timing.result import Interval, PerOperator
 from dsconv_cli.timing.settings import TimingSettings
-from dsconv_cli.timing.stopping import MOST_PROCESSES, bytes_needed, refuse_hopeless, refuse_too_large, schedule
+from dsconv_cli.timing.stopping import (
+    BUSY,
+    MOST_PROCESSES,
+    QUICK,
+    THOROUGH,
+    bytes_needed,
+    pace,
+    refuse_hopeless,
+    refuse_too_large,
+    schedule,
+)
 from dsconv_cli.timing.timer import Timer
 from dsconv_cli.timing.verdict import Caution, Surroundings, findings, kept, verdict, wander
 
@@ -298,9 +308,20 @@ def test_short_budgets_get_short_processes():
     assert schedule(15, 4.0).seconds == 1.0
     assert schedule(5, 40.0).seconds == 0.5
     # Shorter still as long as a clear verdict may come in time.
-    assert (schedule(15, quick=True).seconds, schedule(0.1, quick=True).seconds) == (0.07, 0.04)
-    assert schedule(15, 4.0, quick=True).seconds == 1.0
-    assert schedule(15, quick=True).rounds < schedule(15).rounds
+    assert (schedule(15, pace=QUICK).seconds, schedule(0.1, pace=QUICK).seconds) == (0.07, 0.04)
+    assert schedule(15, 4.0, QUICK).seconds == 1.0
+    assert schedule(15, pace=QUICK).rounds < schedule(15).rounds
+
+
+def test_a_machine_that_takes_the_processor_away_gets_longer_processes():
+    quiet = FakeLaboratory(stolen=0.02).sample(MeasureLayer(None, SPEC, None))
+    robbed = replace(quiet, stolen=0.3)
+    assert [pace(samples, 1.0) for samples in ([], [quiet] * 3, [robbed])] == [QUICK, QUICK, BUSY]
+    assert [pace([quiet], elapsed) for elapsed in (6.0, 7.0)] == [QUICK, THOROUGH]
+    assert (schedule(15, pace=BUSY).seconds, schedule(5, pace=BUSY).seconds) == (0.6, 0.2)
+    assert pace([replace(quiet, stolen=None)], 1.0) == QUICK, "several threads, a device: it is not known"
+    caution = findings([robbed] * 9, Surroundings(1, 2, 2, 15.0, preempted=True)).cautions[0].text
+    assert caution.startswith("the thread had the processor for 70% of the time")
 
 
 def test_unknown_surroundings_are_no_warning():

@@ -171,7 +171,7 @@ def advice(one: Examination) -> Iterator[str]:
     seen, noise, threads = one.survey, one.noise, one.settings.threads
     if threads > one.machine.cores:
         yield f"--threads {one.machine.cores} or fewer: this process may use no more cores"
-    busy = any(caution.code in {"crowded", "disturbed"} for caution in noise.cautions)
+    busy = any(caution.code in {"crowded", "robbed", "disturbed"} for caution in noise.cautions)
     crowd = seen.load is not None and seen.load + threads * _FREE > seen.cores
     if busy or (crowd and not one.trusted):
         load = "" if seen.load is None else f" (the load is {seen.load:.1f} on {seen.cores} cores)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from dsconv_cli.errors import CannotMeasureError
 from dsconv_cli.layer.cost import FLOPS_PER_MAC, cost
@@ -20,10 +20,6 @@ from dsconv_cli.timing.worker.sampling import Schedule
 #: interval is farther from 1 than this, and no wider than is reliable. With what is prepared before it makes four.
 QUICK_S: Final = 3.2
 CLEAR: Final = 1.1
-#: Seconds and rounds of one process until twice as many have passed. On a quiet machine processes differ so much that
-#: three short ones tell more than one of three times their length; on a busy one the medians of few rounds leap, and
-#: it is the other way.
-_QUICK: Final = (0.07, 5)
 #: More processes than this narrow nothing: what they then disagree about is the machine's drift.
 MOST_PROCESSES: Final = 180
 #: Torch keeps this much for itself; a layer may not have it.
@@ -43,14 +39,38 @@ _OF_BUDGET: Final = 1 / 10
 MOST_BUILDING: Final = 4
 
 
-def schedule(budget_s: float, built_s: float = 0.0, *, quick: bool = False) -> Schedule:
+class Pace(NamedTuple):
+    """How long one process samples, in seconds and as a part of the budget at the most, and its fewest rounds."""
+
+    seconds: float
+    of_budget: float
+    rounds: int
+
+
+#: On a quiet machine processes differ so much that three short ones tell more than one of three times their length.
+QUICK: Final = Pace(0.07, 1 / 60, 5)
+THOROUGH: Final = Pace(0.2, 1 / 60, 20)
+#: On a busy one the medians of few rounds leap, and a process that has just begun is spared: it lost the processor for
+#: 22 % of its time in its first tenth of a second, and for 35 % of six tenths.
+BUSY: Final = Pace(0.6, 1 / 25, 60)
+_LOST: Final = 0.1
+
+
+def pace(samples: Sequence[Sample], elapsed_s: float) -> Pace:
+    """How the next process samples, given those that there are and the time used."""
+    lost = [one.stolen for one in samples if one.stolen is not None]
+    if lost and median(lost) > _LOST:
+        return BUSY
+    return QUICK if with_building(samples, elapsed_s) < 2 * QUICK_S else THOROUGH
+
+
+def schedule(budget_s: float, built_s: float = 0.0, pace: Pace = THOROUGH) -> Schedule:
     """How long one process samples: short, since it is processes that differ, but not below a few rounds.
 
     Longer where a process takes long to build what it times, for there will be few of them.
     """
-    most, rounds = _QUICK if quick else (0.2, 20)
-    short = min(most, max(0.04, budget_s / 60))
-    return Schedule(seconds=max(short, min(_OF_BUILDING * built_s, _OF_BUDGET * budget_s)), rounds=rounds)
+    short = min(pace.seconds, max(0.04, pace.of_budget * budget_s))
+    return Schedule(seconds=max(short, min(_OF_BUILDING * built_s, _OF_BUDGET * budget_s)), rounds=pace.rounds)
 
 
 def with_building(samples: Sequence[Sample], elapsed_s: float) -> float:

@@ -27,13 +27,12 @@ from dsconv_cli.timing.settings import TimingSettings
 from dsconv_cli.timing.statistics import MIN_PROCESSES, median
 from dsconv_cli.timing.stopping import (
     MOST_BUILDING,
-    QUICK_S,
     over_budget,
+    pace,
     refuse_hopeless,
     refuse_too_large,
     schedule,
     wants_more,
-    with_building,
 )
 from dsconv_cli.timing.verdict import Findings, Surroundings, findings, kept, typical, typical_s
 from dsconv_cli.timing.worker.answers import Conditions, Found, Machine, Prepared, Sample
@@ -41,7 +40,7 @@ from dsconv_cli.timing.worker.sampling import Schedule
 from dsconv_cli.timing.worker.system import free_memory
 
 #: Seconds for the three peaks together: a share of the budget between two bounds.
-_PEAKS_SHARE: Final = 0.03
+_PEAKS_SHARE: Final = 0.02
 _PEAKS_SECONDS: Final = (0.3, 0.9)
 #: A probe or a peak that has not answered by then never will.
 _PATIENCE_S: Final = 120.0
@@ -214,7 +213,6 @@ class Timer:
         """
         budget = self.settings.budget_s
         conditions = self.settings.conditions(dtype)
-        jobs = {quick: make(conditions, schedule(budget, built_s, quick=quick)) for quick in (True, False)}
         samples: list[Sample] = []
         durations: list[float] = []
         patience = _GRACE_S + _BUILDS_SLOWER * built_s
@@ -223,7 +221,7 @@ class Timer:
             if len(samples) >= MIN_PROCESSES and building > MOST_BUILDING * budget:
                 break
             begun = self._clock()
-            job = jobs[with_building(samples, begun - started) < 2 * QUICK_S]
+            job = make(conditions, schedule(budget, built_s, pace(samples, begun - started)))
             try:
                 samples.append(self._laboratory.run(job, max(budget - (begun - started), 0.0) + patience))
             except TimeoutExceededError:

@@ -42,6 +42,8 @@ OF_THE_TIMES: Final = 1 / 20
 #: Measuring ends, at whatever width, when what more processes would narrow is no more than this part of the machine's
 #: wander from minute to minute, which they would not: twice the time would make the interval 6 % narrower.
 WORTHWHILE: Final = 0.5
+#: A thread that had not the processor for more than this part of the time was not alone.
+_ROBBED: Final = 0.15
 #: A longer budget is not advised beyond this many seconds.
 _LONGEST_BUDGET_S: Final = 600.0
 
@@ -80,6 +82,10 @@ _WORDING: Final[Mapping[str, Callable[..., str]]] = MappingProxyType(
         "crowded": lambda threads, others, cores: (
             f"other programs kept {others:.1f} of {cores} cores busy, so "
             f"{'the thread' if threads == 1 else f'each of {threads} threads'} had less than a core"
+        ),
+        "robbed": lambda share: (
+            f"the thread had the processor for {1 - share:.0%} of the time: other programs had it, or other guests of "
+            "the same hardware"
         ),
         "disturbed": lambda share: f"{share:.0%} of the samples took more than 1.5 times their median",
     }
@@ -210,7 +216,7 @@ def findings(samples: Sequence[Sample], around: Surroundings, level: float = LEV
 
 
 def _cautions(samples: Sequence[Sample], around: Surroundings, speedup: Interval, disturbed: float) -> list[Caution]:
-    others = _mean([sample.others for sample in samples])
+    others, stolen = (_mean([getattr(one, name) for one in samples]) for name in ("others", "stolen"))
     threads, cores = around.threads, around.machine_cores
     crowded = (
         around.preempted and others is not None and others > _CORE_SLACK and others + threads > cores + _CORE_SLACK
@@ -221,6 +227,7 @@ def _cautions(samples: Sequence[Sample], around: Surroundings, speedup: Interval
         (len(samples) < ENOUGH_PROCESSES, "few", {"processes": len(samples), "budget": around.budget_s}),
         (speedup.half_width > WIDEST, "wide", wide | budget),
         (threads > around.cores, "threads", {"threads": threads, "cores": around.cores}),
+        (not crowded and (stolen or 0.0) > _ROBBED, "robbed", {"share": stolen}),
         (crowded, "crowded", {"threads": threads, "others": others, "cores": cores}),
         (disturbed > DISTURBED, "disturbed", {"share": disturbed}),
     ]

@@ -53,7 +53,7 @@ class Schedule(NamedTuple):
     rounds: int = 20
     longest: float = 3.0
     warm_s: float = 0.01
-    warm_calls: int = 3
+    warm_calls: int = 2
     round_s: float = 8e-3
     part_s: float = 0.5e-3
     long_call_s: float = 0.05
@@ -95,6 +95,8 @@ def sample(runners: Mapping[str, Runner], settled: Settled, schedule: Schedule, 
     """Rounds of runners that are warm, until `schedule.seconds` have passed."""
     rough, parts, calls = settled
     least = 1 if parts * calls * sum(rough.values()) > schedule.long_round_s else schedule.min_rounds
+    # The first blocks after warming up are the slowest: of many they are one, of two they would be half.
+    first = min(1, least - 1)
     order = list(runners)
     blocks: dict[str, list[float]] = {name: [] for name in order}
     fastest = dict.fromkeys(order, math.inf)
@@ -102,7 +104,7 @@ def sample(runners: Mapping[str, Runner], settled: Settled, schedule: Schedule, 
     done = 0
     while done < least or clock() - started < schedule.seconds * (1 if done >= schedule.rounds else schedule.longest):
         for name in order:
-            if done % OTHERS_EVERY and name not in SIDES:
+            if name not in SIDES and done % OTHERS_EVERY != first:
                 continue
             if rough[name] <= schedule.long_call_s:
                 runners[name](1)
