@@ -24,8 +24,9 @@ _REAL = machine()
 class _Timers:
     done = 0
 
-    def limit(self, budget_s):
+    def limit(self, budget_s, share):
         assert 0 < budget_s <= 900
+        assert 0 < share <= 1
 
     def time(self, spec):
         if spec.k == 13:

@@ -231,7 +231,7 @@ def test_layers_from_stdin_with_options_beside(sweep):
         "--columns", "k,c,h,w,batch", stdin="k,c\n8,4\n16,4\n",
     )  # fmt: skip
     assert done.stdout.splitlines()[1:] == ["8,4,9,9,1", "8,4,9,9,2", "16,4,9,9,1", "16,4,9,9,2"]
-    assert "note: 4 layers: 2 from stdin × batch 2, w=h" in done.stderr
+    assert "note: 4 layers: 2 from stdin × 2 values of batch, w=h" in done.stderr
 
 
 def test_a_sweep_reads_its_own_output(sweep, tmp_path):
