@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 #: A line up to here is left alone. Our own words alone may be longer: a list of all keys is.
@@ -44,3 +44,11 @@ def one_line(text: str) -> str:
     if len(text) > _LINE:
         text = _FOREIGN.sub(lambda piece: cut(piece[0], _PIECE), text)
     return cut(text, _MOST)
+
+
+def split_format(text: str, known: Collection[str]) -> tuple[str, str]:
+    """`[FORMAT:]PATH`: one of the `known` formats or a word in the place of one, or "", and the path."""
+    prefix, colon, path = text.partition(":")
+    # One letter before a colon is a drive on Windows.
+    is_format = prefix in known or (prefix.isalpha() and len(prefix) > 1)
+    return (prefix, path) if colon and is_format else ("", text)

@@ -83,13 +83,16 @@ def test_it_is_found_upwards_and_its_paths_are_its_own(project, ran, monkeypatch
 
 
 def test_what_it_has_written_is_beside_it_too(project, ran, monkeypatch):
-    folder = project(f'{PROJECT}\noutput = ["cost.json", "csv:cost.txt"]\nlayers = "layers.csv"\n')
+    folder = project(
+        f'{PROJECT}\noutput = ["cost.json", "csv:cost.txt", "svg-light:page.txt"]\nlayers = "layers.csv"\n'
+    )
     (folder / "deep").mkdir()
     monkeypatch.chdir(folder / "deep")
     assert ran("--arg", "width=4", "--quiet")[0] == 0
     assert not list((folder / "deep").iterdir())
     assert json.loads((folder / "cost.json").read_text())["totals"]["params"]["before"] == WEIGHTS
     assert (folder / "cost.txt").read_text().startswith("name,")
+    assert (folder / "page.txt").read_text().startswith("<svg")
     assert (folder / "layers.csv").exists()
 
 

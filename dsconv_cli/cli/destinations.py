@@ -29,7 +29,7 @@ from dsconv_cli.gates import Gate, Verdict, check, check_types, parse_gates
 from dsconv_cli.keys import Keys, Result
 from dsconv_cli.report.formats import FORMATS, Command, Format, formats_of
 from dsconv_cli.report.page import Page, Place, Report, View
-from dsconv_cli.text import printable
+from dsconv_cli.text import printable, split_format
 
 if TYPE_CHECKING:
     from dsconv_cli.baseline.beside import Baseline
@@ -240,11 +240,10 @@ def _is_summary(path: Path) -> bool:
 def parse_file(command: Command, text: str) -> File:
     """`--output [FORMAT:]PATH`."""
     known = {one.name: one for one in formats_of(command).values() if one.in_files}
-    prefix, colon, rest = text.partition(":")
-    if colon and prefix in known:
-        return _file(known[prefix], rest, f"--output {text}")
-    # One letter before a colon is a drive on Windows.
-    if colon and prefix.isalpha() and len(prefix) > 1:
+    prefix, path = split_format(text, known)
+    if prefix in known:
+        return _file(known[prefix], path, f"--output {text}")
+    if prefix:
         formats = ", ".join(known)
         raise DsconvError(f"--output {text}: unknown format {prefix!r}; formats of dsconv {command} are {formats}")
     meant = next((one for one in known.values() if one.is_meant_by(Path(text))), None)

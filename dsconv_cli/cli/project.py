@@ -22,7 +22,7 @@ from typing import Any, Final
 from dsconv_cli.cli.help import PlainCommand
 from dsconv_cli.cli.streams import say
 from dsconv_cli.errors import DsconvError, quoted
-from dsconv_cli.text import any_of
+from dsconv_cli.text import any_of, split_format
 
 FILE: Final = "pyproject.toml"
 TABLE: Final = "[tool.dsconv]"
@@ -160,10 +160,12 @@ def _located(file: Path, name: str, value: Value) -> Value:
         return value
     if name in _FILES:
         return os.path.relpath(file.parent / value)
-    first, colon, rest = value.partition(":")
     if name == _WITH_FORMAT:
-        form, path = (f"{first}:", rest) if rest and first.isalpha() and len(first) > 1 else ("", value)
-        return f"{form}{os.path.relpath(file.parent / path)}"
+        from dsconv_cli.report.formats import formats_of
+
+        form, path = split_format(value, {one.name for one in formats_of("model").values()})
+        return f"{form}{':' * bool(form)}{os.path.relpath(file.parent / path)}" if path else value
+    first, colon, rest = value.partition(":")
     if name in _NAMING and ("/" in first or first.endswith((".py", ".pt2", ".onnx"))):
         return f"{os.path.relpath(file.parent / first)}{colon}{rest}"
     return value

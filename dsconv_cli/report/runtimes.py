@@ -135,10 +135,10 @@ def _calls(there: Mapping[str, Timing]) -> Iterator[str]:
     for name, one in there.items():
         cost = pair_call_s(one)
         if cost is not None and cost >= FIXED_RULES * one.separable_s:
+            calls = "a call alone costs" if calls_of_pair(one) == 1 else "two calls alone cost"
             yield (
-                f"On {RUNTIMES[name].title} {'a call' if calls_of_pair(one) == 1 else 'two calls'} alone "
-                f"cost{'s' * (calls_of_pair(one) == 1)} {seconds(cost)}, of the {seconds(one.separable_s)} that "
-                "the separable form takes."
+                f"On {RUNTIMES[name].title} {calls} {seconds(cost)}, of the {seconds(one.separable_s)} that the "
+                "separable form takes."
             )
 
 

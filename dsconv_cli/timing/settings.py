@@ -32,9 +32,9 @@ class TimingSettings:
         budget_s: seconds that one layer may take once torch is loaded. Less is used where less will do.
         runtime: the name of what executes the layer, one of `RUNTIMES`.
         chain: how many such layers in a row are timed at once; times are for one of them.
-        share: the part that `budget_s` is of what the user gave for several layers: advice is about the whole.
         precision: the half-width of the typical speed-up's interval, as a fraction of it, at which measuring ends.
             None: 0.05, or sooner where the verdict is clear.
+        share: the part that `budget_s` is of what the user gave for several layers: advice is about the whole.
 
     Raises:
         DsconvError: a value that makes no sense.
@@ -47,10 +47,10 @@ class TimingSettings:
     threads: int = DEFAULT_THREADS
     channels_last: bool = False
     budget_s: float = DEFAULT_BUDGET_S
-    share: float = 1.0
     precision: float | None = None
     runtime: str = DEFAULT
     chain: int = 1
+    share: float = 1.0
 
     def __post_init__(self) -> None:
         parse_device(self.device)

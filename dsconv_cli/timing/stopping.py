@@ -74,7 +74,7 @@ def schedule(budget_s: float, built_s: float = 0.0, pace: Pace = THOROUGH) -> Sc
 
 
 def with_building(samples: Sequence[Sample], elapsed_s: float) -> float:
-    """Seconds by the clock, of those that count against the budget."""
+    """Seconds by the clock, where `elapsed_s` leaves building out, as the budget does."""
     return elapsed_s + sum(one.built_s for one in samples)
 
 

@@ -221,11 +221,13 @@ def _cautions(samples: Sequence[Sample], around: Surroundings, speedup: Interval
     crowded = (
         around.preempted and others is not None and others > _CORE_SLACK and others + threads > cores + _CORE_SLACK
     )
-    wide = {"half": speedup.half_width, "drifting": normal(LEVEL) * wander(samples)}
-    budget = {"budget": around.budget_s, "share": around.share}
+    wide = {
+        "half": speedup.half_width, "drifting": normal(LEVEL) * wander(samples), "budget": around.budget_s,
+        "share": around.share,
+    }  # fmt: skip
     conditions: list[tuple[bool, str, dict[str, Any]]] = [
         (len(samples) < ENOUGH_PROCESSES, "few", {"processes": len(samples), "budget": around.budget_s}),
-        (speedup.half_width > WIDEST, "wide", wide | budget),
+        (speedup.half_width > WIDEST, "wide", wide),
         (threads > around.cores, "threads", {"threads": threads, "cores": around.cores}),
         (not crowded and (stolen or 0.0) > _ROBBED, "robbed", {"share": stolen}),
         (crowded, "crowded", {"threads": threads, "others": others, "cores": cores}),
