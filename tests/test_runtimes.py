@@ -282,7 +282,7 @@ def test_work_in_other_threads_is_found_out():
         other.join()
 
     def clock(work):
-        return {"separable": lambda calls: cpu_stopwatch(torch, work, calls)}
+        return {"ordinary": lambda calls: cpu_stopwatch(torch, work, calls)}
 
     settled = Settled({}, 1, 3)
     assert misses_work(clock(elsewhere), settled)
