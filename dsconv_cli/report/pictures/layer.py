@@ -1,33 +1,34 @@
-"""The roofline: the three operators of a layer under what the machine reaches."""
+"""Pictures of a layer that was timed: its operators under the roof of the machine, and its times on each runtime."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dsconv_cli.comparison.result import Comparison
-from dsconv_cli.numbers import seconds, significant
+from dsconv_cli.numbers import seconds, significant, times
 from dsconv_cli.report import layer
 from dsconv_cli.report.pictures.image import image
-from dsconv_cli.report.timing import short_regime
+from dsconv_cli.report.timing import conditions, short_regime
+from dsconv_cli.timing.result import Timing
 from dsconv_cli.timing.roofline import Roofline, roofline
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from dsconv_cli.timing.runtimes import RUNTIMES
 
 _GIGA: Final = 1e9
 #: Colours that people with red-green blindness tell apart (Okabe and Ito), and marks for those who see none.
 _MARKS: Final = {"ordinary": ("#D55E00", "s"), "depthwise": ("#0072B2", "o"), "pointwise": ("#009E73", "^")}
+#: The same colours, and grey for what cannot be told.
+_COLORS: Final = {"faster": "#0072B2", "slower": "#D55E00"}
+_UNSURE: Final = "#999999"
+_WIDTH_INCHES: Final = 7.5
+_BAR_INCHES: Final = 0.45
+_FRAME_INCHES: Final = 1.5
 
 
-def draw(one: Comparison, kind: str) -> bytes:
-    """The picture of a layer that was timed, as a file of `kind`."""
-    return image(_figure(one), kind, bbox_inches="tight")
-
-
-def _figure(one: Comparison) -> Figure:
+def draw_roofline(one: Comparison, kind: str) -> bytes:
+    """The three operators of a layer under what the machine reaches, as a file of `kind`."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.5, 5))
+    figure = Figure(figsize=(_WIDTH_INCHES, 5))
     axes = figure.subplots()
     assert one.time is not None
     roof = roofline(one.cost, one.time)
@@ -45,7 +46,7 @@ def _figure(one: Comparison) -> Figure:
     axes.legend(loc="best", frameon=True)
     axes.set_title(f"{layer.title(one.spec)}\n{layer.shapes(one.spec)}", fontsize=10)
     figure.text(0.5, 0.0, short_regime(one.time), ha="center", va="top", fontsize=8, color="#555555")
-    return figure
+    return image(figure, kind, bbox_inches="tight")
 
 
 def _roof(axes: Any, roof: Roofline) -> None:
@@ -68,3 +69,40 @@ def _points(axes: Any, roof: Roofline) -> None:
         look = {"linestyle": "none", "marker": mark, "markersize": 9, "color": color}
         axes.plot([point.intensity], [rate], zorder=3, label=told, **look)
         axes.plot([point.intensity] * 2, [rate, top], color=color, linewidth=0.8, linestyle=":", zorder=1)
+
+
+def draw_runtimes(one: Comparison, kind: str) -> bytes:
+    """Bars: the ratio of times on each runtime, with its interval, beside the ratio of MACs, as a file of `kind`."""
+    from matplotlib.figure import Figure
+
+    there = [timing for timing in one.runtimes.values() if timing is not None]
+    figure = Figure(figsize=(_WIDTH_INCHES, _FRAME_INCHES + _BAR_INCHES * len(there)))
+    axes = figure.subplots()
+    for row, timing in enumerate(there):
+        _bar(axes, row, timing)
+    macs = float(one.cost.macs.ratio)
+    axes.axvline(1, color="#333333", linewidth=1)
+    axes.axvline(macs, color="#333333", linewidth=1.2, linestyle="--", label=f"ratio of MACs, {times(macs)}")
+    axes.set_yticks(range(len(there)), [f"{RUNTIMES[t.runtime.name].title} {t.runtime.version}" for t in there])
+    axes.invert_yaxis()
+    # Room for what stands at the ends of the bars.
+    axes.set_xlim(0, 1.3 * max(macs, *(timing.speedup.high for timing in there)))
+    axes.spines[["top", "right"]].set_visible(False)
+    told = f"ratio of times, ordinary ÷ separable (×), with 95% intervals\n{conditions(there[0])}"
+    axes.set_xlabel(told, fontsize=9)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), fontsize=8, frameon=False)
+    axes.set_title(f"{layer.title(one.spec)}\n{layer.shapes(one.spec)}", fontsize=10, loc="left")
+    return image(figure, kind, bbox_inches="tight")
+
+
+def _bar(axes: Any, row: int, timing: Timing) -> None:
+    gain = timing.speedup
+    color = _COLORS.get(timing.verdict, _UNSURE)
+    whiskers = [[gain.value - gain.low], [gain.high - gain.value]]
+    axes.barh(row, gain.value, height=0.65, color=color, xerr=whiskers, ecolor="#333333", capsize=3)
+    doubt = "" if timing.reliable else ", not reliable"
+    told = f"{times(gain.value)}  {seconds(timing.ordinary_s)} ÷ {seconds(timing.separable_s)}{doubt}"
+    # On white, for the lines of other ratios may be behind.
+    ground = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    place = {"xytext": (5, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
+    axes.annotate(told, (gain.high, row), bbox=ground, **place)
