@@ -83,7 +83,7 @@ class Comparison:
         """The value at a dotted key, such as `macs.ratio`.
 
         Raises:
-            DsconvError: there is no such key; the message has the nearest.
+            DsconvError: there is no such key; the message proposes the nearest.
         """
         from dsconv_cli.comparison.keys import keys_of
 
