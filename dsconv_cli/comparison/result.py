@@ -85,7 +85,7 @@ class Comparison:
         """The value at a dotted key, such as `macs.ratio`.
 
         Raises:
-            DsconvError: there is no such key; the message lists them all, the nearest first.
+            DsconvError: there is no such key; the message proposes the nearest.
         """
         from dsconv_cli.comparison.keys import keys_of
 
