@@ -65,13 +65,13 @@ class SweepTimingOptions(timed.TimingOptions):
 
     dtype: Annotated[str, _list_option(FIELDS["dtype"], MEASUREMENT)] = ""
     budget: Annotated[
-        str,
+        str | None,
         opt.option(
             text=f"Time limit for all layers together, in seconds; {BUDGET} for each by default.",
             panel=MEASUREMENT,
             metavar="SECONDS",
         ),
-    ] = ""
+    ] = None
 
 
 @dataclass(frozen=True)

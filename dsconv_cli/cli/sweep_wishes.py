@@ -171,7 +171,7 @@ def _sweep(options: SweepOptions, streams: Streams) -> Sweep:
         integer(options.run.jobs, "--jobs", most=MOST_JOBS),
         settings,
         runtimes if how.runtime else (),
-        seconds(budget, "--budget") if budget else None,
+        None if budget is None else seconds(budget, "--budget"),
         _cluster(options),
         options.run.allow_mixed,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -59,7 +59,7 @@ Threads = Annotated[
 ]
 ChannelsLast = Annotated[bool, option("--channels-last", text="Use the N,H,W,C memory layout.", panel=MEASUREMENT)]
 Budget = Annotated[
-    str,
+    str | None,
     option("--budget", text="Time limit per layer and runtime, in seconds.", panel=MEASUREMENT, metavar="SECONDS"),
 ]
 Precision = Annotated[
@@ -121,7 +121,7 @@ class TimingOptions(Group):
             device=self.device,
             threads=DEFAULT_THREADS if self.threads is None else integer(self.threads, "--threads", most=_MOST_THREADS),
             channels_last=self.channels_last,
-            budget_s=seconds(self.budget or BUDGET, "--budget"),
+            budget_s=seconds(BUDGET if self.budget is None else self.budget, "--budget"),
             precision=None if self.precision is None else fraction(self.precision, "--precision"),
         )
 
@@ -198,16 +198,13 @@ def _able(settings: TimingSettings, spec: ConvSpec, streams: Streams) -> Iterato
         raise reasons[0]
 
 
-@contextmanager
-def timers_of(settings: TimingSettings | None, runtimes: Iterable[str]) -> Iterator[Timers | None]:
+def timers_of(settings: TimingSettings | None, runtimes: Iterable[str]) -> AbstractContextManager[Timers | None]:
     """A timer for each of `runtimes`, whose processes end with the block, or None. Without it nothing is loaded."""
     if settings is None:
-        yield None
-        return
+        return nullcontext()
     from dsconv_cli.timing.timers import Timers
 
-    with Timers(settings, tuple(runtimes)) as all_of_them:
-        yield all_of_them
+    return Timers(settings, tuple(runtimes))
 
 
 def seconds(text: str, label: str) -> float:
