@@ -20,13 +20,9 @@ class Spectrum:
         """The depth multiplier that reproduces the weights: min(K, R·S)."""
         return len(self.losses) - 1
 
-    def loss(self, multiplier: int) -> float:
-        """1 − fidelity: the square of the relative error."""
-        return self.losses[min(multiplier, self.rank)]
-
     def fidelity(self, multiplier: int) -> float:
         """1 − ‖W − Ŵ‖² / ‖W‖², from 0 to 1."""
-        return 1.0 - self.loss(multiplier)
+        return 1.0 - self.losses[min(multiplier, self.rank)]
 
 
 def spectrum_from(energies: Sequence[float]) -> Spectrum:
