@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -13,12 +13,12 @@ from dsconv_cli.keys import Value
 from dsconv_cli.layer.metrics import METRICS, Metric
 from dsconv_cli.layer.reading import COLUMNS, columns
 from dsconv_cli.model.keys import keys_of, layer_keys_of, layers_of
-from dsconv_cli.model.result import AUTO, GRAPH, BeforeAfter, Layer, ModelResult, NetworkTime
+from dsconv_cli.model.result import AUTO, GRAPH, BeforeAfter, Layer, ModelResult
 from dsconv_cli.model.tree import Branch, branches, largest, leaves
 from dsconv_cli.numbers import by, exact, many, percent, scaled, seconds, times
 from dsconv_cli.report import answer, timing
 from dsconv_cli.report.page import Block, Cell, Column, Facts, Layouts, Line, Page, Report, Table, Tone, report_of
-from dsconv_cli.timing.result import Timing
+from dsconv_cli.timing.result import PairTime, Timing
 from dsconv_cli.timing.runtimes import RUNTIMES
 
 UNITS_NOTE: Final = "1 MAC = 2 FLOPs; bias additions are not counted. A ratio is before / after."
@@ -160,8 +160,8 @@ def _cells(result: ModelResult, branch: Branch) -> dict[str, Cell]:
         "multiplier": str(layer.multiplier) if own and layer is not None else "",
         "fidelity": _range(one.fidelity for one in branch.members),
         "output_fidelity": _range(one.output_fidelity for one in branch.members),
-        "time": _gain(branch, lambda layer: layer.time),
-        **{name: _gain(branch, partial(_on, name)) for name in result.times},
+        "time": _gain(branch),
+        **{name: _gain(branch, name) for name in result.times},
     }
     gain = Cell("" if ratio is None else times(ratio), "good" if note.tone == "good" else "dim")
     return {**{name: Cell(text, tone) for name, text in texts.items()}, "ratio": gain, "replaced": note}
@@ -191,12 +191,12 @@ def _group_note(branch: Branch) -> Cell:
     return Cell(told, "good" if branch.replaced else "dim")
 
 
-def _on(name: str, layer: Layer) -> Timing | None:
-    return layer.times.get(name)
+def _gain(branch: Branch, name: str = "") -> str:
+    """The ratio of a layer's times, on one runtime; of a module, that of the sums over what is replaced in it."""
 
+    def time_of(layer: Layer) -> Timing | None:
+        return layer.times.get(name) if name else layer.time
 
-def _gain(branch: Branch, time_of: Callable[[Layer], Timing | None]) -> str:
-    """The ratio of a layer's measured times; of a module, that of the sums over what is replaced in it."""
     if branch.layer is not None:
         own = time_of(branch.layer)
         return "" if own is None else times(own.speedup.value)
@@ -236,7 +236,9 @@ def _counted_by(result: ModelResult) -> str:
 def _totals(result: ModelResult, *, details: bool) -> Table:
     rows = [(METRICS[name].label, *_told(METRICS[name], total)) for name, total in result.totals.items()]
     for where, one in _network_times(result):
-        rows.append((f"median time{where}", seconds(one.before_s), seconds(one.after_s), times(one.speedup.value)))
+        rows.append(
+            (f"median time{where}", seconds(one.ordinary_s), seconds(one.separable_s), times(one.speedup.value))
+        )
         if details:
             swift = one.fastest
             fastest = (seconds(swift.ordinary_s), seconds(swift.separable_s), times(swift.speedup.value))
@@ -272,7 +274,7 @@ def _hidden_note(result: ModelResult, shown: Sequence[Branch]) -> str:
     return f"{count} of {len(result.layers)} layers are summed up; --depth N goes deeper, --top N lists the largest."
 
 
-def _network_times(result: ModelResult) -> list[tuple[str, NetworkTime]]:
+def _network_times(result: ModelResult) -> list[tuple[str, PairTime]]:
     """The measured times of the whole network, each with the words that say on what, or none."""
     if not result.times:
         return [] if result.time is None else [("", result.time)]
@@ -285,8 +287,9 @@ def _time(result: ModelResult) -> Iterator[Line]:
         yield Line("The time of a module is the sum over its replaced layers, each timed alone.")
     if result.times:
         yield Line("Columns named after runtimes have the ratios of times on them.")
-    if result.time is not None:
-        one = result.time
+    # That of the first runtime that could time it; they all have these in common.
+    one = next((one for _, one in _network_times(result)), None)
+    if one is not None:
         where = f"{one.device}, {many(one.threads, 'thread')}, {one.dtype}, {one.layout}"
         yield Line(f"Measured on {where}.", "dim")
 

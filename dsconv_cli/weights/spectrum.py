@@ -10,7 +10,8 @@ from dataclasses import dataclass
 class Spectrum:
     """What the best pair of each depth multiplier M loses of a weight W: `losses[M]` = ‖W − Ŵ‖² / ‖W‖², M from 0.
 
-    The last entry is 0 and belongs to M = min(K, R·S), the rank, with which nothing is lost.
+    That is the square of the relative error. The last entry is 0 and belongs to M = min(K, R·S), the rank, with which
+    nothing is lost.
     """
 
     losses: tuple[float, ...]

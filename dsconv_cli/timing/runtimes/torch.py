@@ -32,7 +32,7 @@ def image_of(chain: Chain, conditions: Conditions) -> torch.Tensor:
     return _placed(torch.from_numpy(chain.image), conditions)  # type: ignore[no-any-return]
 
 
-def built(run: Callable[[torch.Tensor], torch.Tensor], image: torch.Tensor, ran: Callable[[], Ran]) -> Built:
+def built(run: Callable[[torch.Tensor], torch.Tensor], image: torch.Tensor, ran: Callable[[], Ran]) -> Built[Array]:
     """What calls `run` on `image`."""
 
     def output() -> Array:
@@ -46,9 +46,9 @@ def built(run: Callable[[torch.Tensor], torch.Tensor], image: torch.Tensor, ran:
 def _conv2d(one: Operator, conditions: Conditions) -> nn.Module:
     import torch
 
-    from dsconv_cli.counting.modules import conv2d, uninitialised
+    from dsconv_cli.counting.modules import Uninitialised, conv2d
 
-    with uninitialised():
+    with Uninitialised():
         module = conv2d(one.layer, dtype="float32")
     with torch.no_grad():
         module.weight.copy_(torch.from_numpy(one.weight))
@@ -66,7 +66,7 @@ def _placed(what: Any, conditions: Conditions) -> Any:
     return placed.to(memory_format=torch.channels_last) if conditions.channels_last else placed
 
 
-def _build(chain: Chain, conditions: Conditions) -> Built:
+def _build(chain: Chain, conditions: Conditions) -> Built[Array]:
     return built(
         module_of(chain, conditions),
         image_of(chain, conditions),
