@@ -19,9 +19,9 @@ from fakes import timing
 from dsconv_cli.cli import run, sweep_wishes
 from dsconv_cli.cli.streams import Streams
 from dsconv_cli.cli.sweep_run import _with_failures
-from dsconv_cli.comparison.keys import KEYS, NAMED_KEYS, keys_of
+from dsconv_cli.comparison.keys import KEYS, keys_of
 from dsconv_cli.comparison.result import Comparison, closed_forms
-from dsconv_cli.counting.result import Counted
+from dsconv_cli.counting.profilers import Counted
 from dsconv_cli.environment import machine
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import replacing
@@ -91,9 +91,9 @@ def test_a_layer_that_is_there_twice_needs_two_rows(tmp_path):
 def test_two_names_of_one_layer_are_two_layers(tmp_path):
     a, b = (closed_forms(SPECS[0], name) for name in "ab")
     settings = {**SETTINGS, "names": "yes"}
-    with ResultsFile(tmp_path / "rows.jsonl", settings, NAMED_KEYS) as file:
+    with ResultsFile(tmp_path / "rows.jsonl", settings, keys_of(named=True)) as file:
         file.append(a)
-    with ResultsFile(tmp_path / "rows.jsonl", settings, NAMED_KEYS) as file:
+    with ResultsFile(tmp_path / "rows.jsonl", settings, keys_of(named=True)) as file:
         assert list(file.missing([a, b, a])) == [b, a]
         assert [one.name for one in file.read_all([a])] == ["a"]
     with pytest.raises(DsconvError, match="was made with names yes, this run has no"):
@@ -332,7 +332,7 @@ def test_what_machines_failed_to_count_in_an_earlier_run_fails_again(monkeypatch
 def test_a_row_comes_back_as_it_was():
     closed = closed_forms(ConvSpec(8, 4, 2, 2, padding="same"))
     counts = Counts({"ordinary": 5, "separable": 4})
-    measured = Counted("thop", counts, counts, agrees=True, exact=True, counters=("thop 0.1.1",))
+    measured = Counted("thop", counts, counts, exact=True, counters=("thop 0.1.1",))
     for one in (closed, Comparison(closed.spec, closed.cost, measured, TIMING)):
         first = KEYS.document(one)
         first["environment"]["cpu"] = "another machine"

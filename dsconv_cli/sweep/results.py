@@ -15,12 +15,12 @@ from typing import Any, Final, Self
 
 from dsconv_cli.comparison.keys import KEYS, RUNTIMES, keys_of
 from dsconv_cli.comparison.result import Comparison, closed_forms
-from dsconv_cli.counting.result import Counted
-from dsconv_cli.data import json_line
+from dsconv_cli.counting.profilers import Counted
+from dsconv_cli.data import at, json_line
 from dsconv_cli.environment import Machine
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import GrowingFile
-from dsconv_cli.keys import SCHEMA_VERSION, Keys, Value
+from dsconv_cli.keys import SCHEMA_VERSION, Keys
 from dsconv_cli.layer.cost import Counts
 from dsconv_cli.layer.forms import FORMS
 from dsconv_cli.layer.spec import Bias, ConvSpec
@@ -190,13 +190,14 @@ def settings_of(document: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
+def _value(value: Any) -> Any:
+    """What stands in JSON for one value of several parts is a list."""
+    return tuple(value) if isinstance(value, list) else value
+
+
 def spec_of(document: Mapping[str, Any]) -> ConvSpec:
     """The layer of a row."""
-    fields: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in document["spec"].items()
-        if name != "bias"
-    }
+    fields: dict[str, Any] = {name: _value(value) for name, value in document["spec"].items() if name != "bias"}
     return ConvSpec(**fields, bias=Bias(**document["spec"]["bias"]))
 
 
@@ -215,25 +216,16 @@ def comparison_of(document: Mapping[str, Any]) -> Comparison:
         times=Times({name: _timing(section) for name, section in each.items()}, {}) if each else None,
         machine=here,
         error=document.get("error") or "",
-        recorded={key: _at(document, key) for key in keys if is_measured(key)},
+        # A row of an older version may lack a key.
+        recorded={key: _value(at(document, key)) for key in keys if is_measured(key)},
     )
-
-
-def _at(document: Mapping[str, Any], key: str) -> Value:
-    """The value at a key; None where a section on the way is null, and in a row of a version that had not the key."""
-    value: Any = document
-    for part in key.split("."):
-        if value is None:
-            return None
-        value = value.get(part)
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _counted(section: Mapping[str, Any] | None, counters: tuple[str, ...]) -> Counted | None:
     if section is None:
         return None
     params, macs = (Counts({form: section[name][form] for form in FORMS}) for name in ("params", "macs"))
-    return Counted(section["profiler"], params, macs, section["agrees"], section["exact"], counters)
+    return Counted(section["profiler"], params, macs, section["exact"], counters)
 
 
 def _timing(section: Mapping[str, Any] | None) -> Timing | None:
