@@ -77,12 +77,14 @@ def measure(
         need("torch")
     if settings is None:
         return _analyse(recipe, chosen)
-    from dsconv_cli.model.timing import NetworkTimer
+    from dsconv_cli.model.timing import time_network
+    from dsconv_cli.timing.timer import Timer
 
     # The measuring process loads torch while this one does.
-    with NetworkTimer(settings, runtimes) as timer:
+    with Timer(settings) as timer:
         result = _analyse(recipe, chosen)
-        return timer.time(result, recipe, lambda what: timing_line(quiet=streams.quiet, prefix=what))
+        names = tuple(runtimes)
+        return time_network(timer, names, result, recipe, lambda what: timing_line(quiet=streams.quiet, prefix=what))
 
 
 @contextmanager
