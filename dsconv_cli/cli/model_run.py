@@ -7,10 +7,10 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dsconv_cli.cli.options import choice
 from dsconv_cli.cli.progress import timing_line
@@ -28,9 +28,6 @@ from dsconv_cli.report.network import Levels
 
 if TYPE_CHECKING:
     from dsconv_cli.cli.model import NetworkOptions, WhatIfOptions
-    from dsconv_cli.model.inputs import Inputs
-    from dsconv_cli.model.saving import Saved
-    from dsconv_cli.model.source import Source
     from dsconv_cli.timing.settings import TimingSettings
 
 #: An argument, as the library writes it, and the option. One argument stands for two options.
@@ -110,18 +107,20 @@ def _analyse(recipe: Recipe, chosen: Wishes) -> ModelResult:
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     with loading("torch"):
         from dsconv_cli.model.analysis import analyse_source
+        from dsconv_cli.model.saving import saved
         from dsconv_cli.model.target import load
 
+    content = b""
     with _options_named(), same_directory():
         source, inputs = load(recipe)
         result = analyse_source(source, inputs, chosen.selection, fidelity=chosen.fidelity)
-        found = None if chosen.save is None else _saved(chosen.save, result, source, inputs, refit=chosen.refit)
+        if chosen.save is not None:
+            kind = chosen.save.suffix.lower()
+            content, result = saved(kind, result, source, inputs, "refit" if chosen.refit else "fit")
     # Where the command line said, whatever directory the network's own code has gone to.
-    if chosen.save is None or found is None:
-        return result
-    replace_file(chosen.save, found.content)
-    kept = found.output_fidelity
-    return replace(result, layers=tuple(replace(one, output_fidelity=kept.get(one.name)) for one in result.layers))
+    if chosen.save is not None:
+        replace_file(chosen.save, content)
+    return result
 
 
 def _analyse_graph(recipe: Recipe, chosen: Wishes) -> ModelResult:
@@ -136,12 +135,6 @@ def _analyse_graph(recipe: Recipe, chosen: Wishes) -> ModelResult:
     if chosen.save is not None:
         replace_file(chosen.save, content)
     return result
-
-
-def _saved(path: Path, result: ModelResult, source: Source, inputs: Inputs, *, refit: bool) -> Saved:
-    from dsconv_cli.model.saving import saved
-
-    return saved(path.suffix.lower(), result, source, inputs, "refit" if refit else "fit")
 
 
 def levels(depth: str | None, top: str | None) -> Levels:
@@ -220,10 +213,6 @@ def _ratio(text: str | None) -> float | None:
     return float(value)
 
 
-def _multiplier(text: str) -> int | Literal["auto"]:
-    return AUTO if text == AUTO else reading.integer(text, "--depth-multiplier")
-
-
 def _least_fidelity(least: str | None, error: str | None) -> float | None:
     """`--min-fidelity`, or `--max-error`, whose square is what may be lost."""
     if least is not None and error is not None:
@@ -242,13 +231,13 @@ def _share(text: str, label: str) -> Fraction:
 
 def selection(what_if: WhatIfOptions) -> Selection:
     """The options that choose layers; a DsconvError where one of them is not what it should be."""
-    macs, params = what_if.target_macs, what_if.target_params
+    macs, params, multiplier = what_if.target_macs, what_if.target_params, what_if.depth_multiplier
     with _options_named():
         return Selection(
             keep=tuple(what_if.keep or ()),
             only=tuple(what_if.only or ()),
             min_ratio=_ratio(what_if.min_ratio),
-            depth_multiplier=_multiplier(what_if.depth_multiplier),
+            depth_multiplier=AUTO if multiplier == AUTO else reading.integer(multiplier, "--depth-multiplier"),
             target_macs=None if macs is None else parse_count(macs, "--target-macs"),
             target_params=None if params is None else parse_count(params, "--target-params"),
             min_fidelity=_least_fidelity(what_if.min_fidelity, what_if.max_error),

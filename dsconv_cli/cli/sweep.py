@@ -51,12 +51,9 @@ def _list_option(field: Field, panel: str = LAYER) -> Any:
     one = field_option(field, panel)
     one.metavar = "LIST"
     if field.kind == "pair" and not field.words:
-        one.help = f"{_pairs_help(field)}Numbers, or HEIGHTxWIDTH."
+        more = f"{field.help} " if field.name in SQUARES else ""
+        one.help = f"{more}Numbers, or HEIGHTxWIDTH."
     return with_default(one, field.default)
-
-
-def _pairs_help(field: Field) -> str:
-    return f"{field.help} " if field.name in SQUARES else ""
 
 
 @dataclass(frozen=True)
@@ -171,10 +168,6 @@ class PlotOptions(Group):
         _of_picture(text="The ratio on the y axis; by default macs.ratio, or time.speedup with --time.", metavar="KEY"),
     ] = None
 
-    def axes(self) -> dict[str, str | None]:
-        """As `choose_axes` takes them."""
-        return {"x": self.plot_x, "by": self.plot_by, "y": self.plot_y}
-
 
 @dataclass(frozen=True)
 class RunOptions(Group):
@@ -224,25 +217,6 @@ class SweepOptions(Group):
     pictures: PlotOptions
     run: RunOptions
     speech: out.StreamOptions
-
-    @property
-    def absent(self) -> tuple[str, ...]:
-        """The sections that are not measured."""
-        return (
-            *(["measured"] if self.profiler == "none" else []),
-            *([] if self.timed else ["time"]),
-            *([] if self.run.cluster else ["environment.machine"]),
-        )
-
-    @property
-    def timed(self) -> bool:
-        """Whether time is measured."""
-        return self.time or bool(self.how.runtime)
-
-    @property
-    def usual(self) -> str:
-        """The ratio that rows are ranked by and pictures are about, where nothing else is asked for."""
-        return "time.speedup" if self.timed else "macs.ratio"
 
     @property
     def drawn_here(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from statistics import median
+from statistics import geometric_mean, median
 from typing import Final
 
 from dsconv_cli.keys import Value
@@ -32,9 +32,10 @@ def page(summary: Summary) -> Page:
     middle: dict[str, float] = {key: median(values[key]) for key in answer.RATIOS if key in values}
     spreads = tuple(spread for spread in summary.spreads if spread.key not in _REPEATED)
     rows = [(Cell(_name(summary, spread)), *(Cell(times(value)) for value in _figures(spread))) for spread in spreads]
+    kinds = (Line(f"kind {number} is {machines}") for number, machines in enumerate(summary.kinds, 1))
     return Page(
         (
-            (Line(answer.of_layers(told, middle), "strong"), *_kinds(summary)),
+            (Line(answer.of_layers(told, middle), "strong"), *kinds),
             (Table(_COLUMNS, rows, "none"), Line("Ratios are ordinary ÷ separable.", "dim")),
             (
                 Line("Where the separable form loses (ratio below 1):", "lead"),
@@ -50,11 +51,6 @@ def _losing(summary: Summary, spread: Spread) -> Item:
     return Item(told, Cell(_name(summary, spread)), where)
 
 
-def _kinds(summary: Summary) -> Iterator[Line]:
-    """Which machines timed, where they are of several kinds."""
-    return (Line(f"kind {number} is {told}") for number, told in enumerate(summary.kinds, 1))
-
-
 def _rows(summary: Summary) -> Iterator[tuple[Value, ...]]:
     yield (*_CSV, *(["kind"] if summary.kinds else []))
     for spread in summary.spreads:
@@ -63,7 +59,7 @@ def _rows(summary: Summary) -> Iterator[tuple[Value, ...]]:
 
 
 def _figures(spread: Spread) -> tuple[float, ...]:
-    return (min(spread.values), median(spread.values), spread.geometric_mean, max(spread.values))
+    return (min(spread.values), median(spread.values), geometric_mean(spread.values), max(spread.values))
 
 
 def _name(summary: Summary, spread: Spread) -> str:
