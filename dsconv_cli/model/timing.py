@@ -7,7 +7,6 @@ Needs no torch: what measures is in other processes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import ClassVar, Final, Self
@@ -34,8 +33,8 @@ _BUILDS_S: Final = 12.0
 #: Torch has written a network by then, or never will.
 _PATIENCE_S: Final = 600.0
 
-#: Gives, for what is about to be timed, a context in which its progress is shown.
-Show = Callable[[str], AbstractContextManager[Watcher]]
+#: Gives, for what is about to be timed, what shows its progress.
+Show = Callable[[str], Watcher]
 #: What is measured, once it is known under which conditions and for how long.
 Make = Callable[[Conditions, Schedule], Job[Sample]]
 
@@ -138,11 +137,10 @@ class NetworkTimer:
         timings: dict[ConvSpec, Timing] = {}
         failed: list[CannotMeasureError] = []
         for number, spec in enumerate(specs, 1):
-            with show(f"shape {number} of {len(specs)}, ") as watch:
-                try:
-                    timings[spec] = timer.time(spec, watch)
-                except CannotMeasureError as error:
-                    failed.append(error)
+            try:
+                timings[spec] = timer.time(spec, show(f"shape {number} of {len(specs)}, "))
+            except CannotMeasureError as error:
+                failed.append(error)
         if not failed:
             return timings, []
         return timings, [f"{len(failed)} of {len(specs)} shapes were not timed in {budget_s:.3g} s each: {failed[0]}"]
@@ -151,13 +149,13 @@ class NetworkTimer:
         self, name: str, job: Callable[[], Make], dtype: str, budget_s: float, show: Show
     ) -> tuple[NetworkTime | None, list[str]]:
         """The time of the network, or why there is none."""
+        watch = show("the network, ")
         try:
             make = job()
         except CannotMeasureError as error:
             return None, [f"the whole network is not timed: {error}"]
         try:
-            with show("the network, ") as watch:
-                return self._network(name, make, dtype, budget_s, watch), []
+            return self._network(name, make, dtype, budget_s, watch), []
         except CannotMeasureError as error:
             return None, [f"the whole network was not timed in {budget_s:.3g} s: {error}"]
 
