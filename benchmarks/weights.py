@@ -57,7 +57,6 @@ Layers = Sequence[tuple[np.ndarray, int]]
 def readers() -> Iterator[tuple[str, Layers]]:
     """The networks of rapidocr-onnxruntime, from their files."""
     from dsconv_cli.model.graph.analysis import analyse
-    from dsconv_cli.model.graph.layers import names_of
     from dsconv_cli.model.graph.reading import read
 
     for path in sorted((folder("rapidocr_onnxruntime") / "models").glob("*.onnx")):
@@ -68,10 +67,9 @@ def readers() -> Iterator[tuple[str, Layers]]:
         usual = (1, 3, 640, 640) if "det" in path.name else (1, 3, 48, 320)
         shape = tuple(size if size > 0 else other for size, other in zip(sizes, usual, strict=True))
         result = analyse(graph, (InputShape(None, shape, ""),), Selection(), fidelity=True)
-        nodes = dict(zip(names_of(graph.model.graph.node), graph.model.graph.node, strict=True))
         yield (
             f"{path.stem}, {len(result.convolutions)}",
-            [(graph.values(nodes[one.name].input[1]), one.macs) for one in result.eligible],
+            [(graph.values(graph.nodes[one.name].input[1]), one.macs) for one in result.eligible],
         )
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -64,6 +64,16 @@ class _LastLine:
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
     """Rows as CSV, the header first."""
     return "".join(map(csv_line(), rows))
+
+
+def at(document: Mapping[str, Any], key: str) -> Any:
+    """The value at a dotted key; None where a section on the way is not there."""
+    value: Any = document
+    for part in key.split("."):
+        if not isinstance(value, dict):
+            return None
+        value = value.get(part)
+    return value
 
 
 def json_line(document: Any) -> str:

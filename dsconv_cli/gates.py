@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from typing import Any, Final, Literal, Protocol, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.keys import Keys
@@ -20,24 +20,17 @@ _LARGEST: Final = 10**300
 Result = TypeVar("Result")
 
 
-class Verdict(Protocol):
-    """What a gate of any kind came to."""
+class Verdict(NamedTuple):
+    """What a gate of any kind came to.
 
-    @property
-    def key(self) -> str:
-        """What it is about."""
+    `key` is what it is about, `option` the gate as it stood on the command line; `message` has the value, the limit
+    and, in brackets, the option.
+    """
 
-    @property
-    def option(self) -> str:
-        """The gate as it stood on the command line."""
-
-    @property
-    def passed(self) -> bool:
-        """Whether the result passes it."""
-
-    @property
-    def message(self) -> str:
-        """The value, the limit, and in brackets the gate as it stood on the command line; one line."""
+    key: str
+    option: str
+    passed: bool
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,52 +51,9 @@ class Gate:
             return math.inf if self.limit > 0 else -math.inf
 
     @property
-    def written(self) -> str:
-        """The limit as the user wrote it."""
-        return self.text.partition("=")[2].strip()
-
-    @property
     def option(self) -> str:
         """The gate as it stood on the command line."""
         return f"--fail-{self.kind} {self.text}"
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A gate, the value it was judged by, which may be a bound of an interval, and the unit of that."""
-
-    gate: Gate
-    value: float
-    bound: str = ""
-    unit: str = ""
-
-    @property
-    def key(self) -> str:
-        """What the gate is about."""
-        return self.gate.key
-
-    @property
-    def option(self) -> str:
-        """The gate as it stood on the command line."""
-        return self.gate.option
-
-    @property
-    def limit(self) -> float | Fraction:
-        """A double is held against the nearest double, so that a limit copied from the output is met exactly."""
-        return self.gate.nearest_double if isinstance(self.value, float) else self.gate.limit
-
-    @property
-    def passed(self) -> bool:
-        """Whether the value is on the right side of the limit, or on it."""
-        return self.value >= self.limit if self.gate.kind == "under" else self.value <= self.limit
-
-    @property
-    def message(self) -> str:
-        """The value, with as many digits as tell it from the limit."""
-        what = self.key if not self.bound else f"{self.key} ({self.bound})"
-        value, _ = apart(partial(_shown, self.unit), self.value, self.limit)
-        side = f"not {self.gate.kind}" if self.passed else self.gate.kind
-        return f"{what} is {value}, {side} {self.gate.written} ({self.gate.option})"
 
 
 def _shown(unit: str, value: float | Fraction, digits: int) -> str:
@@ -141,20 +91,28 @@ def check_types(keys: Keys[Any], gates: Iterable[Gate]) -> None:
             raise DsconvError(f"{gate.option}: {gate.key} is not a number that can be compared")
 
 
-def check(keys: Keys[Result], result: Result, gates: Iterable[Gate]) -> tuple[Judged, ...]:
-    """Each gate beside the value that it is judged by.
+def check(keys: Keys[Result], result: Result, gates: Iterable[Gate]) -> tuple[Verdict, ...]:
+    """What each gate came to.
 
     A key with an interval is judged by the bound that is against the claim: noise alone passes no gate.
     """
     return tuple(_judge(keys, result, gate) for gate in gates)
 
 
-def _judge(keys: Keys[Result], result: Result, gate: Gate) -> Judged:
+def _judge(keys: Keys[Result], result: Result, gate: Gate) -> Verdict:
     key, bound = _judged_key(keys, gate)
     value = keys.read(result, key)
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         raise DsconvError(f"{gate.option}: {gate.key} is {value!r}, not a number that can be compared")
-    return Judged(gate, value, bound, keys[key].unit)
+    # A double is held against the nearest double, so that a limit copied from the output is met exactly.
+    limit = gate.nearest_double if isinstance(value, float) else gate.limit
+    passed = value >= limit if gate.kind == "under" else value <= limit
+    # With as many digits as tell it from the limit.
+    shown, _ = apart(partial(_shown, keys[key].unit), value, limit)
+    what = f"{gate.key} ({bound})" if bound else gate.key
+    side = f"not {gate.kind}" if passed else gate.kind
+    written = gate.text.partition("=")[2].strip()
+    return Verdict(gate.key, gate.option, passed, f"{what} is {shown}, {side} {written} ({gate.option})")
 
 
 def _judged_key(keys: Keys[Any], gate: Gate) -> tuple[str, str]:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from operator import attrgetter
+from operator import attrgetter, call
 from types import MappingProxyType
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from dsconv_cli.errors import DsconvError, quoted
-from dsconv_cli.text import any_of
+from dsconv_cli.text import listed
 
 SCHEMA_VERSION: Final = 1
 
@@ -42,9 +42,8 @@ Apply = Callable[[Callable[[Any], Any], Any], Any]
 Getter = str | Callable[[Result], Any]
 
 
-def applied(get: Callable[[Any], Any], result: Any) -> Any:
-    """The plain `Apply`."""
-    return get(result)
+#: The plain `Apply`.
+applied: Final[Apply] = call
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +115,6 @@ class Key(Generic[Result]):
     says: str = ""
     nullable: bool = False
     only_with: tuple[str, ...] = ()
-
-    def of(self, part: Getter[Whole], prefix: str = "") -> Key[Whole]:
-        """The same key of something that this result is a part of."""
-        get = _after(part, self.get)
-        return Key(prefix + self.name, self.type, get, self.unit, self.says, self.nullable, self.only_with)
 
     @property
     def getter(self) -> Callable[[Result], Value]:
@@ -242,7 +236,7 @@ class Keys(Mapping[str, Key[Result]]):
         if needed is not None:
             raise DsconvError(f"{name} is not measured in this run; it needs {needed}")
         near = self._nearest(name)
-        proposed = f"; did you mean {any_of(near)}?" if near else ";"
+        proposed = f"; did you mean {listed(near)}?" if near else ";"
         raise DsconvError(f"unknown key {quoted(name)}{proposed} --keys lists all")
 
     def _nearest(self, name: str) -> list[str]:
@@ -360,7 +354,10 @@ def _after(part: Getter[Whole], get: Getter[Result]) -> Getter[Whole]:
 
 def lifted(keys: Iterable[Key[Result]], part: Getter[Whole], prefix: str = "") -> tuple[Key[Whole], ...]:
     """The keys of something that the result is a part of."""
-    return tuple(key.of(part, prefix) for key in keys)
+    return tuple(
+        Key(prefix + key.name, key.type, _after(part, key.get), key.unit, key.says, key.nullable, key.only_with)
+        for key in keys
+    )
 
 
 def optional(keys: Iterable[Key[Result]]) -> tuple[Key[Result], ...]:

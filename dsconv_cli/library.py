@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dsconv_cli.comparison import result as compared
@@ -87,7 +87,18 @@ def compare(
     >>> one.counted.macs.ordinary, one.counted.macs.separable
     (462422016, 52283392)
     """
-    return _printed(Comparison, compared.compare(spec, profiler=profiler, time=time, runtimes=runtimes))
+    one = compared.profile(compared.closed_forms(spec), profiler)
+    if runtimes:
+        from dsconv_cli.timing.settings import TimingSettings
+        from dsconv_cli.timing.timers import Timers
+
+        with Timers(TimingSettings() if time is None else time, runtimes) as timers:
+            one = one.with_times(timers.time(spec))
+    elif time is not None:
+        from dsconv_cli.timing.timer import time_layer
+
+        one = replace(one, time=time_layer(spec, time))
+    return _printed(Comparison, one)
 
 
 def analyse(

@@ -25,9 +25,9 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
-def any_of(words: Sequence[str]) -> str:
+def listed(words: Sequence[str], last: str = " or ") -> str:
     """`a`, `a or b`, `a, b or c`."""
-    return " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+    return last.join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def cut(text: str, length: int) -> str:

@@ -12,9 +12,10 @@ from fakes import timing
 
 from dsconv_cli import ConvSpec
 from dsconv_cli.comparison.result import closed_forms
+from dsconv_cli.environment import Machine
 from dsconv_cli.model.result import BeforeAfter, InputShape, Layer, ModelResult, NetworkTime, Selection
 from dsconv_cli.report import answer, compare, network, summary
-from dsconv_cli.report.markdown import render as markdown
+from dsconv_cli.report.markdown import lines_of as markdown
 from dsconv_cli.report.page import View
 from dsconv_cli.report.table import render
 from dsconv_cli.sweep.summary import Summary
@@ -131,6 +132,10 @@ def test_of_a_network_that_was_timed():
     lines = render(network.page(doubtful), View()).splitlines()
     assert "(95%: 1.80–2.00×, not reliable)" in lines[0]
     assert "Not reliable: it is noisy." in lines
+    timed = replace(time, runtime=Executed("onnxruntime", "1"))
+    text = render(network.page(network_of(times={"ncnn": None, "onnxruntime": timed})), View())
+    assert text.startswith("1.90× faster on ONNX Runtime, for 7.89× fewer MACs"), "though the first one could not"
+    assert "Measured on cpu, 1 thread, float32, channels first." in text
 
 
 def test_of_a_sweep():
@@ -142,6 +147,17 @@ def test_of_a_sweep():
     assert render(summary.page(whole), View(width=100)).splitlines()[0] == (
         "6 layers: 7.89× fewer MACs (median; 5.76–8.69×); 4 of 6 with more memory traffic."
     )
+
+
+def test_the_page_and_the_csv_of_a_summary_count_the_same_layers():
+    """One of two could not be timed, on machines of one kind: half of the layers is slower, beyond doubt."""
+    whole = Summary()
+    machine = Machine("a", "", "", "", "", 1, "", "one kind")
+    whole.add(replace(SMALL, machine=machine, time=timing(**SLOWER)))
+    whole.add(replace(SMALL, machine=machine, error="it broke"))
+    assert "time.speedup      1 of 2 layers (50.0%, 1 of them beyond doubt)" in render(summary.page(whole), View())
+    rows = {row[0]: row for row in summary.report(whole).rows()}
+    assert (rows["time.speedup.value"][1], rows["time.speedup.value"][6]) == (2, 1)
 
 
 @pytest.mark.parametrize(
@@ -168,15 +184,19 @@ def test_of_many_layers_whose_medians_are_known():
     assert answer.of_layers(tallies, {"macs.ratio": 8.0, "time.speedup.value": 0.5}) == (
         "3 layers: 2.00× slower (median; 0.200–4.00×) for 8.00× fewer MACs (median; 7.00–9.00×); 2 of 3 slower."
     )
+    tallies = [answer.Tally(ratios) for ratios in ([0.5, 0.8, 0.9], [1.0] * 3, [])]
+    assert answer.of_layers(tallies, {"macs.ratio": 0.8}) == (
+        "3 layers: 1.25× more MACs (median; 1.11–2.00×); 3 of 3 with more."
+    )
 
 
 def test_every_page_begins_with_it_in_bold():
     one = closed_forms(ConvSpec(64, 32))
     said = answer.of_layer(one)
     assert render(compare.page(one), View(color=True)).startswith(f"\x1b[1m{said}")
-    assert markdown(compare.page(one)).startswith(f"**{said}**\n")
+    assert next(markdown(compare.page(one))) == f"**{said}**\n"
     said = answer.of_network(network_of())
-    assert markdown(network.page(network_of())).startswith(f"**{said}**\n")
+    assert next(markdown(network.page(network_of()))) == f"**{said}**\n"
 
 
 @pytest.mark.parametrize(

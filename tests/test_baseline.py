@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsconv_cli import ConvSpec
-from dsconv_cli.baseline.beside import layer_baseline
-from dsconv_cli.baseline.change import Change, Figure, Grown, Limit, exactly, parse_limit
+from dsconv_cli.baseline.beside import judged, layer_baseline
+from dsconv_cli.baseline.change import Change, Figure, Limit, exactly, parse_limit
 from dsconv_cli.baseline.layers import causes, layer_changes
 from dsconv_cli.baseline.rows import EarlierRows
 from dsconv_cli.comparison.keys import KEYS
@@ -101,15 +101,13 @@ def test_limits_that_mean_nothing(text, told):
 
 def test_the_message_says_by_how_much_and_where():
     """92.4 / 86.9 is 1.0633."""
-    one = Grown(
-        Limit("totals.macs.before", Fraction(1, 100), "macs=1%"),
-        change(exactly(86_900_000), exactly(92_400_000)),
-        ("body.3", "body.4 (new)", "head", "stem"),
-    )
+    limit = Limit("totals.macs.before", Fraction(1, 100), "macs=1%")
+    grown, causes = change(exactly(86_900_000), exactly(92_400_000)), ("body.3", "body.4 (new)", "head", "stem")
+    one = judged(limit, grown, {}, "", causes)
     assert not one.passed
     told = one.message.replace("6.33 %", "6.33%")
     assert told == "MACs grew 6.33%, 86.9 M → 92.4 M: body.3, body.4 (new), head and 1 more (--fail-if-grows macs=1%)"
-    passed = replace(one, limit=replace(one.limit, tolerance=Fraction(7, 100)))
+    passed = judged(replace(limit, tolerance=Fraction(7, 100)), grown, {}, "", causes)
     assert passed.passed
     assert "body.3" not in passed.message
 
@@ -287,6 +285,7 @@ def test_a_baseline_of_another_layer_is_refused(tmp_path, spec, told):
         ("schema_version,command\n1,compare\n", "is no JSON"),
         ("\xff", "is no JSON"),
         ("[" * 100_000, "is no JSON"),
+        ('{"schema_version": 1, "command": "compare"}', "of another layer"),
         ('{"schema_version": 1, "command": "compare", "spec": 3}', "of another layer"),
         ('{"schema_version": 1, "command": "compare", "spec": {"stride": [[1], {}]}}', "of another layer"),
         (f'{{"schema_version": 1, "k": {"9" * 5000}}}', "is no JSON"),

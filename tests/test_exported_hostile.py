@@ -327,6 +327,7 @@ def expressions(where):
         "2**1000000000",
         "Pow(Pow(Pow(Symbol('s0'), Integer(60)), Integer(60)), Integer(60))",
         "PowByNatural(Integer(9), Symbol('s0'))",
+        f"Pow(Symbol('s0'), Rational(1{'0' * 400}, 3))",
         "(s0 + s1 + s2 + s3)**10",
         "Mul(" + ", ".join(["Add(Symbol('s0'), Symbol('s1'), Symbol('s2'))"] * 9) + ")",
         "1 << 100000000",
@@ -409,11 +410,12 @@ def test_an_operator_as_an_argument(parts, tmp_path):
     refused(parts.write(tmp_path / "bad.pt2"), "as_operator")
 
 
-def test_a_shift_by_very_much(parts, tmp_path):
+@pytest.mark.parametrize("last", [{"name": "", "arg": {"as_int": 10**12}, "kind": 1}, {}])
+def test_a_shift_by_very_much_or_by_nothing(parts, tmp_path, last):
     document = parts.document()
     node = first(document, "target")
     node["target"] = "_operator.lshift"
-    node["inputs"] = [{"name": "", "arg": {"as_int": one}, "kind": 1} for one in (1, 10**12)]
+    node["inputs"] = [{"name": "", "arg": {"as_int": 1}, "kind": 1}, last]
     parts.put(document)
     refused(parts.write(tmp_path / "bad.pt2"), "not a small number")
 
@@ -470,6 +472,7 @@ def branch(kind, context):
         "[1, " + '{"type": "builtins.tuple", "context": "null", "children_spec": [' * 900 + "]}" * 900 + "]",
         "1",
         "x",
+        "\ud800",
         7,
     ],
 )

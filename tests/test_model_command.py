@@ -363,6 +363,7 @@ BAD = [
     ((f"{ODD}:raises", "--input", "1"), 3, "raised RuntimeError: no network today"),
     ((f"{ODD}:small",), 2, "needs inputs, such as --input 1,3,224,224"),
     ((f"{ODD}:small", "--input", "1,3,x,8"), 2, "each size must be a positive integer"),
+    ((f"{ODD}:small", "--input", "x=1,3,8,8", "--input", "x=1,3,9,9"), 2, "--input x is given twice"),
     ((f"{ODD}:small", "--input", "1,3,8,8", "--input-dtype", "float7"), 2, "--input-dtype must be one of float32"),
     ((f"{ODD}:small", "--input", "1,3,8,8", "--arg", "depth=3"), 2, "takes (width=8, *, names=('a',))"),
     ((f"{ODD}:small", "--input", "1,3,8,8", "--arg", "depth"), 2, "--arg takes NAME=VALUE"),

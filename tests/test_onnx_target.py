@@ -344,6 +344,41 @@ def test_files_that_lie(here, tmp_path, kind):
     assert message in error
 
 
+@pytest.mark.parametrize("inner", [False, True])
+def test_numbers_of_any_node_and_graph_lie_in_the_folder(here, tmp_path, inner):
+    """ONNX Runtime would be left with them, and a saved file would point to them."""
+    (lie,) = outside("../secret.bin").graph.initializer
+    filled = helper.make_node("ConstantOfShape", ["two"], ["filled"], value=lie)
+    nodes = [graphs.conv("image", "w", "out"), filled]
+    if inner:
+        branch = helper.make_graph(
+            [helper.make_node("Identity", ["w"], ["b"])], "b", [], [helper.make_tensor_value_info("b", 1, None)], [lie]
+        )
+        nodes[1] = helper.make_node("If", ["yes"], ["filled"], then_branch=branch, else_branch=branch)
+    weights = {"w": graphs.trained((8, 3, 3, 3)), "two": np.array([2]), "yes": np.array(True)}
+    path = graphs.save(graphs.model(nodes, weights), tmp_path / "net.onnx")
+    code, out, err = here(path, *INPUT, "--save", tmp_path / "out.onnx")
+    assert (code, out) == (2, "")
+    assert "outside of its folder ('../secret.bin')" in err
+
+
+def test_what_lies_beside_a_file_is_all_in_the_saved_one(here, tmp_path):
+    """Also what an inner graph and a node of another kind have."""
+    found = branches()
+    (inner,) = (one.g for one in found.graph.node[1].attribute if one.name == "then_branch")
+    inner.initializer.append(numpy_helper.from_array(graphs.trained((8, 3, 3, 3)), "stem.w"))
+    tensor = inner.initializer[0]
+    (tmp_path / "inner.bin").write_bytes(tensor.raw_data)
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="inner.bin")
+    path = graphs.save(found, tmp_path / "net.onnx")
+    (tmp_path / "saved").mkdir()
+    saved = tmp_path / "saved/out.onnx"
+    assert here(path, *INPUT, "--save", saved)[0] == 0
+    graphs.run(saved.read_bytes(), np.zeros((2, 3, 16, 16), np.float32))
+
+
 def of_a_type_to_come():
     found = one_layer()
     found.graph.initializer[0].data_type = 97
@@ -361,9 +396,46 @@ def with_an_attribute_of_a_wrong_type():
     return found.SerializeToString(), "group of its Conv 'out' is of a wrong type"
 
 
+def with_an_attribute_of_a_function():
+    found = one_layer(group=1)
+    (group,) = (one for one in found.graph.node[0].attribute if one.name == "group")
+    group.ref_attr_name = "g"
+    return found.SerializeToString(), "group of its Conv 'out' refers to a function that it is not in"
+
+
+def with_two_values_of_a_name():
+    found = one_layer()
+    found.graph.initializer.append(numpy_helper.from_array(np.zeros((2, 8, 14, 14), np.float32), "out"))
+    return found.SerializeToString(), "has two values called 'out'"
+
+
+def with_a_part_of_a_tensor():
+    found = one_layer()
+    found.graph.initializer[0].segment.end = 8
+    return found.SerializeToString(), "its tensor 'w' is said to be 8×3×3×3 and has a part of it"
+
+
+def with_an_input_of_a_type_to_come():
+    found = one_layer()
+    found.graph.input[0].type.tensor_type.elem_type = 97
+    return found.SerializeToString(), "takes image as type 97, a type that the installed onnx does not know"
+
+
+def with_a_size_that_is_no_text():
+    return one_layer().SerializeToString().replace(b"\x12\x01n", b"\x12\x01\xff"), "names in it are no text"
+
+
+def with_a_place_that_is_no_text():
+    return outside("short").SerializeToString().replace(b"short", b"sh\xffrt"), "which is not there"
+
+
 @pytest.mark.parametrize(
     "made",
-    [of_a_type_to_come, with_a_name_that_is_no_text, with_an_attribute_of_a_wrong_type],
+    [
+        *(of_a_type_to_come, with_a_name_that_is_no_text, with_an_attribute_of_a_wrong_type),
+        *(with_an_attribute_of_a_function, with_two_values_of_a_name, with_a_part_of_a_tensor),
+        *(with_an_input_of_a_type_to_come, with_a_size_that_is_no_text, with_a_place_that_is_no_text),
+    ],
     ids=lambda one: one.__name__,
 )
 def test_what_no_exporter_writes(here, tmp_path, made):
@@ -374,6 +446,53 @@ def test_what_no_exporter_writes(here, tmp_path, made):
     assert (code, out) == (2, "")
     (error,) = err.splitlines()
     assert message in error
+
+
+def text_that_is_none():
+    """A tensor of text in a sum of sizes."""
+    tensor = TensorProto(name="t", data_type=TensorProto.STRING, dims=[3], raw_data=b"abc")
+    return helper.make_node("Concat", ["t", "t"], ["s"], axis=0), tensor
+
+
+def nothing_of_impossible_sizes():
+    tensor = TensorProto(name="t", data_type=TensorProto.INT64, dims=[0, 2**62, 2**62], raw_data=b"")
+    return helper.make_node("Concat", ["t", "t"], ["s"], axis=0), tensor
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: (helper.make_node("Shape", [], ["s"]), None),
+        lambda: (helper.make_node("FusedConv", ["image", "w"], [], domain="com.microsoft"), None),
+        text_that_is_none,
+        nothing_of_impossible_sizes,
+    ],
+    ids=["shape", "fused", "text", "nothing"],
+)
+def test_a_strange_node_is_no_matter_for_the_others(document, tmp_path, made):
+    node, tensor = made()
+    found = one_layer()
+    found.graph.node.append(node)
+    found.graph.initializer.extend([] if tensor is None else [tensor])
+    found.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    counted = document(graphs.save(found, tmp_path / "net.onnx"), *INPUT)
+    assert counted["totals"]["macs"]["before"] == 2 * 8 * 14 * 14 * 27
+
+
+def test_a_weight_that_is_computed_has_no_parameters_whatever_it_is_called(document, tmp_path):
+    """As a saved network's are that was quantised: dsconv's own names, and what gives the values behind them."""
+    nodes = [
+        helper.make_node("DequantizeLinear", ["w", "scale"], ["dsconv/stem/depthwise_out"]),
+        graphs.conv("image", "dsconv/stem/depthwise_out", "stem"),
+        helper.make_node("Unknown", ["stem"], ["dsconv/x"], domain="of.mine"),
+        helper.make_node("MatMul", ["stem", "dsconv/x"], ["out"], name="product"),
+    ]
+    weights = {"w": np.ones((8, 3, 3, 3), np.int8), "scale": np.array(2, np.float32)}
+    found = graphs.model(nodes, weights)
+    found.opset_import.append(helper.make_opsetid("of.mine", 1))
+    counted = document(graphs.save(found, tmp_path / "net.onnx"), *INPUT)
+    assert [layer["counted"]["params"] for layer in counted["layers"]] == [0, 0]
+    assert counted["totals"]["params"] == {"before": 0, "after": 0, "ratio": 1.0, "other": 0}
 
 
 @pytest.mark.parametrize("content", [b"", b"no model", b"\x08\x08", b"\xff" * 4096])

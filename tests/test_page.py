@@ -113,7 +113,7 @@ def test_no_name_commands_a_terminal_or_breaks_a_line():
 
 
 def paragraphs(*sections):
-    return markdown.render(Page(sections))
+    return "".join(markdown.lines_of(Page(sections)))
 
 
 def test_markdown():

@@ -115,7 +115,6 @@ def test_above_2_53_thop_agrees_within_its_precision():
     spec = ConvSpec(10**6 + 3, 1001, h=10**4, w=10**4)
     result = compare(spec, profiler="thop")
     assert result.cost.macs.ordinary > 2**53
-    assert result.counted.agrees
     assert not result.counted.exact
     assert result.counted.macs.ordinary == pytest.approx(result.cost.macs.ordinary, rel=2**-50)
     assert compare(spec, profiler="torch").counted.macs.ordinary == result.cost.macs.ordinary

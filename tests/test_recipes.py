@@ -32,11 +32,10 @@ FORM = """
 """
 PROFILER = """
     import dsconv_cli.counting.profilers as home
-    from dsconv_cli.counting.result import FormCount
     from dsconv_cli.layer.cost import cost
     def by_hand(spec, form):
         closed = cost(spec)
-        return FormCount(closed.params[form], closed.macs[form], spec.output_shape)
+        return home.FormCount(closed.params[form], closed.macs[form], spec.output_shape)
     home.PROFILERS = {**home.PROFILERS, "hand": home.Profiler(by_hand, 0.0, lambda: "a pencil 1.0")}
 """
 FORMAT = """

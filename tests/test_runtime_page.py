@@ -11,7 +11,7 @@ from fakes import timing
 from dsconv_cli.comparison.result import closed_forms
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.report.compare import page
-from dsconv_cli.report.markdown import render as markdown
+from dsconv_cli.report.markdown import lines_of as markdown
 from dsconv_cli.report.page import View
 from dsconv_cli.report.runtimes import section, sentences
 from dsconv_cli.report.table import render
@@ -111,7 +111,7 @@ def test_a_row_a_runtime_and_one_that_failed():
         ["LiteRT", "", "", "", "", "failed"],
         ["ncnn 9.9", "400 µs", "150 µs", "0.500×", "0.400× to 0.600×", "slower, not reliably"],
     ]
-    assert "| ncnn 9.9 | 400 µs |" in markdown(page(both))
+    assert "| ncnn 9.9 | 400 µs |" in "".join(markdown(page(both)))
 
 
 @pytest.mark.parametrize("width", [60, 80, 100])

@@ -8,7 +8,7 @@ import pytest
 from fakes import timing
 
 from dsconv_cli.cli import run
-from dsconv_cli.comparison.keys import NAMED_KEYS
+from dsconv_cli.comparison.keys import keys_of
 from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.errors import CannotMeasureError, DsconvError
 from dsconv_cli.layer.spec import ConvSpec
@@ -22,7 +22,7 @@ GRID = ("sweep", "--k", "3:40", "--c", "7:30:11", "--h", "55", "--stride", "1,2x
 
 def written(path, rows):
     with path.open("wb") as stream:
-        writer = parquet.Writer(stream.write, tuple(NAMED_KEYS))
+        writer = parquet.Writer(stream.write, tuple(keys_of(named=True)))
         try:
             for one in rows:
                 writer.add(writer.line(one))
@@ -130,7 +130,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path, monkeypatch):
     one = closed_forms(ConvSpec(8, 4))
     path = tmp_path / "rows.parquet"
     with path.open("wb") as stream:
-        writer = parquet.Writer(stream.write, tuple(NAMED_KEYS))
+        writer = parquet.Writer(stream.write, tuple(keys_of(named=True)))
         line = writer.line(one)
         for _ in range(1000):
             writer.add(line)

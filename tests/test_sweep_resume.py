@@ -13,9 +13,9 @@ import pytest
 from conftest import SCRIPT, clean_environment
 from fakes import timing
 
-from dsconv_cli.comparison.keys import KEYS, NAMED_KEYS
+from dsconv_cli.comparison.keys import KEYS, keys_of
 from dsconv_cli.comparison.result import Comparison, closed_forms
-from dsconv_cli.counting.result import Counted
+from dsconv_cli.counting.profilers import Counted
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import replacing
 from dsconv_cli.layer.cost import Counts
@@ -83,9 +83,9 @@ def test_a_layer_that_is_there_twice_needs_two_rows(tmp_path):
 def test_two_names_of_one_layer_are_two_layers(tmp_path):
     a, b = (closed_forms(SPECS[0], name) for name in "ab")
     settings = {**SETTINGS, "names": "yes"}
-    with ResultsFile(tmp_path / "rows.jsonl", settings, NAMED_KEYS) as file:
+    with ResultsFile(tmp_path / "rows.jsonl", settings, keys_of(named=True)) as file:
         file.append(a)
-    with ResultsFile(tmp_path / "rows.jsonl", settings, NAMED_KEYS) as file:
+    with ResultsFile(tmp_path / "rows.jsonl", settings, keys_of(named=True)) as file:
         assert list(file.missing([a, b, a])) == [b, a]
         assert [one.name for one in file.read_all([a])] == ["a"]
     with pytest.raises(DsconvError, match="was made with names yes, this run has no"):
@@ -291,7 +291,7 @@ def test_nothing_is_added_to_a_file_that_is_about_to_be_replaced(tmp_path):
 def test_a_row_comes_back_as_it_was():
     closed = closed_forms(ConvSpec(8, 4, 2, 2, padding="same"))
     counts = Counts({"ordinary": 5, "separable": 4})
-    measured = Counted("thop", counts, counts, agrees=True, exact=True, counters=("thop 0.1.1",))
+    measured = Counted("thop", counts, counts, exact=True, counters=("thop 0.1.1",))
     for one in (closed, Comparison(closed.spec, closed.cost, measured, TIMING)):
         first = KEYS.document(one)
         first["environment"]["cpu"] = "another machine"

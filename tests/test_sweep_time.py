@@ -15,7 +15,7 @@ from dsconv_cli.cli.streams import Streams
 from dsconv_cli.cli.sweep_outlets import Doubts
 from dsconv_cli.comparison.keys import KEYS
 from dsconv_cli.comparison.result import Comparison, closed_forms
-from dsconv_cli.counting.result import Counted
+from dsconv_cli.counting.profilers import Counted
 from dsconv_cli.errors import CannotMeasureError
 from dsconv_cli.layer.cost import Counts
 from dsconv_cli.layer.spec import ConvSpec
@@ -109,7 +109,7 @@ def test_a_layer_that_cannot_be_timed_is_named():
 def test_a_row_with_a_time_comes_back_as_it_was():
     closed = closed_forms(ConvSpec(64, 32, h=32, w=32))
     counts = Counts({"ordinary": 5, "separable": 4})
-    measured = Counted("thop", counts, counts, agrees=True, exact=True, counters=("thop 0.1.1",))
+    measured = Counted("thop", counts, counts, exact=True, counters=("thop 0.1.1",))
     first = KEYS.document(Comparison(closed.spec, closed.cost, measured, timing(warnings=("a", "b"))))
     first["environment"]["cpu"] = "another machine"
     back = comparison_of(json.loads(json.dumps(first)))

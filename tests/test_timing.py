@@ -164,7 +164,8 @@ def test_the_budget_bounds_the_time():
 
 def test_a_quiet_machine_stops_early_and_a_noisy_one_does_not_go_on_for_ever():
     assert timed(FakeLaboratory(spread=0.001)).processes == 8
-    assert timed(FakeLaboratory(spread=0.5, job_s=0.01)).processes == MOST_PROCESSES
+    # A fifth of what processes differ by is not narrowed by more of them: half of that is left of 100.
+    assert 90 <= timed(FakeLaboratory(spread=0.5, job_s=0.01)).processes <= MOST_PROCESSES
 
 
 def test_too_few_processes_is_an_error_that_names_the_budget():

@@ -8,13 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from dsconv_cli.baseline.change import Change, Figure, Grown, Limit, exactly, is_cost
-from dsconv_cli.baseline.file import Document, at, documents, is_number
+from dsconv_cli.baseline.change import Change, Figure, Limit, exactly, is_cost
+from dsconv_cli.baseline.file import Document, documents, is_number
 from dsconv_cli.baseline.layers import LayerChange, causes, layer_changes
 from dsconv_cli.baseline.same import check_layer, check_network, other_conditions, selection_differences
+from dsconv_cli.data import at
 from dsconv_cli.errors import DsconvError
+from dsconv_cli.gates import Verdict
 from dsconv_cli.keys import Keys
 from dsconv_cli.layer.metrics import METRICS
+
+#: Layers that one message names; more are counted.
+_NAMED: Final = 3
 
 #: What reads the value at a key.
 Read = Callable[[str], Any]
@@ -43,7 +48,7 @@ class Beside:
     file: str
     changes: tuple[Change, ...]
     layers: tuple[LayerChange, ...] = ()
-    verdicts: tuple[Grown, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
     doubts: tuple[str, ...] = ()
 
 
@@ -87,8 +92,8 @@ class Baseline:
 
 def judged(
     limit: Limit, found: Change | None, why: Mapping[str, str], where: str, causes: tuple[str, ...] = ()
-) -> Grown:
-    """A limit against what changed.
+) -> Verdict:
+    """A limit against what changed, and where it is exceeded the layers that are the `causes`.
 
     Raises:
         DsconvError: it cannot be compared, for it is not there on one side, or times hold for other conditions.
@@ -98,7 +103,11 @@ def judged(
             raise DsconvError(f"{limit.option}: times under other conditions say nothing; in {where} {reason}")
     if found is None:
         raise DsconvError(f"{limit.option}: {limit.key} is not a number both in {where} and in this run")
-    return Grown(limit, found, causes)
+    passed = not found.exceeds(limit.tolerance)
+    named = ", ".join(causes[:_NAMED])
+    more = f" and {len(causes) - _NAMED} more" if len(causes) > _NAMED else ""
+    where_it_grew = f": {named}{more}" if named and not passed else ""
+    return Verdict(limit.key, limit.option, passed, f"{found.text}{where_it_grew} ({limit.option})")
 
 
 def is_gain(key: str) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from typing import Any, Final, NamedTuple
 
 from dsconv_cli.errors import DsconvError, quoted
@@ -17,8 +16,6 @@ from dsconv_cli.layer.forms import FORMS
 from dsconv_cli.numbers import apart, decimal, figure, percent
 
 OPTION: Final = "--fail-if-grows"
-#: Layers that one message names; more are counted.
-_NAMED: Final = 3
 
 
 class Figure(NamedTuple):
@@ -70,7 +67,7 @@ class Change:
     @property
     def shown(self) -> tuple[str, str]:
         """Both values, with as many digits as tell them apart."""
-        was, now = apart(partial(_shown, self.unit), self.was.value, self.now.value)
+        was, now = apart(lambda value, digits: figure(value, self.unit, digits), self.was.value, self.now.value)
         return was, now
 
     @property
@@ -94,10 +91,6 @@ class Change:
         return f"{self.label} {way}{by}, {was} → {now}{doubt}"
 
 
-def _shown(unit: str, value: float | Fraction, digits: int) -> str:
-    return figure(value, unit, digits)
-
-
 @dataclass(frozen=True, slots=True)
 class Limit:
     """Fail when the value at `key` has grown by more than `tolerance`, a fraction. `text` is as the user wrote it."""
@@ -110,38 +103,6 @@ class Limit:
     def option(self) -> str:
         """The gate as it stood on the command line."""
         return f"{OPTION} {self.text}"
-
-
-@dataclass(frozen=True, slots=True)
-class Grown:
-    """A limit, the change that it was held against, and the layers in which that happened."""
-
-    limit: Limit
-    change: Change
-    causes: tuple[str, ...] = ()
-
-    @property
-    def key(self) -> str:
-        """What the limit is on."""
-        return self.limit.key
-
-    @property
-    def option(self) -> str:
-        """The limit as it stood on the command line."""
-        return self.limit.option
-
-    @property
-    def passed(self) -> bool:
-        """Whether it grew by no more than it may."""
-        return not self.change.exceeds(self.limit.tolerance)
-
-    @property
-    def message(self) -> str:
-        """`MACs grew 6.30%, 86.9 M → 92.4 M: body.3 (--fail-if-grows macs=1%)`."""
-        named = ", ".join(self.causes[:_NAMED])
-        more = f" and {len(self.causes) - _NAMED} more" if len(self.causes) > _NAMED else ""
-        why = f": {named}{more}" if named and not self.passed else ""
-        return f"{self.change.text}{why} ({self.limit.option})"
 
 
 def parse_limit(text: str, keys: Keys[Any], find: Callable[[str], str]) -> Limit:

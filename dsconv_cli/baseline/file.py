@@ -41,8 +41,6 @@ def _named(path: Path, anew: str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise DsconvError(f"there is no baseline {path}; {anew}") from None
-    except UnicodeDecodeError:
-        raise DsconvError(f"the baseline {path} is no JSON; {anew}") from None
     except OSError as error:
         raise DsconvError(f"cannot read the baseline {path}: {reason(error)}") from None
     except (ValueError, RecursionError):
@@ -80,16 +78,6 @@ def _check_written_by(one: Any, command: str, what: str, anew: str) -> None:
         raise DsconvError(f"{what} has schema_version {version}, and this dsconv reads {SCHEMA_VERSION}; {anew}")
     if one.get("command") != command:
         raise DsconvError(f"{what} is a result of dsconv {one.get('command')}, not of dsconv {command}; {anew}")
-
-
-def at(document: Document, key: str) -> Any:
-    """The value at a dotted key; None where a section on the way is not there."""
-    value: Any = document
-    for part in key.split("."):
-        if not isinstance(value, dict):
-            return None
-        value = value.get(part)
-    return value
 
 
 def is_number(value: object) -> bool:

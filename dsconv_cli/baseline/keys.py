@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from dsconv_cli.baseline.beside import Beside
 from dsconv_cli.baseline.change import Change
@@ -56,8 +56,3 @@ KEYS: Final[Keys[Beside]] = Keys(
     ),
     says="What changed since the result in a file; only with --baseline.",
 )
-
-
-def document(beside: Beside) -> dict[str, Any]:
-    """The section."""
-    return KEYS.document(beside)

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from dsconv_cli.baseline.file import Document, at, is_number
+from dsconv_cli.baseline.file import Document, is_number
+from dsconv_cli.data import at
 
 Kind = Literal["added", "removed", "changed", "renamed"]
 

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from dsconv_cli.baseline.beside import Read, change, doubts, figure, is_gain, judged, timed_sections
-from dsconv_cli.baseline.change import Change, Figure, Grown, Limit, is_cost
-from dsconv_cli.baseline.file import at, documents, is_number
+from dsconv_cli.baseline.change import Change, Figure, Limit, is_cost
+from dsconv_cli.baseline.file import documents, is_number
 from dsconv_cli.baseline.same import conditions
 from dsconv_cli.comparison.keys import KEYS, RUNTIMES
 from dsconv_cli.comparison.result import Comparison
+from dsconv_cli.data import at
 from dsconv_cli.errors import DsconvError
+from dsconv_cli.gates import Verdict
 from dsconv_cli.keys import Keys
 
 #: Layers that are kept by name; the others are counted.
@@ -87,7 +89,7 @@ class EarlierRows:
                 if (value := read(key)) is not None:
                     self._conditions.setdefault(key, value)
 
-    def add(self, one: Comparison) -> Iterator[Grown]:
+    def add(self, one: Comparison) -> Iterator[Verdict]:
         """One row of today: each limit against it, if it is a layer of the earlier sweep.
 
         Raises:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any, Final
 
-from dsconv_cli.baseline.file import Document, at
+from dsconv_cli.baseline.file import Document
+from dsconv_cli.data import at
 from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.layer.fields import FIELDS
 from dsconv_cli.layer.reading import as_text
@@ -25,11 +26,12 @@ def check_layer(path: Path, was: Document, now: Document) -> None:
     Raises:
         DsconvError: a field of `spec` differs; the message names it, and the options that make it the same.
     """
-    differing = _differing(was.get("spec"), now["spec"])
+    then, today = was.get("spec"), now["spec"]
+    differing = _differing(then, today)
     if not differing:
         return
     named = ", ".join(
-        f"{name} {_as_option(was['spec'], name)} (here {_as_option(now['spec'], name)})" for name in differing[:_NAMED]
+        f"{name} {_as_option(then, name)} (here {_as_option(today, name)})" for name in differing[:_NAMED]
     )
     more = f" and {len(differing) - _NAMED} more" if len(differing) > _NAMED else ""
     raise DsconvError(

@@ -186,7 +186,12 @@ def _inputs(shapes: Sequence[str], dtypes: Sequence[str], by: str | None) -> tup
     if dtypes and not shapes:
         raise DsconvError("--input-dtype needs --input")
     each = list(dtypes) * len(shapes) if len(dtypes) == 1 else list(dtypes) or [""] * len(shapes)
-    return tuple(_input(text, dtype) for text, dtype in zip(shapes, each, strict=True))
+    found = tuple(_input(text, dtype) for text, dtype in zip(shapes, each, strict=True))
+    names = [one.name for one in found if one.name is not None]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise DsconvError(f"--input {twice} is given twice")
+    return found
 
 
 def _input(text: str, dtype: str) -> InputShape:

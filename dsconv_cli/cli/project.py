@@ -22,7 +22,7 @@ from typing import Any, Final
 from dsconv_cli.cli.help import PlainCommand
 from dsconv_cli.cli.streams import say
 from dsconv_cli.errors import DsconvError, quoted
-from dsconv_cli.text import any_of, split_format
+from dsconv_cli.text import listed, split_format
 
 FILE: Final = "pyproject.toml"
 TABLE: Final = "[tool.dsconv]"
@@ -99,7 +99,7 @@ def _checked(file: Path, table: Mapping[str, Any], params: Mapping[str, Any]) ->
             from difflib import get_close_matches
 
             near = get_close_matches(key, names, n=3)
-            hint = f"did you mean {any_of(near)}?" if near else f"keys are {', '.join(names)}"
+            hint = f"did you mean {listed(near)}?" if near else f"keys are {', '.join(names)}"
             raise DsconvError(f"{file}, {TABLE}: unknown key {quoted(key)}; {hint}")
         name = names[key]
         yield name, _located(file, name, _value(f"{file}, {TABLE}: {key}", value, params[name]))

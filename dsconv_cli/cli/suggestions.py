@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from dsconv_cli.errors import quoted
-from dsconv_cli.text import any_of
+from dsconv_cli.text import listed
 
 #: As this program says it, and what others call that, without dashes; of several options the first that a command has.
 _SYNONYMS: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
@@ -96,7 +96,7 @@ def said_of_option(name: str, command: Any, others: Mapping[str, Any]) -> str:
     """What to say of an option that a command does not have; "" where nothing is near. `others` are all commands."""
     meant = options_meant(name, _options(command))
     if meant:
-        return f"did you mean {any_of(meant)}?"
+        return f"did you mean {listed(meant)}?"
     homes = [other for other, one in others.items() if one is not command and name in _options(one)]
     return f"it is an option of dsconv {' and dsconv '.join(homes)}" if homes else ""
 

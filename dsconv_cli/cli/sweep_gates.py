@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from dsconv_cli.cli.streams import say
@@ -18,16 +17,6 @@ from dsconv_cli.sweep.keys import KEYS
 
 #: Layers that are named one by one where a gate fails; the others are counted.
 _NAMED: Final = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Summed:
-    """A gate of a sweep: of one layer at which it failed, or of all together."""
-
-    key: str
-    option: str
-    passed: bool
-    message: str
 
 
 class Gates:
@@ -63,14 +52,14 @@ class Gates:
 
     def verdicts(self) -> tuple[Verdict, ...]:
         """The failures by their layers, and the gates that passed at all of them."""
-        named = [Summed(one.key, one.option, False, f"{layer}: {one.message}") for layer, one in self._named]
+        named = [one._replace(message=f"{layer}: {one.message}") for layer, one in self._named]
         passed = [
-            Summed(key, option, True, f"{key} of {many(judged, 'layer')} ({option})")
+            Verdict(key, option, True, f"{key} of {many(judged, 'layer')} ({option})")
             for (key, option), judged in self._judged.items()
             if not self._failed[key, option]
         ]
         more = self._more()
-        return (*named, *([Summed("gates", "", False, more)] if more else []), *passed)
+        return (*named, *([Verdict("gates", "", False, more)] if more else []), *passed)
 
     def _more(self) -> str:
         more = self.failed - len(self._named)

@@ -15,7 +15,7 @@ from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import replace_file, replacing
 from dsconv_cli.report import answer, sweep
 from dsconv_cli.report.compare import counted_by
-from dsconv_cli.report.page import Cell, Report, View, only
+from dsconv_cli.report.page import Cell, Page, Report, View
 from dsconv_cli.report.pictures.drawing import Axes, Drawing, Picture
 from dsconv_cli.report.rows import STREAMED
 from dsconv_cli.sweep.compiled.plan import ToLine
@@ -109,7 +109,10 @@ def table(columns: tuple[sweep.Column, ...], title: str, write: Callable[[Report
                 # Times of machines of several kinds have nothing to say together.
                 tally.forget()
 
-    return Outlet(add, lambda: write(only(sweep.table(columns, rows, answer.of_layers(ratios), title))))
+    def page() -> Page:
+        return sweep.table(columns, rows, answer.of_layers(ratios), title)
+
+    return Outlet(add, lambda: write(Report(page, dict, tuple)))
 
 
 def plot(axes: Axes, write: Callable[[Drawing], None]) -> Outlet:

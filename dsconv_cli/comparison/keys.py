@@ -8,8 +8,7 @@ from typing import Final
 
 from dsconv_cli import environment, keys
 from dsconv_cli.comparison.result import Comparison
-from dsconv_cli.counting.profilers import choices
-from dsconv_cli.counting.result import Counted
+from dsconv_cli.counting.profilers import Counted, choices
 from dsconv_cli.keys import (
     POSITIVE,
     RATIO,
@@ -25,14 +24,11 @@ from dsconv_cli.keys import (
     lifted,
 )
 from dsconv_cli.layer import keys as layer
-from dsconv_cli.layer.cost import APPROXIMATED
-from dsconv_cli.layer.forms import FORMS, REFERENCE
+from dsconv_cli.layer.cost import APPROXIMATED, Counts
+from dsconv_cli.layer.forms import FORMS
 from dsconv_cli.timing import keys as timing
 from dsconv_cli.timing import runtimes as runtime_names
 from dsconv_cli.timing.keys import TimedLayer
-
-#: What profilers count of a form, and what its figures are.
-_COUNTED_METRICS: Final = ("params", "macs")
 
 
 def _error(metric: str) -> Key[Comparison]:
@@ -45,66 +41,34 @@ def _error(metric: str) -> Key[Comparison]:
     return Key(f"approximation.{metric}_error", SIGNED, error, says="(R x S - exact ratio) / exact ratio.")
 
 
-def _counted(metric: str) -> tuple[Key[Counted], ...]:
-    def figure(form: str) -> Callable[[Counted], int]:
-        return lambda one: getattr(one, metric)[form]
-
-    def ratio(form: str) -> Callable[[Counted], float]:
-        return lambda one: getattr(one, metric)[REFERENCE] / getattr(one, metric)[form]
-
-    return (
-        *(Key(f"{metric}.{form}", POSITIVE, figure(form)) for form in FORMS),
-        *(Key(f"{metric}.{layer.ratio_key(form)}", RATIO, ratio(form)) for form in FORMS if form != REFERENCE),
-    )
+def _counts(one: Counted, metric: str) -> Counts:
+    return one.params if metric == "params" else one.macs
 
 
 _COUNTED: Final[tuple[Key[Counted], ...]] = (
-    Key("profiler", keys.one_of(*(name for name in choices() if name != "none")), lambda one: one.profiler),
-    *(key for metric in _COUNTED_METRICS for key in _counted(metric)),
-    Key("agrees", TRUTH, lambda one: one.agrees),
+    Key("profiler", keys.one_of(*(name for name in choices() if name != "none")), "profiler"),
+    *(key for metric in ("params", "macs") for key in layer.figures(metric, _counts, FORMS)),
+    Key("agrees", TRUTH, lambda _: True),
     Key(
         "exact",
         TRUTH,
-        lambda one: one.exact,
+        "exact",
         says="False where the profiler counts in doubles and a count is above 2^53: it then agrees within that "
         "precision.",
     ),
 )
 
 
-def _of_counts(one: Comparison) -> Counted:
-    assert one.counted is not None
-    return one.counted
+def _timed_on(name: str = "") -> Callable[[Comparison], TimedLayer]:
+    """The time on a runtime, or that of the first, beside what it is explained by."""
 
-
-def _timed_on(name: str) -> Callable[[Comparison], TimedLayer]:
     def timed_on(one: Comparison) -> TimedLayer:
-        timing = one.runtimes[name]
+        timing = one.runtimes[name] if name else one.time
         assert timing is not None
         return TimedLayer(one.spec, one.cost, timing)
 
     return timed_on
 
-
-def timed(one: Comparison) -> TimedLayer:
-    """The measured time beside what it is explained by."""
-    assert one.time is not None
-    return TimedLayer(one.spec, one.cost, one.time)
-
-
-#: What a layer of a network has as well.
-LAYER: Final[tuple[Key[Comparison], ...]] = (
-    *lifted(layer.SPEC, "spec", "spec."),
-    *lifted(layer.SHAPES, "spec", "shapes."),
-    *lifted(layer.COUNTS, "cost"),
-)
-
-TIME: Final[tuple[Key[Comparison], ...]] = lifted(timing.KEYS, timed, "time.")
-
-TIME_SECTIONS: Final[tuple[Section[Comparison], ...]] = (
-    Section("time", "Measured.", lambda one: one.time is not None, "--time"),
-    *(one.of("time.") for one in timing.SECTIONS),
-)
 
 #: The names and the sections of the times on each runtime, in a run that asks for it.
 RUNTIMES: Final = "runtimes"
@@ -151,7 +115,9 @@ def keys_of(runtimes: tuple[str, ...] = (), *, named: bool = False, shared: bool
             *([name] if named else []),
             Key("schema_version", constant(SCHEMA_VERSION), lambda _: SCHEMA_VERSION),
             Key("command", constant("compare"), lambda _: "compare"),
-            *LAYER,
+            *lifted(layer.SPEC, "spec", "spec."),
+            *lifted(layer.SHAPES, "spec", "shapes."),
+            *lifted(layer.COUNTS, "cost"),
             Key("approximation.ratio", POSITIVE, lambda one: one.spec.r * one.spec.s, says="R x S."),
             *(_error(metric) for metric in APPROXIMATED),
             Key(
@@ -160,8 +126,8 @@ def keys_of(runtimes: tuple[str, ...] = (), *, named: bool = False, shared: bool
                 lambda one: one.approximation.holds,
                 says="10 R S <= min(K, C), 10 <= min(K, C), and depth multiplier 1.",
             ),
-            *lifted(_COUNTED, _of_counts, "measured."),
-            *TIME,
+            *lifted(_COUNTED, "counted", "measured."),
+            *lifted(timing.KEYS, _timed_on(), "time."),
             *_runtime_entries(runtimes),
             *lifted(environment.KEYS, "environment", "environment."),
             *(SHARED if shared else ()),
@@ -175,7 +141,8 @@ def keys_of(runtimes: tuple[str, ...] = (), *, named: bool = False, shared: bool
                 lambda one: one.counted is not None,
                 "--profiler thop, torch or both",
             ),
-            *TIME_SECTIONS,
+            Section("time", "Measured.", lambda one: one.time is not None, "--time"),
+            *(one.of("time.") for one in timing.SECTIONS),
             *_runtime_sections(runtimes),
             Section("environment", "The machine and the versions in use."),
             *(one.of("environment.") for one in environment.SECTIONS),
@@ -195,8 +162,6 @@ def keys_of(runtimes: tuple[str, ...] = (), *, named: bool = False, shared: bool
 
 #: Where no runtimes stand side by side.
 KEYS: Final = keys_of()
-#: The same where a file gives layers their names.
-NAMED_KEYS: Final = keys_of(named=True)
 
 #: The keys that are a ratio, ordinary ÷ separable, in their order.
 RATIOS: Final = (*(name for name, key in KEYS.items() if key.type is RATIO), "time.speedup.value")

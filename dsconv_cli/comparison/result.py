@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from dsconv_cli.counting.profilers import count
-from dsconv_cli.counting.result import Counted
+from dsconv_cli.counting.profilers import Counted, count
 from dsconv_cli.environment import Environment, Machine, environment
 from dsconv_cli.keys import NOTHING, Value
 from dsconv_cli.layer.cost import Approximation, Cost, cost
@@ -16,7 +15,6 @@ from dsconv_cli.layer.spec import ConvSpec
 
 if TYPE_CHECKING:
     from dsconv_cli.timing.result import Times, Timing
-    from dsconv_cli.timing.settings import TimingSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,41 +83,12 @@ class Comparison:
         """The value at a dotted key, such as `macs.ratio`.
 
         Raises:
-            DsconvError: there is no such key; the message lists them all, the nearest first.
+            DsconvError: there is no such key; the message proposes the nearest.
         """
         from dsconv_cli.comparison.keys import keys_of
 
         keys = keys_of(tuple(self.runtimes))
         return keys.read(self, keys.find(key))
-
-
-def compare(
-    spec: ConvSpec, *, profiler: str = "thop", time: TimingSettings | None = None, runtimes: Sequence[str] = ()
-) -> Comparison:
-    """Compare both forms of `spec` without printing anything.
-
-    Args:
-        spec: the layer.
-        profiler: "thop", "torch", "both", or "none" for the closed forms alone, without importing torch.
-        time: how both forms are timed as well; None: they are not, unless there are `runtimes`.
-        runtimes: names of those that they are timed on, side by side, such as "onnxruntime".
-
-    Raises:
-        DsconvError: an unknown profiler, or a device that is not there.
-        CannotMeasureError: a profiler cannot hold the layer, or disagrees with the closed forms; or it cannot be timed.
-    """
-    one = profile(closed_forms(spec), profiler)
-    if runtimes:
-        from dsconv_cli.timing.settings import TimingSettings
-        from dsconv_cli.timing.timers import Timers
-
-        with Timers(TimingSettings() if time is None else time, runtimes) as timers:
-            return one.with_times(timers.time(spec))
-    if time is None:
-        return one
-    from dsconv_cli.timing.timer import time_layer
-
-    return replace(one, time=time_layer(spec, time))
 
 
 def closed_forms(spec: ConvSpec, name: str = "") -> Comparison:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -50,17 +48,13 @@ def separable_conv2d(spec: ConvSpec, *, device: str = "cpu") -> nn.Sequential:
     return _sequential(separable(spec), spec.dtype, device)
 
 
-def build_form(spec: ConvSpec, form: str, *, device: str = "cpu", initialise: bool = True) -> nn.Sequential:
+def build_form(spec: ConvSpec, form: str, *, device: str) -> nn.Sequential:
     """The form named `form` in `FORMS`, always wrapped in a `Sequential`, each convolution under its role.
 
-    With `initialise=False` the weights are allocated but never touched, so that a layer of any size costs no
-    time and no resident memory.
+    The weights are allocated but never touched, so that a layer of any size costs no time and no resident memory.
     """
-    layers = FORMS[form].operators(spec)
-    if initialise:
-        return _sequential(layers, spec.dtype, device)
-    with uninitialised():
-        return _sequential(layers, spec.dtype, device)
+    with Uninitialised():
+        return _sequential(FORMS[form].operators(spec), spec.dtype, device)
 
 
 def conv2d(layer: ConvLayer, *, dtype: str, device: str = "cpu") -> nn.Conv2d:
@@ -91,8 +85,8 @@ def _sequential(layers: tuple[ConvLayer, ...], dtype: str, device: str) -> nn.Se
     return nn.Sequential(OrderedDict((layer.role, conv2d(layer, dtype=dtype, device=device)) for layer in layers))
 
 
-class _SkipInit(TorchFunctionMode):
-    """Leaves new parameters as they were allocated.
+class Uninitialised(TorchFunctionMode):
+    """A block in which modules are made with weights that nobody touches.
 
     `torch.nn.utils.skip_init` does this by way of the meta device, whose first use costs 0.3 s.
     """
@@ -106,10 +100,3 @@ class _SkipInit(TorchFunctionMode):
         if func in self._SKIPPED:
             return args[0] if args else kwargs["tensor"]
         return func(*args, **kwargs)
-
-
-@contextmanager
-def uninitialised() -> Iterator[None]:
-    """Modules that are made in this block have weights that nobody has touched."""
-    with _SkipInit():
-        yield

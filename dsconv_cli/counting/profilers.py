@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from dsconv_cli.counting.result import Counted, FormCount
 from dsconv_cli.environment import distribution_of, thop_distribution
 from dsconv_cli.errors import CannotMeasureError, DsconvError, loading
 from dsconv_cli.layer.cost import Cost, Counts
@@ -27,6 +27,29 @@ MAX_COUNT: Final = 2**63 - 1
 
 #: What to do where nothing can count.
 INSTEAD: Final = "--profiler none needs only formulas, exact at any size"
+
+
+class FormCount(NamedTuple):
+    """One program's counts on one form, and the output shape that torch gave."""
+
+    params: int
+    macs: int
+    output_shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a profiler counted on the modules that were built: a figure for each form, which agrees with the formulas.
+
+    `exact` is False where it counts in doubles and a count is above 2^53, so that agreement means agreement
+    within that precision. `counters` names the distributions that answered.
+    """
+
+    profiler: str
+    params: Counts
+    macs: Counts
+    exact: bool
+    counters: tuple[str, ...]
 
 
 def _thop(spec: ConvSpec, form: str) -> FormCount:
@@ -121,15 +144,18 @@ def count(spec: ConvSpec, closed: Cost, choice: str) -> Counted | None:
     load()
     for name in names:
         counted = {form: _count(name, spec, form) for form in FORMS}
-        _check_shapes(name, spec, counted)
         for form, one in counted.items():
+            if one.output_shape != spec.output_shape:
+                raise CannotMeasureError(
+                    f"shapes disagree: torch gave {_times(one.output_shape)} for the {form} form under {name}, "
+                    f"computed was {_times(spec.output_shape)}"
+                )
             _check_count(name, "parameters", form, one.params, closed.params[form])
             _check_count(name, "MACs", form, one.macs, closed.macs[form])
     return Counted(
         profiler=choice,
         params=Counts({form: one.params for form, one in counted.items()}),
         macs=Counts({form: one.macs for form, one in counted.items()}),
-        agrees=True,
         exact=all(PROFILERS[one].precision == 0 for one in names) or _largest(closed) <= EXACT_DOUBLE,
         counters=tuple(PROFILERS[name].distribution() for name in names),
     )
@@ -147,15 +173,6 @@ def _count(name: str, spec: ConvSpec, form: str) -> FormCount:
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CannotMeasureError(f"{name} could not count the {form} form ({reason}); {INSTEAD}") from error
-
-
-def _check_shapes(name: str, spec: ConvSpec, counted: Mapping[str, FormCount]) -> None:
-    for form, one in counted.items():
-        if one.output_shape != spec.output_shape:
-            raise CannotMeasureError(
-                f"shapes disagree: torch gave {_times(one.output_shape)} for the {form} form under {name}, "
-                f"computed was {_times(spec.output_shape)}"
-            )
 
 
 def _check_count(name: str, metric: str, form: str, counted: int, expected: int) -> None:

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from dsconv_cli.counting.modules import build_form, torch_dtype
-from dsconv_cli.counting.result import FormCount
+from dsconv_cli.counting.profilers import FormCount
 from dsconv_cli.layer.forms import FORMS
 from dsconv_cli.layer.metrics import weights
 from dsconv_cli.layer.spec import ConvSpec
@@ -36,7 +36,7 @@ def count(spec: ConvSpec, form: str) -> FormCount:
     rule = importlib.import_module("thop.vision.basic_hooks").count_convNd
     weight_bytes = max(map(weights, FORMS[form].operators(spec))) * spec.element_bytes
     device = "cpu" if weight_bytes <= _CPU_WEIGHT_BYTES else "meta"
-    module = build_form(spec, form, device=device, initialise=False)
+    module = build_form(spec, form, device=device)
     shapes: list[tuple[int, ...]] = []
     one = torch.empty(1, device="cpu")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from dsconv_cli.counting.modules import build_form, torch_dtype
-from dsconv_cli.counting.result import FormCount
+from dsconv_cli.counting.profilers import FormCount
 from dsconv_cli.layer.spec import ConvSpec
 
 
@@ -13,7 +13,7 @@ def count(spec: ConvSpec, form: str) -> FormCount:
     """`torch.utils.flop_counter.FlopCounterMode`: FLOPs = 2·MACs, exact integers."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    module = build_form(spec, form, device="meta", initialise=False)
+    module = build_form(spec, form, device="meta")
     image = torch.empty(spec.input_shape, dtype=torch_dtype(spec.dtype), device="meta")
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         output = module(image)

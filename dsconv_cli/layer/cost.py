@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
+from operator import call
 from typing import Final
 
 from dsconv_cli.layer.forms import FORMS, ConvLayer
@@ -134,11 +135,7 @@ class Cost:
         return {name: Fraction(FLOPS_PER_MAC * flops[name], moved[name]) for name in COUNTED}
 
 
-def _at_once(figure: Callable[[], int]) -> int:
-    return figure()
-
-
-def cost(spec: ConvSpec, work_out: Callable[[Callable[[], int]], int] = _at_once) -> Cost:
+def cost(spec: ConvSpec, work_out: Callable[[Callable[[], int]], int] = call) -> Cost:
     """The closed forms of `spec`; `work_out` gives each figure from the function that computes it."""
     operators = [one for form in FORMS.values() for one in form.operators(spec)]
     return Cost({name: Counts(_figures(metric, operators, spec.dtype, work_out)) for name, metric in METRICS.items()})

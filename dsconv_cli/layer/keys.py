@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from dsconv_cli.keys import (
@@ -15,12 +15,13 @@ from dsconv_cli.keys import (
     TRUTH,
     Key,
     Section,
+    Whole,
     one_of,
 )
-from dsconv_cli.layer.cost import COUNTED, FLOPS_PER_MAC, Cost
+from dsconv_cli.layer.cost import COUNTED, FLOPS_PER_MAC, Cost, Counts
 from dsconv_cli.layer.fields import FIELDS, Field
 from dsconv_cli.layer.forms import FORMS, REFERENCE, REPLACEMENT
-from dsconv_cli.layer.metrics import METRICS, Metric
+from dsconv_cli.layer.metrics import METRICS
 from dsconv_cli.layer.spec import Bias, ConvSpec
 
 
@@ -56,20 +57,22 @@ def ratio_key(form: str) -> str:
     return "ratio" if form == REPLACEMENT else f"{form}_ratio"
 
 
-def _counts(metric: Metric) -> tuple[Key[Cost], ...]:
-    name = metric.name
+def figures(
+    name: str, counts: Callable[[Whole, str], Counts], parts: Iterable[str], unit: str = ""
+) -> tuple[Key[Whole], ...]:
+    """The keys of the metric `name`, which `counts` reads: a figure for each of `parts`, in `unit`, and ratios."""
 
-    def figure(part: str) -> Callable[[Cost], int]:
-        return lambda one: one.metrics[name].figures[part]
+    def figure(part: str) -> Callable[[Whole], int]:
+        return lambda one: counts(one, name).figures[part]
 
-    def ratio(form: str) -> Callable[[Cost], float]:
+    def ratio(form: str) -> Callable[[Whole], float]:
         """The nearest double to the exact quotient: dividing two integers rounds once."""
-        return lambda one: one.metrics[name].figures[REFERENCE] / one.metrics[name].figures[form]
+        return lambda one: counts(one, name).figures[REFERENCE] / counts(one, name).figures[form]
 
     return (
-        *(Key(f"{name}.{part}", POSITIVE, figure(part), metric.unit) for part in COUNTED),
+        *(Key(f"{name}.{part}", POSITIVE, figure(part), unit) for part in parts),
         *(
-            Key(f"{name}.{ratio_key(form)}", RATIO, ratio(form), f"{REFERENCE} / {form}")
+            Key(f"{name}.{ratio_key(form)}", RATIO, ratio(form), f"{REFERENCE} / {form}" if unit else "")
             for form in FORMS
             if form != REFERENCE
         ),
@@ -84,7 +87,7 @@ def _intensity(part: str) -> Key[Cost]:
 
 
 COUNTS: Final[tuple[Key[Cost], ...]] = (
-    *(key for metric in METRICS.values() for key in _counts(metric)),
+    *(key for one in METRICS.values() for key in figures(one.name, Cost.__getitem__, COUNTED, one.unit)),
     *(_intensity(part) for part in COUNTED),
 )
 

@@ -213,7 +213,7 @@ def decide(layers: Sequence[Layer], selection: Selection, *, params: int, macs: 
     chosen, gap = ({name: each[0] for name, each in free.items()}, 0.0) if not aims else _for_targets(free, aims)
 
     def decided(layer: Layer) -> Layer:
-        if layer.name not in ways:
+        if not layer.eligible:
             return layer
         if layer.name in chosen:
             return replace(chosen[layer.name], replaced=True, kept=None)

@@ -341,7 +341,7 @@ class ModelResult:
         """The value at a dotted key, such as `totals.macs.ratio`.
 
         Raises:
-            DsconvError: there is no such key; the message lists them all, the nearest first.
+            DsconvError: there is no such key; the message proposes the nearest.
         """
         from dsconv_cli.model.keys import keys_of
 

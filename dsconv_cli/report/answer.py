@@ -11,12 +11,13 @@ from dsconv_cli.keys import NOTHING
 from dsconv_cli.layer.cost import Cost
 from dsconv_cli.layer.metrics import METRICS, Metric
 from dsconv_cli.numbers import many, scaled, seconds, significant, times
+from dsconv_cli.text import listed
 from dsconv_cli.timing.reasons import FIXED_MATTERS, OUT_OF_PROPORTION, TOO_UNSURE, operators, pair_call_s
-from dsconv_cli.timing.result import Interval, Timing
+from dsconv_cli.timing.result import Timing
 from dsconv_cli.timing.runtimes import DEFAULT, RUNTIMES
 
 if TYPE_CHECKING:
-    from dsconv_cli.model.result import BeforeAfter, ModelResult, NetworkTime
+    from dsconv_cli.model.result import ModelResult, NetworkTime
 
 Ratio = float | Fraction
 
@@ -36,7 +37,7 @@ def of_layer(one: Comparison) -> str:
     """`7.89× fewer parameters and MACs, but 1.58× more memory traffic.`, or what the measured times say."""
     there = {name: timing for name, timing in one.runtimes.items() if timing is not None}
     if len(one.runtimes) > 1 and there:
-        return f"For {_macs(one.cost)}: {_side_by_side(there)}."
+        return f"For {_less('macs', one.cost.macs.ratio)}: {_side_by_side(there)}."
     if one.time is not None:
         return _sentence(f"{_timed(one.cost, one.time)}{_cause(one.cost, one.time)}.")
     return _sentence(f"{_counts(one.cost)}.")
@@ -48,12 +49,12 @@ def of_network(result: ModelResult) -> str:
     if not result.replaced:
         could = f"{len(result.eligible)} could be" if result.eligible else "none can be"
         return f"Nothing is saved: none of {found} replaced ({could})."
-    macs, params = _total("macs", result.macs), _total("params", result.params)
+    macs, params = _less("macs", result.macs.ratio), _less("params", result.params.ratio)
     told = f"{macs} ({scaled(result.macs.before)} → {scaled(result.macs.after)}), {params}"
     if result.macs.ratio < 1:
         told = f"the replaced network costs more: {told}"
     time, there = result.time, {name: one for name, one in result.times.items() if one is not None}
-    if len(there) > 1:
+    if len(result.times) > 1 and there:
         told = f"{_side_by_side(there)}, for {told}"
     elif time is not None:
         told = f"{speed(time)} for {told}"
@@ -112,18 +113,14 @@ def _spread(ratios: Tally, better: str, worse: str, middle: float | None) -> str
     if middle is None or times(low) == times(high):
         return f"{span} {word}"
     value, word = times(max(middle, 1 / middle)), better if middle >= 1 else worse
-    return f"{value} {word} (median; {significant(ratios.low)}–{times(ratios.high)})"
+    return f"{value} {word} (median; {significant(low)}–{times(high)})"
 
 
 def speed(timing: Timing | NetworkTime) -> str:
     """`2.80× faster here (95%: 2.74–2.86×)`."""
-    name = timing.runtime.name
+    name, gain, verdict = timing.runtime.name, timing.speedup, timing.verdict
     where = "here" if name == DEFAULT else f"on {RUNTIMES[name].title} here"
-    return _speed(timing.speedup, timing.verdict, timing.reliable, where)
-
-
-def _speed(gain: Interval, verdict: str, reliable: bool, where: str = "here") -> str:
-    doubt = "" if reliable else ", not reliable"
+    doubt = "" if timing.reliable else ", not reliable"
     value, low, high = gain.value, gain.low, gain.high
     if verdict == "slower":
         value, low, high = 1 / value, 1 / high, 1 / low
@@ -136,7 +133,7 @@ def _speed(gain: Interval, verdict: str, reliable: bool, where: str = "here") ->
 def _timed(cost: Cost, timing: Timing) -> str:
     """The speed beside the MACs that were saved for it."""
     although = timing.verdict == "slower" and cost.macs.ratio > 1
-    return f"{speed(timing)}{', although it has' if although else ' for'} {_macs(cost)}"
+    return f"{speed(timing)}{', although it has' if although else ' for'} {_less('macs', cost.macs.ratio)}"
 
 
 def _cause(cost: Cost, timing: Timing) -> str:
@@ -191,20 +188,12 @@ def _joined(told: Iterable[tuple[_Change, Metric]]) -> str:
     phrases: dict[str, list[str]] = {}
     for change, one in told:
         phrases.setdefault(change.text, []).append(one.label)
-    each = [f"{text} {_listed(labels, ' and ')}" for text, labels in phrases.items()]
-    return _listed(each, ", and " if len(each) > 2 or any(" and " in one for one in each) else " and ")
+    each = [f"{text} {listed(labels, ' and ')}" for text, labels in phrases.items()]
+    return listed(each, ", and " if len(each) > 2 or any(" and " in one for one in each) else " and ")
 
 
-def _listed(texts: Sequence[str], last: str) -> str:
-    return last.join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
-
-
-def _macs(cost: Cost) -> str:
-    return f"{_change(cost.macs.ratio, METRICS['macs']).text} MACs"
-
-
-def _total(name: str, total: BeforeAfter) -> str:
-    return f"{_change(total.ratio, METRICS[name]).text} {METRICS[name].label}"
+def _less(name: str, ratio: Ratio) -> str:
+    return f"{_change(ratio, METRICS[name]).text} {METRICS[name].label}"
 
 
 def _change(ratio: Ratio, metric: Metric) -> _Change:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from dsconv_cli.baseline import keys
@@ -29,7 +29,7 @@ def with_baseline(report: Report, beside: Beside) -> Report:
     """The report with what changed: on the page, and in the document under a name of its own."""
     return report._replace(
         page=lambda: _below_title(report.page(), section(beside)),
-        document=lambda: {**report.document(), keys.NAME: keys.document(beside)},
+        document=lambda: {**report.document(), keys.NAME: keys.KEYS.document(beside)},
     )
 
 
@@ -52,23 +52,19 @@ def section(beside: Beside) -> Iterator[Block]:
         yield Line(f"Times are not compared: {doubt}.", "doubt")
     if beside.layers:
         yield Line("")
-        yield layers_table(beside.layers)
+        yield Table(_LAYERS, [_layer(one) for one in beside.layers[:_MOST]])
     if len(beside.layers) > _MOST:
         yield Line(f"and {len(beside.layers) - _MOST} more layers; --format json lists them all", "dim")
 
 
 def headline(beside: Beside) -> str:
     """In a sentence: `Since base.json: parameters +2.10%, MACs +6.30%, 1 layer changed`."""
-    told = [f"{one.label} {one.share or one.shown[1]}" for one in beside.changes if one.certain and not _is_after(one)]
+    certain = [one for one in beside.changes if one.certain]
+    # Of a network whose layers have been replaced: the table has that.
+    told = [f"{one.label} {one.share or one.shown[1]}" for one in certain if ".after" not in one.key]
     layers = [f"{many(len(beside.layers), 'layer')} changed"] if beside.layers else []
-    rest = any(one.certain for one in beside.changes)
-    said = ", ".join([*told, *layers]) or ("what is replaced changed" if rest else "nothing changed")
+    said = ", ".join([*told, *layers]) or ("what is replaced changed" if certain else "nothing changed")
     return f"Since {beside.file}: {said}."
-
-
-def _is_after(one: Change) -> bool:
-    """Whether it is of a network whose layers have been replaced: the table has that."""
-    return ".after" in one.key
 
 
 def _row(one: Change) -> tuple[Cell, ...]:
@@ -83,11 +79,6 @@ def _tone(one: Change) -> Tone:
         return "dim"
     growing = one.growth is None or one.growth > 0
     return "good" if growing == one.key.endswith(".speedup.value") else "bad"
-
-
-def layers_table(layers: Sequence[LayerChange]) -> Table:
-    """The layers that are not what they were."""
-    return Table(_LAYERS, [_layer(one) for one in layers[:_MOST]])
 
 
 def _layer(one: LayerChange) -> tuple[Cell, ...]:

@@ -185,18 +185,9 @@ def _wide(rows: Sequence[Row], cells: Sequence[Sequence[str]], headings: Sequenc
 
 def _forms(rows: Sequence[Row]) -> Table:
     """The forms alone, for narrow windows."""
-    columns = (Column("", left=True), *map(Column, (*FORMS, *_RATIOS, "R×S")))
     places = [OPERATORS.index(form) for form in FORMS]
-    lines = [
-        (
-            Cell(row.label),
-            *(Cell(row.scaled[place]) for place in places),
-            *map(_ratio, row.ratios),
-            Cell(row.approximation),
-        )
-        for row in rows
-    ]
-    return Table(columns, [line for line in lines if any(cell.text for cell in line[1:])])
+    table = _wide(rows, [[row.scaled[place] for place in places] for row in rows], tuple(FORMS))
+    return table._replace(rows=[line for line in table.rows if any(cell.text for cell in line[1:])])
 
 
 def _tall(rows: Sequence[Row], cells: Sequence[Sequence[str]]) -> Table:
@@ -266,12 +257,12 @@ def _why_off(one: Comparison) -> str:
 
 
 def _picture(one: Comparison, kind: str) -> bytes:
-    from dsconv_cli.report.pictures.roofline import draw
+    from dsconv_cli.report.pictures.layer import draw_roofline
 
-    return draw(one, kind)
+    return draw_roofline(one, kind)
 
 
 def _bars(one: Comparison, kind: str) -> bytes:
-    from dsconv_cli.report.pictures.runtimes import draw
+    from dsconv_cli.report.pictures.layer import draw_runtimes
 
-    return draw(one, kind)
+    return draw_runtimes(one, kind)

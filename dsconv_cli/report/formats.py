@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import PurePath
 from typing import Any, Final, Literal, NamedTuple
 
 from dsconv_cli.data import csv_text, json_line
-from dsconv_cli.keys import Value
 from dsconv_cli.report.page import PLAIN, Page, Report, View
 
 Command = Literal["compare", "sweep", "model", "doctor"]
@@ -74,30 +74,16 @@ def _markdown(report: Report, _: View) -> Iterator[str]:
     return lines_of(judged_page(report))
 
 
-def _svg(page: Page, _: View) -> str:
+def _svg(page: Page, _: View, *, light: bool = False) -> str:
     from dsconv_cli.report.svg import render
 
-    return render(page)
-
-
-def _svg_light(page: Page, _: View) -> str:
-    from dsconv_cli.report.svg import render
-
-    return render(page, light=True)
+    return render(page, light=light)
 
 
 def _json(document: Any, _: View) -> str:
     import json
 
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
-
-
-def _json_line(document: Any, _: View) -> str:
-    return json_line(document)
-
-
-def _csv(rows: Iterable[Iterable[Value]], _: View) -> str:
-    return csv_text(rows)
 
 
 def _github(report: Report, view: View) -> Iterator[str]:
@@ -113,9 +99,9 @@ FORMATS: Final = (
     Format("table", "page", _table, (".txt",), on_stdout=True, adds=True),
     Format("json", "document", _json, (".json",), _ONE, on_stdout=True),
     # A sweep has one document a layer.
-    Format("json", "document", _json_line, (".json",), ("sweep",), on_stdout=True),
-    Format("jsonl", "document", _json_line, (".jsonl",), adds=True),
-    Format("csv", "rows", _csv, (".csv",), on_stdout=True),
+    Format("json", "document", lambda document, _: json_line(document), (".json",), ("sweep",), on_stdout=True),
+    Format("jsonl", "document", lambda document, _: json_line(document), (".jsonl",), adds=True),
+    Format("csv", "rows", lambda rows, _: csv_text(rows), (".csv",), on_stdout=True),
     Format("parquet", "rows", None, (".parquet",), ("sweep",), package="pyarrow"),
     Format("markdown", "report", _markdown, (".md",), on_stdout=True, adds=True),
     Format("github", "report", _github, (), ("compare", "model"), on_stdout=True, adds=True),
@@ -124,7 +110,7 @@ FORMATS: Final = (
     Format("runtimes", "bars", None, _SVG_PNG, ("compare",), kinds=_SVG_PNG, stem="runtimes", section="runtimes"),
     Format("svg", "page", _svg, (".svg",), ("compare", "model")),
     # For pages that are light; a page can name both and let the reader's own setting choose.
-    Format("svg-light", "page", _svg_light, (), ("compare", "model")),
+    Format("svg-light", "page", partial(_svg, light=True), (), ("compare", "model")),
     Format("png", "picture", None, (".png",), ("compare",), kinds=(".png",), section="time"),
     Format("plot", "picture", None, (".png", ".pdf"), ("model",), kinds=(*_SVG_PNG, ".pdf")),
     Format("svg", "picture", None, (".svg",), ("sweep",), kinds=(".svg",)),

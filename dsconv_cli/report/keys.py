@@ -74,7 +74,6 @@ def _kind(schema: Mapping[str, Any]) -> str:
         return ", ".join(map(str, schema["enum"]))
     if "const" in schema:
         return str(schema["const"])
-    for each in ("oneOf", "anyOf"):
-        if each in schema:
-            return " or ".join(map(_kind, schema[each]))
+    if "oneOf" in schema:
+        return " or ".join(map(_kind, schema["oneOf"]))
     return _WORDS[schema["type"]]

@@ -16,13 +16,8 @@ _TICKS: Final = re.compile(r"`+")
 _FACTS: Final = (Column("", left=True), Column("", left=True))
 
 
-def render(page: Page) -> str:
-    """The page as Markdown that ends in a newline."""
-    return "".join(lines_of(page))
-
-
 def lines_of(page: Page) -> Iterator[str]:
-    """The same line by line, each with its end, and never two blank ones in a row."""
+    """The page line by line, each with its end, and never two blank ones in a row."""
     above = blank = False
     for section in page.sections:
         for line in _section(section):

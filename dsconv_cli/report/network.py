@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -160,8 +160,8 @@ def _cells(result: ModelResult, branch: Branch) -> dict[str, Cell]:
         "multiplier": str(layer.multiplier) if own and layer is not None else "",
         "fidelity": _range(one.fidelity for one in branch.members),
         "output_fidelity": _range(one.output_fidelity for one in branch.members),
-        "time": _gain(branch, lambda layer: layer.time),
-        **{name: _gain(branch, partial(_on, name)) for name in result.times},
+        "time": _gain(branch),
+        **{name: _gain(branch, name) for name in result.times},
     }
     gain = Cell("" if ratio is None else times(ratio), "good" if note.tone == "good" else "dim")
     return {**{name: Cell(text, tone) for name, text in texts.items()}, "ratio": gain, "replaced": note}
@@ -191,12 +191,12 @@ def _group_note(branch: Branch) -> Cell:
     return Cell(told, "good" if branch.replaced else "dim")
 
 
-def _on(name: str, layer: Layer) -> Timing | None:
-    return layer.times.get(name)
+def _gain(branch: Branch, name: str = "") -> str:
+    """The ratio of a layer's times, on one runtime; of a module, that of the sums over what is replaced in it."""
 
+    def time_of(layer: Layer) -> Timing | None:
+        return layer.times.get(name) if name else layer.time
 
-def _gain(branch: Branch, time_of: Callable[[Layer], Timing | None]) -> str:
-    """The ratio of a layer's measured times; of a module, that of the sums over what is replaced in it."""
     if branch.layer is not None:
         own = time_of(branch.layer)
         return "" if own is None else times(own.speedup.value)
@@ -285,8 +285,9 @@ def _time(result: ModelResult) -> Iterator[Line]:
         yield Line("The time of a module is the sum over its replaced layers, each timed alone.")
     if result.times:
         yield Line("Columns named after runtimes have the ratios of times on them.")
-    if result.time is not None:
-        one = result.time
+    # That of the first runtime that could time it; they all have these in common.
+    one = next((one for _, one in _network_times(result)), None)
+    if one is not None:
         where = f"{one.device}, {many(one.threads, 'thread')}, {one.dtype}, {one.layout}"
         yield Line(f"Measured on {where}.", "dim")
 

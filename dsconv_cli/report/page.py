@@ -137,11 +137,6 @@ class Report(NamedTuple):
     place: Place | None = None
 
 
-def only(page: Page) -> Report:
-    """The report of what is a page and nothing else."""
-    return Report(lambda: page, dict, tuple)
-
-
 def report_of(
     keys: Keys[Result], result: Result, page: Callable[[], Page], picture: Callable[[str], bytes] | None = None
 ) -> Report:

@@ -10,6 +10,7 @@ from dsconv_cli.layer.cost import Cost
 from dsconv_cli.layer.fields import DTYPE_BYTES
 from dsconv_cli.numbers import seconds, significant, times
 from dsconv_cli.report.page import Block, Cell, Column, Item, Items, Layouts, Line, Table, Tone
+from dsconv_cli.text import listed
 from dsconv_cli.timing.reasons import FIXED_RULES, MOSTLY, TOO_UNSURE, calls_of_pair, operators, pair_call_s
 from dsconv_cli.timing.result import Timing
 from dsconv_cli.timing.runtimes import RUNTIMES, TORCH
@@ -37,9 +38,8 @@ def section(one: Comparison) -> tuple[Block, ...]:
     if len(one.runtimes) < 2:
         return ()
     there = {name: timing for name, timing in one.runtimes.items() if timing is not None}
-    rows = [_row(name, timing) for name, timing in one.runtimes.items()]
-    wide = Table(_COLUMNS, rows)
-    narrow = Table(_FEWER_COLUMNS, [_short(name, timing) for name, timing in one.runtimes.items()])
+    wide = Table(_COLUMNS, [_row(name, timing) for name, timing in one.runtimes.items()])
+    narrow = Table(_FEWER_COLUMNS, [_row(name, timing, brief=True) for name, timing in one.runtimes.items()])
     said = tuple(map(Item, sentences(one.cost, there)))
     chain = max((timing.runtime.chain for timing in there.values()), default=1)
     row = f", a layer of {chain} in a row" if chain > 1 else ""
@@ -52,33 +52,27 @@ def _built(there: Mapping[str, Timing]) -> str:
     return f"Building took {', '.join(each)}, which is in none of the times above."
 
 
-def _row(name: str, timing: Timing | None) -> tuple[Cell, ...]:
+def _row(name: str, timing: Timing | None, *, brief: bool = False) -> tuple[Cell, ...]:
+    """What was measured on a runtime; the same in fewer letters where it must be `brief`."""
     title = RUNTIMES[name].title
     if timing is None:
         return (Cell(title), Cell(""), Cell(""), Cell(""), Cell(""), Cell("failed", "bad"))
-    gain = timing.speedup
-    tone = _TONES.get(timing.verdict, "plain")
-    verdict = timing.verdict if timing.reliable else f"{timing.verdict}, not reliably"
+    gain, tone = timing.speedup, _TONES.get(timing.verdict, "plain")
+    if brief:
+        interval = f"{significant(gain.low)}–{significant(gain.high)}"
+        verdict = _SHORT.get(timing.verdict, timing.verdict) + ("" if timing.reliable else ", unsure")
+    else:
+        title = f"{title} {timing.runtime.version}"
+        interval = f"{times(gain.low)} to {times(gain.high)}"
+        verdict = timing.verdict + ("" if timing.reliable else ", not reliably")
     return (
-        Cell(f"{title} {timing.runtime.version}"),
+        Cell(title),
         Cell(seconds(timing.ordinary_s)),
         Cell(seconds(timing.separable_s)),
         Cell(times(gain.value), tone),
-        Cell(f"{times(gain.low)} to {times(gain.high)}"),
+        Cell(interval),
         Cell(verdict, tone),
     )
-
-
-def _short(name: str, timing: Timing | None) -> tuple[Cell, ...]:
-    """The same in fewer letters."""
-    _, ordinary, separable, ratio, _, verdict = _row(name, timing)
-    title = Cell(RUNTIMES[name].title)
-    if timing is None:
-        return (title, ordinary, separable, ratio, Cell(""), verdict)
-    gain = timing.speedup
-    said = _SHORT.get(timing.verdict, timing.verdict) + ("" if timing.reliable else ", unsure")
-    interval = Cell(f"{significant(gain.low)}–{significant(gain.high)}")
-    return (title, ordinary, separable, ratio, interval, Cell(said, verdict.tone))
 
 
 def sentences(cost: Cost, there: Mapping[str, Timing]) -> Iterator[str]:
@@ -94,14 +88,11 @@ def sentences(cost: Cost, there: Mapping[str, Timing]) -> Iterator[str]:
 def _turned_round(there: Mapping[str, Timing]) -> Iterator[str]:
     """Said if the separable form is faster on one and slower on another, each by its whole interval."""
     faster, slower = (
-        [RUNTIMES[name].title for name, one in there.items() if one.verdict == verdict]
+        listed([RUNTIMES[name].title for name, one in there.items() if one.verdict == verdict], " and ")
         for verdict in ("faster", "slower")
     )
     if faster and slower:
-        yield (
-            f"The runtime decides, not the layer: the separable form is faster on {_listed(faster)} and slower on "
-            f"{_listed(slower)}."
-        )
+        yield f"The runtime decides, not the layer: the separable form is faster on {faster} and slower on {slower}."
 
 
 def _slow_kernels(cost: Cost, there: Mapping[str, Timing], half: str) -> Iterator[str]:
@@ -170,8 +161,4 @@ def _precisions(there: Mapping[str, Timing]) -> Iterator[str]:
         others = [word for word in told if _PRECISIONS.get(word, word) != one.dtype]
         if others:
             part = "" if len(others) == len(told) else "a part of it "
-            yield f"{RUNTIMES[name].title} computes {part}in {_listed(others)}, not in {one.dtype}."
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+            yield f"{RUNTIMES[name].title} computes {part}in {listed(others, ' and ')}, not in {one.dtype}."

@@ -19,21 +19,19 @@ from dsconv_cli.timing.runtimes import RUNTIMES
 NAME: Final = f"dsconv-{SCHEMA_VERSION}.schema.json"
 
 
-def _named_or_not(one: dict[str, Any]) -> dict[str, Any]:
-    """A comparison begins with a name where a file of layers gives it one."""
-    name = comparison.NAMED_KEYS["name"].schema()
-    return {**one, "properties": {"name": name, **one["properties"]}}
+def _with(one: dict[str, Any], **properties: Any) -> dict[str, Any]:
+    return {**one, "properties": {**one["properties"], **properties}}
 
 
-def _shared(one: dict[str, Any]) -> dict[str, Any]:
-    """Where several machines share a sweep, a row says which one it was, and why nothing was measured if it was not."""
-    more = comparison.keys_of(shared=True).schema()["properties"]
-    inner = one["properties"]["environment"]
-    here = {**inner["properties"], "machine": more["environment"]["properties"]["machine"]}
-    return {
-        **one,
-        "properties": {**one["properties"], "environment": {**inner, "properties": here}, "error": more["error"]},
-    }
+def _may_lack(one: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {**one, "required": [name for name in one["required"] if name not in names]}
+
+
+def _comparison() -> dict[str, Any]:
+    """A file of layers may give names; several machines may share a sweep, of which a row says which one it was."""
+    whole = comparison.keys_of(named=True, shared=True).schema()
+    place = _may_lack(whole["properties"]["environment"], "machine")
+    return _side_by_side(_may_lack(_with(whole, environment=place), "name", "error"), "comparison")
 
 
 def _side_by_side(one: dict[str, Any], place: str) -> dict[str, Any]:
@@ -45,28 +43,26 @@ def _side_by_side(one: dict[str, Any], place: str) -> dict[str, Any]:
         "propertyNames": {"enum": list(RUNTIMES)},
         "additionalProperties": {"$ref": f"#/$defs/{place}/properties/time"},
     }
-    return {**one, "properties": {**one["properties"], comparison.RUNTIMES: {"oneOf": [{"type": "null"}, each]}}}
+    return _with(one, **{comparison.RUNTIMES: {"oneOf": [{"type": "null"}, each]}})
 
 
 def _beside_another(one: dict[str, Any]) -> dict[str, Any]:
     """What changed since a baseline stands in a document where one was asked for."""
-    return {**one, "properties": {**one["properties"], baseline.NAME: baseline.KEYS.schema()}}
+    return _with(one, **{baseline.NAME: baseline.KEYS.schema()})
 
 
 def _network() -> dict[str, Any]:
     """A network's document: of its layers, and of it as a whole, the times on each runtime stand side by side."""
     whole = model.KEYS.schema()
-    parts = whole["properties"]
-    layers, totals = parts["layers"], parts["totals"]
+    layers, totals = (whole["properties"][name] for name in ("layers", "totals"))
     layers = {**layers, "items": _side_by_side(layers["items"], "model/properties/layers/items")}
-    totals = _side_by_side(totals, "model/properties/totals")
-    return {**whole, "properties": {**parts, "layers": layers, "totals": totals}}
+    return _with(whole, layers=layers, totals=_side_by_side(totals, "model/properties/totals"))
 
 
 def schema() -> dict[str, Any]:
     """JSON Schema, draft 2020-12."""
     documents = {
-        "comparison": _beside_another(_side_by_side(_shared(_named_or_not(comparison.KEYS.schema())), "comparison")),
+        "comparison": _beside_another(_comparison()),
         "doctor": doctor.KEYS.schema(),
         "model": _beside_another(_network()),
         "summary": summary.schema(),

@@ -27,7 +27,7 @@ def report(summary: Summary) -> Report:
 
 def page(summary: Summary) -> Page:
     """The answer, each ratio's spread, and where the separable form loses."""
-    values = {spread.key: spread.values for spread in summary.spreads if not (summary.kinds and spread.kind)}
+    values = {spread.key: spread.values for spread in summary.spreads if not summary.is_apart(spread)}
     told = [answer.Tally(values.get(key, ())) for key in answer.RATIOS]
     middle: dict[str, float] = {key: median(values[key]) for key in answer.RATIOS if key in values}
     spreads = tuple(spread for spread in summary.spreads if spread.key not in _REPEATED)
@@ -59,8 +59,7 @@ def _rows(summary: Summary) -> Iterator[tuple[Value, ...]]:
     yield (*_CSV, *(["kind"] if summary.kinds else []))
     for spread in summary.spreads:
         apart = [summary.kinds[spread.kind - 1] if spread.kind else None] if summary.kinds else []
-        layers = len(spread.values) if apart and spread.kind else summary.layers
-        yield (spread.key, layers, *_figures(spread), spread.losing, *apart)
+        yield (spread.key, summary.layers_of(spread), *_figures(spread), spread.losing, *apart)
 
 
 def _figures(spread: Spread) -> tuple[float, ...]:
@@ -69,4 +68,4 @@ def _figures(spread: Spread) -> tuple[float, ...]:
 
 def _name(summary: Summary, spread: Spread) -> str:
     name = spread.key.removesuffix(".ratio").removesuffix(".value")
-    return f"{name}, kind {spread.kind}" if summary.kinds and spread.kind else name
+    return f"{name}, kind {spread.kind}" if summary.is_apart(spread) else name

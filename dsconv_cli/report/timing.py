@@ -2,85 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.numbers import seconds, significant
 from dsconv_cli.report.page import Item, Items, Line
-from dsconv_cli.timing.reasons import Operator, Operators, explain_time, follows_macs, operators, pair_call_s
-from dsconv_cli.timing.result import Fastest, Timing
+from dsconv_cli.timing.reasons import Operator, explain_time, follows_macs, operators, pair_call_s
+from dsconv_cli.timing.result import Timing
 from dsconv_cli.timing.runtimes import DEFAULT as TORCH
 from dsconv_cli.timing.runtimes import RUNTIMES
 
 if TYPE_CHECKING:
     from dsconv_cli.model.result import NetworkTime
 
-Cells = tuple[str, str, str, str]
-
 
 class TimeRow(NamedTuple):
-    """A label, long and short, a cell for each of ordinary, separable, depthwise and pointwise, and the ratio."""
+    """A label, long and short, cells for the first of ordinary, separable, depthwise and pointwise, and the ratio."""
 
     label: str
     short: str
-    cells: Cells
+    cells: tuple[str, ...]
     ratio: Fraction | None = None
 
 
-def rows(one: Comparison, *, details: bool = False) -> tuple[TimeRow, ...]:
+def rows(one: Comparison, *, details: bool = False) -> Iterator[TimeRow]:
     """The time, and with `details` what it makes of the counts; nothing if it was not measured."""
     timing = one.time
     if timing is None:
-        return ()
-    median = TimeRow("median time", "time", _medians(timing), Fraction(timing.speedup.value))
-    return (median, *_detailed(one, timing)) if details else (median,)
+        return
+    four = (timing.ordinary_s, timing.separable_s, timing.depthwise_s, timing.pointwise_s)
+    yield TimeRow("median time", "time", tuple(map(seconds, four)), Fraction(timing.speedup.value))
+    if details:
+        yield from _detailed(one, timing)
 
 
 def _detailed(one: Comparison, timing: Timing) -> Iterator[TimeRow]:
-    three = operators(one.cost, timing)
+    swift, three = timing.fastest, operators(one.cost, timing)
+    shortest = (seconds(swift.ordinary_s), seconds(swift.separable_s))
+    yield TimeRow("fastest time", "fastest", shortest, Fraction(swift.speedup.value))
+    flops = three.depthwise.flops + three.pointwise.flops
+    pair = Operator("separable", flops, one.cost.traffic.separable, timing.separable_s, 0.0)
+    four = (three.ordinary, pair, three.depthwise, three.pointwise)
+    yield TimeRow("GFLOP/s", "GFLOP/s", tuple(significant(each.flop_rate / 1e9) for each in four))
+    yield TimeRow("GB/s", "GB/s", tuple(significant(each.byte_rate / 1e9) for each in four))
     macs, time = three.depthwise_mac_share, three.depthwise_time_share
-    yield from (
-        _fastest(timing.fastest),
-        TimeRow("GFLOP/s", "GFLOP/s", _rates(one, timing, three, lambda each: each.flop_rate)),
-        TimeRow("GB/s", "GB/s", _rates(one, timing, three, lambda each: each.byte_rate)),
-        TimeRow("share of MACs", "of MACs", ("", "", f"{macs:.0%}", f"{1 - macs:.0%}")),
-        TimeRow("share of time", "of time", ("", "", f"{time:.0%}", f"{1 - time:.0%}")),
-    )
+    yield TimeRow("share of MACs", "of MACs", ("", "", f"{macs:.0%}", f"{1 - macs:.0%}"))
+    yield TimeRow("share of time", "of time", ("", "", f"{time:.0%}", f"{1 - time:.0%}"))
     if timing.fixed_s is not None:
         fixed = timing.fixed_s
-        both = pair_call_s(timing) or 0.0
-        calls = tuple(seconds(value) for value in (fixed.ordinary, both, fixed.depthwise, fixed.pointwise))
-        yield TimeRow("call overhead", "overhead", calls)  # type: ignore[arg-type]
-
-
-def _medians(timing: Timing) -> Cells:
-    return (
-        seconds(timing.ordinary_s),
-        seconds(timing.separable_s),
-        seconds(timing.depthwise_s),
-        seconds(timing.pointwise_s),
-    )
-
-
-def _fastest(swift: Fastest) -> TimeRow:
-    cells = (seconds(swift.ordinary_s), seconds(swift.separable_s), "", "")
-    return TimeRow("fastest time", "fastest", cells, Fraction(swift.speedup.value))
-
-
-def _rates(one: Comparison, timing: Timing, three: Operators, rate: Callable[[Operator], float]) -> Cells:
-    """The rates of the three operators and of the pair, in units of 10^9."""
-    pair = Operator(
-        "separable",
-        three.depthwise.flops + three.pointwise.flops,
-        one.cost.traffic.separable,
-        timing.separable_s,
-        0.0,
-    )
-    ordinary, *halves = three
-    whole, both, first, second = (significant(rate(each) / 1e9) for each in (ordinary, pair, *halves))
-    return (whole, both, first, second)
+        calls = (fixed.ordinary, pair_call_s(timing) or 0.0, fixed.depthwise, fixed.pointwise)
+        yield TimeRow("call overhead", "overhead", tuple(map(seconds, calls)))
 
 
 def doubts(timing: Timing | NetworkTime, where: str = "") -> tuple[Line, ...]:

@@ -16,8 +16,8 @@ from typing import Any, Final, Self
 
 from dsconv_cli.comparison.keys import KEYS, RUNTIMES, keys_of
 from dsconv_cli.comparison.result import Comparison, closed_forms
-from dsconv_cli.counting.result import Counted
-from dsconv_cli.data import json_line
+from dsconv_cli.counting.profilers import Counted
+from dsconv_cli.data import at, json_line
 from dsconv_cli.environment import Machine
 from dsconv_cli.errors import DsconvError, SpecError
 from dsconv_cli.files import GrowingFile
@@ -236,24 +236,16 @@ def comparison_of(document: Mapping[str, Any]) -> Comparison:
         document.get("error") or "",
     )
     keys = keys_of(tuple(each), shared=one.machine is not None)
-    return Recorded(one, {key: _at(document, key) for key in keys if is_measured(key)})
-
-
-def _at(document: Mapping[str, Any], key: str) -> Value:
-    """The value at a key; None where a section on the way is null, and in a row of a version that had not the key."""
-    value: Any = document
-    for part in key.split("."):
-        if value is None:
-            return None
-        value = value.get(part)
-    return tuple(value) if isinstance(value, list) else value
+    # A row of an older version may lack a key.
+    measured = {key: at(document, key) for key in keys if is_measured(key)}
+    return Recorded(one, {key: tuple(value) if isinstance(value, list) else value for key, value in measured.items()})
 
 
 def _counted(section: Mapping[str, Any] | None, counters: tuple[str, ...]) -> Counted | None:
     if section is None:
         return None
     params, macs = (Counts({form: section[name][form] for form in FORMS}) for name in ("params", "macs"))
-    return Counted(section["profiler"], params, macs, section["agrees"], section["exact"], counters)
+    return Counted(section["profiler"], params, macs, section["exact"], counters)
 
 
 def _timing(section: Mapping[str, Any] | None) -> Timing | None:

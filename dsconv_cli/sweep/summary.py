@@ -147,11 +147,12 @@ class Summary:
             "schema_version": SCHEMA_VERSION,
             "command": "sweep",
             "layers": self.layers,
-            "summary": {spread.key: self._numbers(spread) for spread in self.spreads if not self._is_apart(spread)},
+            "summary": {spread.key: self._numbers(spread) for spread in self.spreads if not self.is_apart(spread)},
             **({"kinds": self._apart()} if self.kinds else {}),
         }
 
-    def _is_apart(self, spread: Spread) -> bool:
+    def is_apart(self, spread: Spread) -> bool:
+        """Whether it is of machines of one kind among several."""
         return bool(self.kinds and spread.kind)
 
     def _apart(self) -> list[dict[str, Any]]:
@@ -176,11 +177,15 @@ class Summary:
             "losing_where": where if spread.losing else None,
         }
 
+    def layers_of(self, spread: Spread) -> int:
+        """How many layers it is about: all, or those that machines of its kind have timed."""
+        return len(spread.values) if self.is_apart(spread) else self.layers
+
     def losing(self, spread: Spread) -> tuple[str, tuple[str, ...]]:
         """`120 of 400 layers (30.0%)`, and what they have: `k 16–64 (…)`, one text a trait."""
         if not spread.losing:
             return "nowhere", ()
-        layers = len(spread.values) if spread.kind else self.layers
+        layers = self.layers_of(spread)
         share = percent(spread.losing / layers)
         sure = f", {spread.losing_surely:,} of them beyond doubt" if is_time(spread.key) else ""
         where = tuple(self._told(trait, spread.where[trait]) for trait in self.varying())

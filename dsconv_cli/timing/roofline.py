@@ -5,20 +5,11 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from dsconv_cli.layer.cost import Cost
-from dsconv_cli.timing.reasons import operators
+from dsconv_cli.timing.reasons import Operators, operators
 from dsconv_cli.timing.result import Timing
 
 #: Empty space beside the outermost points, as a factor on the logarithmic axes.
 _MARGIN: Final = 3.0
-
-
-class Point(NamedTuple):
-    """An operator: FLOPs per byte, FLOPs per second, seconds."""
-
-    name: str
-    intensity: float
-    flop_rate: float
-    seconds: float
 
 
 class Roofline(NamedTuple):
@@ -26,7 +17,7 @@ class Roofline(NamedTuple):
 
     peak: float
     bandwidth: float
-    points: tuple[Point, ...]
+    points: Operators
     low: float
     high: float
 
@@ -47,7 +38,7 @@ def roofline(cost: Cost, timing: Timing) -> Roofline:
     """
     peaks = timing.peaks
     assert peaks is not None
-    points = tuple(Point(each.name, each.intensity, each.flop_rate, each.seconds) for each in operators(cost, timing))
+    points = operators(cost, timing)
     peak = max(peaks.matmul_flops, peaks.conv_flops)
     places = [peak / peaks.copy_bytes, *(point.intensity for point in points)]
     return Roofline(peak, peaks.copy_bytes, points, min(places) / _MARGIN, max(places) * _MARGIN)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 class Spectrum:
     """What the best pair of each depth multiplier M loses of a weight W: `losses[M]` = ‖W − Ŵ‖² / ‖W‖², M from 0.
 
-    The last entry is 0 and belongs to M = min(K, R·S), the rank, with which nothing is lost.
+    That is the square of the relative error. The last entry is 0 and belongs to M = min(K, R·S), the rank, with which
+    nothing is lost.
     """
 
     losses: tuple[float, ...]
@@ -20,13 +21,9 @@ class Spectrum:
         """The depth multiplier that reproduces the weights: min(K, R·S)."""
         return len(self.losses) - 1
 
-    def loss(self, multiplier: int) -> float:
-        """1 − fidelity: the square of the relative error."""
-        return self.losses[min(multiplier, self.rank)]
-
     def fidelity(self, multiplier: int) -> float:
         """1 − ‖W − Ŵ‖² / ‖W‖², from 0 to 1."""
-        return 1.0 - self.loss(multiplier)
+        return 1.0 - self.losses[min(multiplier, self.rank)]
 
 
 def spectrum_from(energies: Sequence[float]) -> Spectrum:

@@ -75,6 +75,6 @@ def small_power(node: Mapping[str, Value]) -> None:
         return
     exponent = inputs[1]
     while isinstance(exponent, dict):
-        exponent = exponent["arg"] if "arg" in exponent else next(iter(exponent.values()))
+        exponent = exponent["arg"] if "arg" in exponent else next(iter(exponent.values()), None)
     if isinstance(exponent, bool) or not isinstance(exponent, int | float) or abs(exponent) > _MOST_POWER:
         raise RefusedError(f"{node['target']} by {exponent!r}, which is not a small number")

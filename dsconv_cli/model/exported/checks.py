@@ -46,8 +46,8 @@ def pickled(what: str) -> RefusedError:
     )
 
 
-def parse_json(data: bytes) -> Value:
-    """JSON in UTF-8 in which every key stands once.
+def parse_json(data: bytes | str) -> Value:
+    """JSON, as text or in UTF-8, in which every key stands once.
 
     Raises:
         RefusedError: it is none, or too large or too deep for any program.
@@ -55,7 +55,8 @@ def parse_json(data: bytes) -> Value:
     if len(data) > _MOST_JSON_BYTES:
         raise RefusedError(f"{len(data):,} bytes of JSON, more than any program has")
     try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=_once)  # type: ignore[no-any-return]
+        whole = data if isinstance(data, str) else data.decode("utf-8")
+        return json.loads(whole, object_pairs_hook=_once)  # type: ignore[no-any-return]
     except RecursionError:
         raise RefusedError("nested deeper than any program") from None
     except ValueError as error:

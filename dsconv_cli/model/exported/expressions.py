@@ -72,7 +72,7 @@ def _checked(value: Value, characters: re.Pattern[str], leaf: Callable[[ast.AST]
         refuse(value, "size expression")
     try:
         _Walker(value, leaf).visit(ast.parse(value, mode="eval").body)
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
+    except (SyntaxError, ValueError, ArithmeticError, MemoryError, RecursionError):
         refuse(value, "size expression")
     return value
 

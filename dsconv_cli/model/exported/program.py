@@ -75,7 +75,7 @@ def tree(value: Value) -> Value:
     """How arguments are nested: protocol 1 of torch's trees, in JSON of its own, made of Python's own containers."""
     if not isinstance(value, str):
         refuse(value, "tree of arguments")
-    parsed = parse_json(value.encode())
+    parsed = parse_json(value)
     if not isinstance(parsed, list) or len(parsed) != 2 or parsed[0] != 1:
         refuse(value, "tree of arguments of protocol 1")
     return json.dumps([1, _branch(parsed[1])])
@@ -87,7 +87,7 @@ def _keys(value: Value) -> Value:
         return value
     if not isinstance(value, str):
         refuse(value, "list of keys")
-    keys = parse_json(value.encode())
+    keys = parse_json(value)
     if keys is not None and not (isinstance(keys, list) and all(isinstance(one, str | int | float) for one in keys)):
         refuse(value, "list of keys")
     return json.dumps(None if keys is None else [path(one) if isinstance(one, str) else one for one in keys])

@@ -9,8 +9,8 @@ from dsconv_cli.environment import distribution_of
 from dsconv_cli.errors import CannotMeasureError, DsconvError
 from dsconv_cli.files import existing
 from dsconv_cli.model.choose import decide
-from dsconv_cli.model.graph.layers import Rows, names_of, rows_of
-from dsconv_cli.model.graph.reading import GraphFile, read
+from dsconv_cli.model.graph.layers import Rows, rows_of
+from dsconv_cli.model.graph.reading import GraphFile, read, type_name
 from dsconv_cli.model.graph.replacing import replaced, shapes_of
 from dsconv_cli.model.graph.shapes import infer, inputs_of
 from dsconv_cli.model.result import GRAPH, BeforeAfter, InputShape, Layer, ModelResult, Recipe, Selection
@@ -88,16 +88,17 @@ def analyse(graph: GraphFile, given: Sequence[InputShape], selection: Selection,
 
 
 def _with_weights(graph: GraphFile, layers: Sequence[Layer]) -> tuple[tuple[Layer, ...], bool]:
-    nodes = list(graph.model.graph.node)
-    by_name = dict(zip(names_of(nodes), nodes, strict=True))
-    weights = {one.name: graph.values(by_name[one.name].input[1]) for one in layers if one.eligible}
+    weights = {one.name: graph.values(graph.nodes[one.name].input[1]) for one in layers if one.eligible}
     return with_spectra(layers, weights)
 
 
 def _parameters(graph: GraphFile, rows: Rows) -> list[str]:
     """All floating constants of more than one number, be they initializers or nodes, and all weights."""
+    floating = ("float", "double", "bfloat")
     return [
-        name for name in graph.constants if name in rows.weights or (graph.size(name) > 1 and graph.is_floating(name))
+        name
+        for name, tensor in graph.constants.items()
+        if name in rows.weights or (graph.size(name) > 1 and type_name(tensor.data_type).startswith(floating))
     ]
 
 

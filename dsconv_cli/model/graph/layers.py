@@ -13,7 +13,7 @@ from onnx import TensorProto
 from dsconv_cli.errors import SpecError
 from dsconv_cli.layer.spec import Bias, ConvSpec
 from dsconv_cli.model.graph.operators import UNCOUNTED, Kind, attributes, kind_of
-from dsconv_cli.model.graph.reading import GraphFile, graphs_of, type_name
+from dsconv_cli.model.graph.reading import GraphFile, first_output, graphs_of, names_of, type_name
 from dsconv_cli.model.graph.shapes import Shape, Shapes
 from dsconv_cli.model.result import Layer
 from dsconv_cli.numbers import by
@@ -29,26 +29,8 @@ DTYPES: Final = {
 #: Of a number where no weight tells its type.
 _USUAL_BYTES: Final = 4
 
-#: How the names of weights begin that a replacement brings.
-NEW: Final = "dsconv/"
-
 #: Why a convolution is in no total.
 NO_SHAPE: Final = "its shape cannot be inferred"
-
-
-def names_of(nodes: Sequence[Any]) -> list[str]:
-    """A name for each node that no other has: its own or, where that is missing or not the only one, its output's."""
-    own = Counter(node.name for node in nodes)
-    names: list[str] = []
-    taken: set[str] = set()
-    for index, node in enumerate(nodes):
-        first = node.output[0] if node.output else ""
-        name = node.name if node.name and own[node.name] == 1 else first or node.name
-        while not name or name in taken:
-            name = f"{name or node.op_type}#{index}"
-        taken.add(name)
-        names.append(name)
-    return names
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +81,7 @@ def _inner_layers(node: Any, name: str) -> Iterator[Layer]:
     for one in _all(list(_inner(node))):
         kind = kind_of(one)
         if kind is not None:
-            inside = f"{name}/{one.name or one.output[0]}"
+            inside = f"{name}/{one.name or first_output(one)}"
             yield Layer(inside, one.op_type, kind.operator, 0, 0, 0, reason=f"inside {node.op_type}")
 
 
@@ -125,16 +107,16 @@ def _layer(graph: GraphFile, node: Any, name: str, kind: Kind, shapes: Shapes, s
     """The row of a node, and whether its shapes are known. Parameters that were `seen` are not counted again."""
     weights = [one for one in (_input(node, kind.weight), _input(node, kind.bias)) if one]
     image, weight, output = (
-        shapes.get(one) for one in (_input(node, kind.image), _input(node, kind.weight), node.output[0])
+        shapes.get(one) for one in (_input(node, kind.image), _input(node, kind.weight), first_output(node))
     )
     known = image is not None and weight is not None and output is not None
     macs = kind.macs(node, image, weight, output) if image and weight and output else None
-    own = {one for one in weights if one in graph.constants or one.startswith(NEW)} - seen
+    own = {one for one in weights if one in graph.constants} - seen
     seen |= own
-    params = sum(math.prod(shapes[one]) for one in own)
+    params = sum(map(graph.size, own))
     layer = Layer(
         *(name, node.op_type, kind.operator, 1, params, macs or 0, weight, image, output),
-        weight_bytes=sum(graph.stored(one) for one in own if one in graph.constants),
+        weight_bytes=sum(map(graph.stored, own)),
         activation_bytes=_alive(graph, _input(node, kind.weight), image, weight, output),
     )
     return layer, known and macs is not None
@@ -171,12 +153,13 @@ def _judged(graph: GraphFile, node: Any, layer: Layer, kind: Kind, users: Mappin
 
 def _by_weight(graph: GraphFile, node: Any, weight: str, users: Mapping[str, int]) -> str | None:
     """What forbids it whatever its input is."""
-    dims = graph.dims(weight)
-    if dims is None:
+    tensor = graph.constants.get(weight)
+    if tensor is None:
         return "its weight is computed"
+    dims = tuple(tensor.dims)
     if len(dims) != 4:
         return f"{len(dims) - 2}-D" if len(dims) > 2 else "no form for its weight"
-    return _not_dense(attributes(node), dims) or _not_ours(graph.constants[weight].data_type, users[weight])
+    return _not_dense(attributes(node), dims) or _not_ours(tensor.data_type, users[weight])
 
 
 def _not_dense(said: Mapping[str, Any], dims: Shape) -> str | None:

@@ -9,12 +9,10 @@ from typing import Any, Final, NamedTuple
 from onnx import AttributeProto, helper
 
 from dsconv_cli.errors import DsconvError, quoted
+from dsconv_cli.model.graph.reading import first_output
 from dsconv_cli.model.result import Operator
 
 Shape = tuple[int, ...]
-
-#: Shapes of a node's inputs and of its first output, as far as they are known.
-Known = tuple[Shape | None, ...]
 
 
 class Kind(NamedTuple):
@@ -41,14 +39,14 @@ def attributes(node: Any) -> dict[str, Any]:
     """Its attributes by name, text as text.
 
     Raises:
-        DsconvError: one of them is of another type than ONNX gives it.
+        DsconvError: one of them is of another type than ONNX gives it, or refers to one of a function.
     """
-    for one in node.attribute:
-        if one.type != _TYPES.get(one.name, one.type):
-            raise DsconvError(
-                f"{one.name} of its {node.op_type} {quoted(node.name or node.output[0])} is of a wrong type"
-            )
-    found = {one.name: helper.get_attribute_value(one) for one in node.attribute if one.name in _TYPES}
+    asked = [one for one in node.attribute if one.name in _TYPES]
+    for one in asked:
+        if one.type != _TYPES[one.name] or one.ref_attr_name:
+            wrong = "refers to a function that it is not in" if one.ref_attr_name else "is of a wrong type"
+            raise DsconvError(f"{one.name} of its {node.op_type} {quoted(node.name or first_output(node))} {wrong}")
+    found = {one.name: helper.get_attribute_value(one) for one in asked}
     return {
         name: value.decode("utf-8", "replace") if isinstance(value, bytes) else value for name, value in found.items()
     }

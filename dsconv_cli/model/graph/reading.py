@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,32 +20,18 @@ from dsconv_cli.files import reason
 #: What one message of Protocol Buffers can hold.
 MOST_BYTES: Final = 2**31 - 1
 
-#: Where numbers stand that are not raw, by their type: the field, and how many of its entries make one number.
-_FIELDS: Final = {
-    TensorProto.FLOAT: ("float_data", 1),
-    TensorProto.DOUBLE: ("double_data", 1),
-    TensorProto.INT64: ("int64_data", 1),
-    TensorProto.UINT64: ("uint64_data", 1),
-    TensorProto.UINT32: ("uint64_data", 1),
-    TensorProto.COMPLEX64: ("float_data", 2),
-    TensorProto.COMPLEX128: ("double_data", 2),
-    TensorProto.STRING: ("string_data", 1),
-}
-_OTHERS: Final = ("int32_data", 1)
+#: Types of which two entries make a number, where they are not raw.
+_COMPLEX: Final = (TensorProto.COMPLEX64, TensorProto.COMPLEX128)
 
 
 @dataclass(frozen=True, slots=True)
 class GraphFile:
-    """A file's model, and its constants by name: initializers, and what nodes called Constant give."""
+    """A file's model, its nodes by the names of `names_of`, and its constants by those of their values."""
 
     path: Path
     model: Any
+    nodes: dict[str, Any]
     constants: dict[str, Any]
-
-    def dims(self, name: str) -> tuple[int, ...] | None:
-        """The shape of a constant; None for what is none."""
-        tensor = self.constants.get(name)
-        return None if tensor is None else tuple(tensor.dims)
 
     def size(self, name: str) -> int:
         """How many numbers a constant has."""
@@ -54,13 +41,15 @@ class GraphFile:
         """Bytes that they take."""
         return _needed(self.constants[name]) or 0
 
-    def is_floating(self, name: str) -> bool:
-        """Whether they are floating-point numbers."""
-        return type_name(self.constants[name].data_type).startswith(("float", "double", "bfloat"))
-
     def values(self, name: str) -> NDArray[Any]:
-        """The numbers of a constant."""
-        return values_of(self.constants[name], self.path)
+        """The numbers of a constant, wherever they are."""
+        tensor = self.constants[name]
+        if is_external(tensor):
+            filled = TensorProto()
+            filled.CopyFrom(tensor)
+            embed(filled, self.path)
+            tensor = filled
+        return np.asarray(numpy_helper.to_array(tensor))
 
 
 def read(path: Path) -> GraphFile:
@@ -84,17 +73,84 @@ def read(path: Path) -> GraphFile:
         raise DsconvError(f"{path} is not an .onnx file, or has an empty graph")
     if not all(isinstance(name, str) for name in _names(model.graph)):
         raise DsconvError(f"{path} is not read: names in it are no text")
-    constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    constants.update(_given_by_nodes(model.graph.node))
-    for name, tensor in constants.items():
+    for name, tensor in tensors_of(model):
         _check_size(name, tensor, path)
-    return GraphFile(path, model, constants)
+    _check_names(model.graph, path)
+    nodes = list(model.graph.node)
+    return GraphFile(path, model, dict(zip(names_of(nodes), nodes, strict=True)), constants_of(model))
+
+
+def _check_names(graph: Any, path: Path) -> None:
+    """Refuse values of one name, of which nobody knows which is meant. Of constants, the last one is."""
+    given = {one.name for one in (*graph.initializer, *graph.input)}
+    computed = [name for node in graph.node if node.op_type != "Constant" for name in node.output if name]
+    names = Counter((*given, *computed))
+    twice = next((name for name, times in names.items() if times > 1), None)
+    if twice is not None:
+        raise DsconvError(f"{path} is not read: it has two values called {twice!r}")
+
+
+def names_of(nodes: Sequence[Any]) -> list[str]:
+    """A name for each node that no other has: its own or, where that is missing or not the only one, its output's."""
+    own = Counter(node.name for node in nodes)
+    names: list[str] = []
+    taken: set[str] = set()
+    for index, node in enumerate(nodes):
+        name = node.name if node.name and own[node.name] == 1 else first_output(node) or node.name
+        while not name or name in taken:
+            name = f"{name or node.op_type}#{index}"
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def first_output(node: Any) -> str:
+    """What the first value that a node gives is called; empty where it gives none."""
+    return node.output[0] if node.output else ""
+
+
+def constants_of(model: Any) -> dict[str, Any]:
+    """The constants of a model's graph by name: initializers, and what nodes called Constant give."""
+    found = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Constant" and is_standard(node) and len(node.output) == 1:
+            found.update((node.output[0], one.t) for one in node.attribute if one.name == "value" and one.HasField("t"))
+    return found
+
+
+def tensors_of(model: Any) -> Iterator[tuple[str, Any]]:
+    """Every tensor in a model, in whatever graph or attribute, with a name to call it by."""
+    yield from _tensors_in(model.graph)
+    for function in model.functions:
+        yield from _tensors_at(function.node)
+
+
+def _tensors_in(graph: Any) -> Iterator[tuple[str, Any]]:
+    for tensor in (*graph.initializer, *_parts(graph.sparse_initializer)):
+        yield tensor.name, tensor
+    yield from _tensors_at(graph.node)
+
+
+def _tensors_at(nodes: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    for node in nodes:
+        for attribute in node.attribute:
+            sparse = _held(attribute, "sparse_tensor", "sparse_tensors")
+            for tensor in (*_held(attribute, "t", "tensors"), *_parts(sparse)):
+                yield first_output(node) or node.name, tensor
+            for inner in graphs_of(attribute):
+                yield from _tensors_in(inner)
+
+
+def _parts(sparse: Iterable[Any]) -> Iterator[Any]:
+    for one in sparse:
+        yield from (one.values, one.indices)
 
 
 def _names(graph: Any) -> Iterator[Any]:
     """Every name in a graph and those inside of it. What is no UTF-8 comes as bytes."""
     for value in (*graph.initializer, *graph.input, *graph.output):
         yield value.name
+    yield from (dim.dim_param for value in graph.input for dim in value.type.tensor_type.shape.dim)
     for node in graph.node:
         yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
         for attribute in node.attribute:
@@ -105,7 +161,12 @@ def _names(graph: Any) -> Iterator[Any]:
 
 def graphs_of(attribute: Any) -> list[Any]:
     """The graphs that an attribute holds, such as a branch of an If."""
-    return [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]
+    return _held(attribute, "g", "graphs")
+
+
+def _held(attribute: Any, one: str, several: str) -> list[Any]:
+    """What it holds of a kind, in the field for one of them and in that for several."""
+    return [*([getattr(attribute, one)] if attribute.HasField(one) else ()), *getattr(attribute, several)]
 
 
 def type_name(data_type: int) -> str:
@@ -114,14 +175,6 @@ def type_name(data_type: int) -> str:
         return str(TensorProto.DataType.Name(data_type)).lower()
     except ValueError:
         return f"type {data_type}"
-
-
-def _given_by_nodes(nodes: Iterable[Any]) -> Iterator[tuple[str, Any]]:
-    for node in nodes:
-        if node.op_type == "Constant" and is_standard(node) and len(node.output) == 1:
-            for attribute in node.attribute:
-                if attribute.name == "value" and attribute.HasField("t"):
-                    yield node.output[0], attribute.t
 
 
 def is_standard(node: Any) -> bool:
@@ -154,8 +207,8 @@ def _needed(tensor: Any) -> int | None:
 
 def _check_size(name: str, tensor: Any, path: Path) -> None:
     """Refuse a tensor that says it is larger or smaller than it is."""
-    if min(tensor.dims, default=0) < 0:
-        raise _lies(name, tensor, path, "no shape")
+    if min(tensor.dims, default=0) < 0 or tensor.HasField("segment"):
+        raise _lies(name, tensor, path, "a part of it" if tensor.HasField("segment") else "no shape")
     needed = _needed(tensor)
     if needed is None and tensor.data_type != TensorProto.STRING:
         raise _lies(name, tensor, path, f"{len(tensor.raw_data):,} bytes of {type_name(tensor.data_type)}")
@@ -165,8 +218,8 @@ def _check_size(name: str, tensor: Any, path: Path) -> None:
     if tensor.HasField("raw_data"):
         held, wanted = len(tensor.raw_data), needed
     else:
-        field, each = _FIELDS.get(tensor.data_type, _OTHERS)
-        held, wanted = len(getattr(tensor, field)), math.prod(tensor.dims) * each
+        held = len(getattr(tensor, helper.tensor_dtype_to_field(tensor.data_type)))
+        wanted = math.prod(tensor.dims) * (2 if tensor.data_type in _COMPLEX else 1)
         if (_bits(tensor) or 8) < 8:
             # Several to one entry.
             wanted = needed or 0
@@ -181,23 +234,15 @@ def _lies(name: str, tensor: Any, path: Path, truth: str) -> DsconvError:
     return DsconvError(f"{path} is not read: its tensor {name!r} is said to be {shape} and has {truth}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Outside:
-    """Where numbers are that lie beside a file."""
-
-    file: Path
-    offset: int
-    length: int
-
-
 def _check_outside(name: str, tensor: Any, path: Path, needed: int | None) -> None:
-    place = _outside(name, tensor, path)
-    held = place.file.stat().st_size
-    if needed is None or place.length not in (-1, needed) or place.offset + needed > held:
-        raise _lies(name, tensor, path, f"{max(0, held - place.offset):,} bytes in {place.file.name}")
+    file, offset, length = _outside(name, tensor, path)
+    held = file.stat().st_size
+    if needed is None or length not in (-1, needed) or offset + needed > held:
+        raise _lies(name, tensor, path, f"{max(0, held - offset):,} bytes in {file.name}")
 
 
-def _outside(name: str, tensor: Any, path: Path) -> _Outside:
+def _outside(name: str, tensor: Any, path: Path) -> tuple[Path, int, int]:
+    """The file beside `path` in which its numbers are, where they begin in it, and how many bytes; -1: untold."""
     said = {entry.key: entry.value for entry in tensor.external_data}
     location = said.get("location", "")
     folder = path.resolve().parent
@@ -206,34 +251,23 @@ def _outside(name: str, tensor: Any, path: Path) -> _Outside:
         inside = bool(location) and file.is_relative_to(folder) and not Path(location).is_absolute()
         there = inside and file.is_file()
         offset, length = int(said.get("offset") or 0), int(said.get("length") or -1)
-    except (OSError, ValueError, RuntimeError):
+    except (OSError, ValueError, TypeError, RuntimeError):
         inside, there, file, offset, length = True, False, folder, 0, 0
     if not inside:
         raise DsconvError(f"{path} is not read: the numbers of {name!r} are outside of its folder ({location!r})")
     if not there or offset < 0:
         raise DsconvError(f"{path} is not read: the numbers of {name!r} are in {location!r}, which is not there")
-    return _Outside(file, offset, length)
-
-
-def values_of(tensor: Any, path: Path) -> NDArray[Any]:
-    """The numbers of a tensor whose size was checked, wherever they are."""
-    if not is_external(tensor):
-        return np.asarray(numpy_helper.to_array(tensor))
-    filled = TensorProto()
-    filled.CopyFrom(tensor)
-    embed(filled, path)
-    return np.asarray(numpy_helper.to_array(filled))
+    return file, offset, length
 
 
 def embed(tensor: Any, path: Path) -> None:
     """Bring in what lies in another file."""
-    name = tensor.name
-    place, needed = _outside(name, tensor, path), _needed(tensor) or 0
-    with place.file.open("rb") as stream:
-        stream.seek(place.offset)
+    (file, offset, _), needed = _outside(tensor.name, tensor, path), _needed(tensor) or 0
+    with file.open("rb") as stream:
+        stream.seek(offset)
         data = stream.read(needed)
     if len(data) != needed:
-        raise _lies(name, tensor, path, f"{len(data):,} bytes")
+        raise _lies(tensor.name, tensor, path, f"{len(data):,} bytes")
     tensor.ClearField("external_data")
     tensor.data_location = TensorProto.DEFAULT
     tensor.raw_data = data

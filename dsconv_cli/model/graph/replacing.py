@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from onnx import helper
 
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.model.graph.layers import NEW, names_of
+from dsconv_cli.model.graph.reading import names_of
+
+#: How the names of weights begin that a replacement brings.
+_NEW: Final = "dsconv/"
 
 
 def weights_of(name: str) -> tuple[str, str]:
     """What the weights of the pair in the place of `name` are called."""
-    return f"{NEW}{name}/depthwise", f"{NEW}{name}/pointwise"
+    return f"{_NEW}{name}/depthwise", f"{_NEW}{name}/pointwise"
 
 
 def shapes_of(chosen: Mapping[str, ConvSpec]) -> dict[str, tuple[int, ...]]:
@@ -39,7 +42,7 @@ def replaced(nodes: Sequence[Any], chosen: Mapping[str, ConvSpec]) -> list[Any]:
 def _pair(node: Any, name: str, spec: ConvSpec) -> Iterator[Any]:
     """Stride, padding and dilation stay in the depthwise half, as they are written; a bias goes to the pointwise."""
     depthwise, pointwise = weights_of(name)
-    middle = f"{NEW}{name}/middle"
+    middle = f"{_NEW}{name}/middle"
     first = helper.make_node("Conv", [node.input[0], depthwise], [middle], name=f"{name}/depthwise")
     first.attribute.extend(one for one in node.attribute if one.name != "group")
     first.attribute.append(helper.make_attribute("group", spec.c))

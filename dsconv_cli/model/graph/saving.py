@@ -12,8 +12,15 @@ from onnx import helper, numpy_helper
 
 from dsconv_cli.errors import CannotMeasureError, DsconvError, installed
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.model.graph.layers import names_of
-from dsconv_cli.model.graph.reading import MOST_BYTES, GraphFile, embed, is_external
+from dsconv_cli.model.graph.reading import (
+    MOST_BYTES,
+    GraphFile,
+    constants_of,
+    embed,
+    first_output,
+    is_external,
+    tensors_of,
+)
 from dsconv_cli.model.graph.replacing import replaced, weights_of
 from dsconv_cli.model.result import InputShape, ModelResult
 from dsconv_cli.model.save_kinds import most_apart
@@ -52,13 +59,8 @@ def with_pairs(graph: GraphFile, chosen: Mapping[str, ConvSpec]) -> bytes:
     return _written(_with_pairs(graph, chosen, {name: _factors(graph, name, spec) for name, spec in chosen.items()}))
 
 
-def _node(graph: GraphFile, name: str) -> Any:
-    nodes = list(graph.model.graph.node)
-    return nodes[names_of(nodes).index(name)]
-
-
 def _factors(graph: GraphFile, name: str, spec: ConvSpec) -> Factors:
-    weight = graph.values(_node(graph, name).input[1]).astype(np.float64)
+    weight = graph.values(graph.nodes[name].input[1]).astype(np.float64)
     if not np.isfinite(weight).all():
         raise DsconvError(f"{name} has no finite weights that could be fitted")
     return factors(weight, spec.depth_multiplier)
@@ -68,18 +70,17 @@ def _whole(graph: GraphFile) -> Any:
     """A copy of the model with all its numbers in it."""
     model = onnx.ModelProto()
     model.CopyFrom(graph.model)
-    tensors = list(model.graph.initializer)
-    tensors += [one.t for node in model.graph.node for one in node.attribute if one.HasField("t")]
-    for tensor in filter(is_external, tensors):
-        embed(tensor, graph.path)
+    for _, tensor in tensors_of(model):
+        if is_external(tensor):
+            embed(tensor, graph.path)
     return model
 
 
 def _with_pairs(graph: GraphFile, chosen: Mapping[str, ConvSpec], found: Mapping[str, Factors]) -> Any:
     model = _whole(graph)
     nodes = replaced(list(model.graph.node), chosen)
-    olds = {_node(graph, name).input[1] for name in chosen}
-    kept = [one for one in nodes if one.op_type != "Constant" or one.output[0] not in olds]
+    olds = {graph.nodes[name].input[1] for name in chosen}
+    kept = [one for one in nodes if one.op_type != "Constant" or first_output(one) not in olds]
     del model.graph.node[:]
     model.graph.node.extend(kept)
     for field in (model.graph.initializer, model.graph.input, model.graph.value_info):
@@ -96,28 +97,17 @@ def _with_pairs(graph: GraphFile, chosen: Mapping[str, ConvSpec], found: Mapping
 def _with_products(graph: GraphFile, found: Mapping[str, Factors]) -> Any:
     """The model as it was, each weight the one that its pair stands for."""
     model = _whole(graph)
+    constants = constants_of(model)
     for name, pair in found.items():
-        weight, dtype = _node(graph, name).input[1], _dtype(graph, name)
+        tensor, dtype = constants[graph.nodes[name].input[1]], _dtype(graph, name)
         rounded = Factors(*(half.astype(dtype).astype(np.float64) for half in pair))
-        channels = graph.constants[weight].dims[1]
-        for tensor in _tensors_called(model, weight):
-            tensor.CopyFrom(numpy_helper.from_array(rounded.product(channels).astype(dtype), tensor.name))
+        product = rounded.product(tensor.dims[1]).astype(dtype)
+        tensor.CopyFrom(numpy_helper.from_array(product, tensor.name))
     return model
 
 
-def _tensors_called(model: Any, name: str) -> list[Any]:
-    given = [one for one in model.graph.initializer if one.name == name]
-    return given + [
-        attribute.t
-        for node in model.graph.node
-        if node.op_type == "Constant" and node.output[0] == name
-        for attribute in node.attribute
-        if attribute.name == "value"
-    ]
-
-
 def _dtype(graph: GraphFile, name: str) -> Any:
-    return helper.tensor_dtype_to_np_dtype(graph.constants[_node(graph, name).input[1]].data_type)
+    return helper.tensor_dtype_to_np_dtype(graph.constants[graph.nodes[name].input[1]].data_type)
 
 
 def _written(model: Any) -> bytes:

@@ -9,7 +9,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from dsconv_cli.errors import CannotMeasureError, DsconvError
-from dsconv_cli.model.graph.reading import GraphFile
+from dsconv_cli.model.graph.reading import GraphFile, type_name
 from dsconv_cli.model.graph.sizes import Sizes, follow, is_small
 from dsconv_cli.model.result import InputShape
 
@@ -56,7 +56,7 @@ def _input(value: Any, said: InputShape | None) -> InputShape:
     kind = value.type.tensor_type
     if not value.type.HasField("tensor_type"):
         raise DsconvError(f"the network takes {value.name}, which is not a tensor")
-    dtype = _dtype_name(kind.elem_type)
+    dtype = _dtype_name(value.name, kind.elem_type)
     declared = [one.dim_value if one.dim_value > 0 else None for one in kind.shape.dim]
     known = kind.HasField("shape")
     if said is None:
@@ -74,11 +74,13 @@ def _input(value: Any, said: InputShape | None) -> InputShape:
     return InputShape(value.name, said.shape, dtype)
 
 
-def _dtype_name(element: int) -> str:
+def _dtype_name(name: str, element: int) -> str:
     try:
         return str(helper.tensor_dtype_to_np_dtype(element))
     except (KeyError, ValueError):
-        return "unknown"
+        raise DsconvError(
+            f"the network takes {name} as {type_name(element)}, a type that the installed onnx does not know"
+        ) from None
 
 
 def infer(graph: GraphFile, nodes: Sequence[Any], inputs: Sequence[InputShape], more: Shapes) -> dict[str, Shape]:

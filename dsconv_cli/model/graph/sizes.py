@@ -38,32 +38,27 @@ def follow(graph: GraphFile, nodes: Sequence[Any], shapes: dict[str, tuple[int, 
     for node in nodes:
         if not is_standard(node) or len(node.output) != 1 or node.output[0] in known:
             continue
-        if node.op_type == "Shape" and not node.attribute and node.input[0] in shapes:
+        if node.op_type == "Shape" and len(node.input) == 1 and not node.attribute and node.input[0] in shapes:
             known[node.output[0]] = np.array(shapes[node.input[0]], np.int64)
         elif node.op_type in _ARITHMETIC:
-            given = [_value(graph, name, known) for name in node.input if name]
-            found = None if any(one is None for one in given) else _computed(graph, node, given)
+            found = _computed(graph, node, known)
             if found is not None and found.size <= MOST_SIZES:
                 known[node.output[0]] = found
     return len(known) > before
 
 
-def _value(graph: GraphFile, name: str, known: Sizes) -> NDArray[Any] | None:
-    if name in known:
-        return known[name]
-    tensor = graph.constants.get(name)
-    return graph.values(name) if tensor is not None and is_small(tensor) else None
-
-
-def _computed(graph: GraphFile, node: Any, given: Sequence[NDArray[Any] | None]) -> NDArray[Any] | None:
-    """What onnx's own definition of the operator gives; None where it does not take that."""
-    names = [name for name in node.input if name]
-    inputs = [helper.make_tensor_value_info(name, onnx.TensorProto.UNDEFINED, None) for name in dict.fromkeys(names)]
+def _computed(graph: GraphFile, node: Any, known: Sizes) -> NDArray[Any] | None:
+    """What onnx's own definition of the operator gives; None where its inputs are not known, or are not for it."""
+    names = [name for name in dict.fromkeys(node.input) if name]
+    if not all(name in known or (name in graph.constants and is_small(graph.constants[name])) for name in names):
+        return None
+    inputs = [helper.make_tensor_value_info(name, onnx.TensorProto.UNDEFINED, None) for name in names]
     outputs = [helper.make_tensor_value_info(node.output[0], onnx.TensorProto.UNDEFINED, None)]
     one = helper.make_graph([node], "one", inputs, outputs)
     model = helper.make_model(one, opset_imports=list(graph.model.opset_import), ir_version=graph.model.ir_version)
     try:
-        (found,) = ReferenceEvaluator(model).run(None, dict(zip(names, given, strict=True)))
+        given = {name: known[name] if name in known else graph.values(name) for name in names}
+        (found,) = ReferenceEvaluator(model).run(None, given)
     except Exception:  # noqa: BLE001  whatever is wrong with it, nothing follows from it
         return None
     return np.asarray(found) if isinstance(found, np.ndarray | np.generic) else None

@@ -333,17 +333,9 @@ def _different(column: Varying) -> Iterator[Any]:
     for value in column:
         few[value] = None
         if len(few) > _FEW_VALUES and isinstance(value, int):
-            yield from (value for value, _ in groupby(_sorted(column)))
+            yield from (value for value, _ in groupby(value for _, value in _side_by_side(column, column)))
             return
     yield from _ordered(few)
-
-
-def _sorted(column: Varying) -> Iterator[Any]:
-    """All values of a column that has many, sorted without being listed."""
-    ranked = Ranked(Order("", descending=False))
-    for value in column:
-        ranked.add(value, value)
-    return iter(ranked)
 
 
 def _decides(axis: Varying, trait: Varying) -> bool:

@@ -46,9 +46,9 @@ def built(run: Callable[[torch.Tensor], torch.Tensor], image: torch.Tensor, ran:
 def _conv2d(one: Operator, conditions: Conditions) -> nn.Module:
     import torch
 
-    from dsconv_cli.counting.modules import conv2d, uninitialised
+    from dsconv_cli.counting.modules import Uninitialised, conv2d
 
-    with uninitialised():
+    with Uninitialised():
         module = conv2d(one.layer, dtype="float32")
     with torch.no_grad():
         module.weight.copy_(torch.from_numpy(one.weight))
