@@ -56,6 +56,11 @@ def installed(package: str) -> bool:
     return found is not None and found.origin is not None
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message that has words, or its type."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 @contextmanager
 def about(what: str) -> Iterator[None]:
     """Errors begin with `what` they are about, if anything."""
@@ -94,7 +99,8 @@ def loading(package: str, *, instead: str = "") -> Iterator[None]:
     try:
         yield
     except (ImportError, OSError) as error:
-        first = next(iter(str(error).splitlines()), type(error).__name__)
+        # numpy's own message is a page of advice; the fact is in what it comes from.
+        first = first_line(error.__cause__ or error)
         raise CannotMeasureError(
             f"{package} cannot be loaded ({first}); install it anew: pip install --force-reinstall {package}"
             + (f"; {instead}" if instead else "")

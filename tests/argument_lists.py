@@ -15,7 +15,6 @@ from pathlib import Path
 from fakes import FakeLaboratory
 
 from dsconv_cli.cli import main
-from dsconv_cli.model import timing as network_timing
 from dsconv_cli.timing import timer, timers
 
 NETWORK = "from torch import nn\n\ndef net(width=4):\n    return nn.Sequential(nn.Conv2d(3, width, 3), nn.Conv2d(width, 8, 3))\n"
@@ -186,7 +185,7 @@ def attempt(words, stdin=""):
 def prepare(folder, monkeypatch):
     """Go to `folder`, with files to read, and let nothing measure."""
     monkeypatch.chdir(folder)
-    for module in (timer, timers, network_timing):
+    for module in (timer, timers):
         # So steady that no budget of real seconds is used up.
         monkeypatch.setattr(module, "ProcessLaboratory", lambda: FakeLaboratory(spread=0.001))
     # It would be made anew each time.

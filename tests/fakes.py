@@ -6,14 +6,14 @@ import math
 import random
 from dataclasses import replace
 
-from dsconv_cli.timing.jobs import ListDevices, MeasureItself, MeasurePeaks, PrepareLayer, Probe
+from dsconv_cli.timing.jobs import ListDevices, MeasurePeaks, PrepareLayer, Probe
 from dsconv_cli.timing.processes import TimeoutExceededError
-from dsconv_cli.timing.result import Fastest, Interval, Peaks, PerOperator, Regime, Timing
-from dsconv_cli.timing.worker.answers import Found, Machine, Prepared, Sample
+from dsconv_cli.timing.result import Fastest, Interval, Machine, Peaks, PerOperator, Regime, Timing
+from dsconv_cli.timing.worker.answers import Found, Prepared, Sample
 from dsconv_cli.timing.worker.sampling import Rounds
 
 PEAKS = Peaks(matmul_flops=100e9, copy_bytes=20e9, conv_flops=120e9, conv_shape="128×128×3×3 on 1×128×28×28")
-MACHINE = Machine("2.99.0", "", cores=4, default_threads=4, clock="wall clock", free_bytes=8 * 2**30, notes=())
+MACHINE = Machine("2.99.0", cores=4, all_cores=4, default_threads=4, clock="wall clock", free_bytes=8 * 2**30)
 BACKENDS = PerOperator("Mkldnn", "Mkldnn", "Slow2d")
 PREPARED = Prepared("2.99.0", BACKENDS, "float32", 0.01, PerOperator(3e-6, 2e-6, 1e-6))
 
@@ -42,7 +42,7 @@ class FakeLaboratory:
     ):
         self.ratio, self.spread, self.job_s, self.machine, self.overrides = ratio, spread, job_s, machine, sample
         self.prepared = prepared
-        self.ratios, self.fails = {MeasureItself: 1.0, **(ratios or {})}, fails or {}
+        self.ratios, self.fails = ratios or {}, fails or {}
         self.random = random.Random(seed)
         self.slow = list(slow)
         self.now = 0.0
@@ -81,7 +81,7 @@ class FakeLaboratory:
 
     def sample(self, job):
         slower, also = (math.exp(abs(self.random.gauss(0, self.spread))) for _ in range(2))
-        truth = self.ratios.get(type(job), self.ratio)
+        truth = 1.0 if getattr(job, "itself", False) else self.ratios.get(type(job), self.ratio)
         undisturbed = {
             "ordinary": 1e-4 * truth * slower,
             "separable": 1e-4 * also,
@@ -128,7 +128,7 @@ def timing(**more) -> Timing:
         pages=PerOperator(0, 0, 0),
         copy_bytes=50e9,
         peaks=PEAKS,
-        regime=Regime("2.99.0", "", 4, 4, "wall clock", 1, BACKENDS, ()),
+        regime=Regime("2.99.0", cores=4, default_threads=4, clock="wall clock", backends=BACKENDS),
         disturbed=0.01,
         stolen=0.0,
         seconds=5.0,

@@ -13,13 +13,13 @@ from fakes import timing
 from dsconv_cli import ConvSpec
 from dsconv_cli.comparison.result import closed_forms
 from dsconv_cli.environment import Machine
-from dsconv_cli.model.result import BeforeAfter, InputShape, Layer, ModelResult, NetworkTime, Selection
+from dsconv_cli.model.result import BeforeAfter, InputShape, Layer, ModelResult, Selection
 from dsconv_cli.report import answer, compare, network, summary
 from dsconv_cli.report.markdown import lines_of as markdown
 from dsconv_cli.report.page import View
 from dsconv_cli.report.table import render
 from dsconv_cli.sweep.summary import Summary
-from dsconv_cli.timing.result import Executed, Fastest, Interval, PerOperator, Times
+from dsconv_cli.timing.result import Executed, Fastest, Interval, PairTime, PerOperator, Times
 
 SMALL = closed_forms(ConvSpec(64, 32, h=32, w=32))
 GAIN = "2.60× faster here (95%: 2.50–2.70×) for 7.89× fewer MACs"
@@ -123,7 +123,7 @@ def test_of_a_network():
 
 def test_of_a_network_that_was_timed():
     gain = Interval(1.9, 1.8, 2.0, 0.95)
-    time = NetworkTime(
+    time = PairTime(
         2e-2, 1e-2, gain, Fastest(2e-2, 1e-2, gain), "faster", True, (), "cpu", 1, "channels first", "float32", 9, 99
     )  # fmt: skip
     result = network_of(time=time)

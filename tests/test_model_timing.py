@@ -13,13 +13,14 @@ from torch import nn
 
 from dsconv_cli import CannotMeasureError, Selection, analyse
 from dsconv_cli.model.result import InputShape, Recipe
-from dsconv_cli.model.timing import NETWORK_SHARES, ExportNetwork, MeasureNetwork, NetworkTimer
+from dsconv_cli.model.timing import NETWORK_SHARES, ExportNetwork, MeasureNetwork, time_network
 from dsconv_cli.report.network import Levels, page
 from dsconv_cli.report.page import View
 from dsconv_cli.report.table import render
 from dsconv_cli.timing.jobs import MeasureGraphs, MeasureLayer
 from dsconv_cli.timing.runtimes import RUNTIMES
 from dsconv_cli.timing.settings import TimingSettings
+from dsconv_cli.timing.timer import Timer
 from dsconv_cli.timing.worker.answers import Conditions
 from dsconv_cli.timing.worker.sampling import Schedule
 
@@ -46,8 +47,8 @@ def _network():
 
 def _timed(laboratory, budget_s=60, **selection):
     recipe = Recipe("package:network", {"width": 8}, (InputShape(None, SHAPE, ""),))
-    with NetworkTimer(TimingSettings(budget_s=budget_s), laboratory=laboratory) as timer:
-        return timer.time(analyse(_network(), SHAPE, Selection(**selection)), recipe, _show)
+    with Timer(TimingSettings(budget_s=budget_s), laboratory=laboratory) as timer:
+        return time_network(timer, (), analyse(_network(), SHAPE, Selection(**selection)), recipe, _show)
 
 
 def test_each_shape_is_timed_once():
@@ -75,7 +76,7 @@ def test_the_network_before_and_after():
     assert time.speedup.low < 2 < time.speedup.high
     assert time.fastest.speedup.value == pytest.approx(2, rel=2e-2)
     assert (time.verdict, time.reliable) == ("faster", True)
-    assert time.before_s == pytest.approx(2 * time.after_s, rel=2e-2)
+    assert time.ordinary_s == pytest.approx(2 * time.separable_s, rel=2e-2)
 
 
 def test_the_budget_is_divided():
@@ -125,8 +126,8 @@ def test_each_runtime_times_the_layers_and_some_the_network(valid, monkeypatch):
     monkeypatch.setattr("dsconv_cli.timing.runtimes.protocol.installed", lambda _: True)
     laboratory = FakeLaboratory()
     recipe = Recipe("package:network", {}, (InputShape(None, SHAPE, ""),))
-    with NetworkTimer(TimingSettings(budget_s=120), ("onnxruntime", "ncnn"), laboratory=laboratory) as timer:
-        result = timer.time(analyse(_network(), SHAPE), recipe, _show)
+    with Timer(TimingSettings(budget_s=120), laboratory=laboratory) as timer:
+        result = time_network(timer, ("onnxruntime", "ncnn"), analyse(_network(), SHAPE), recipe, _show)
     assert [type(job) for job in laboratory.jobs].count(ExportNetwork) == 1
     assert list(result.times) == ["onnxruntime", "ncnn"]
     assert result.times["ncnn"] is None

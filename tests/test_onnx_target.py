@@ -252,11 +252,11 @@ def laboratory(monkeypatch):
     """Every layer is 3 times as fast when separable, the network 2 times."""
     import fakes
 
-    from dsconv_cli.model import timing
+    from dsconv_cli.timing import timer
     from dsconv_cli.timing.jobs import MeasureGraphs
 
     made = fakes.FakeLaboratory(ratio=3.0, ratios={MeasureGraphs: 2.0}, spread=0.0)
-    monkeypatch.setattr(timing, "ProcessLaboratory", lambda: made)
+    monkeypatch.setattr(timer, "ProcessLaboratory", lambda: made)
     return made
 
 

@@ -17,7 +17,7 @@ from conftest import ROOT
 
 from dsconv_cli import ConvSpec
 from dsconv_cli.errors import CannotMeasureError, DsconvError
-from dsconv_cli.timing import forkserver
+from dsconv_cli.timing import forkserver, processes
 from dsconv_cli.timing.jobs import MeasureLayer, Probe
 from dsconv_cli.timing.processes import ProcessLaboratory, TimeoutExceededError
 from dsconv_cli.timing.worker.answers import Conditions
@@ -40,7 +40,7 @@ def jobs():
     def hang_up():
         os.close(ends.pop())
 
-    with os.fdopen(reading, "rb", buffering=0) as stream:
+    with os.fdopen(reading, "rb") as stream:
         yield stream, hang_up
         while ends:
             hang_up()
@@ -116,7 +116,7 @@ def test_without_forks_every_measurement_has_a_process_of_its_own():
     try:
         assert laboratory.run(Probe(CPU), 60).torch == torch.__version__
         first = laboratory._process
-        sample = laboratory.run(MeasureLayer(CPU, ConvSpec(8, 8, h=8, w=8), QUICK), 60)
+        sample = laboratory.run(MeasureLayer(CPU, QUICK, ConvSpec(8, 8, h=8, w=8)), 60)
         assert sample.rounds.number >= 3
         assert laboratory._process is None
         assert first._popen.poll() is not None
@@ -181,12 +181,39 @@ def test_a_torch_that_cannot_be_loaded_is_told(tmp_path, monkeypatch):
     laboratory.close()
 
 
+def test_a_numpy_that_cannot_be_loaded_is_no_fault_of_torch(tmp_path, monkeypatch):
+    """As numpy says it: two empty lines, a page of advice, and the fact in the error that it comes from."""
+    (tmp_path / "numpy").mkdir()
+    (tmp_path / "numpy" / "__init__.py").write_text(
+        "try:\n    raise ImportError('multiarray.so: file too short')\n"
+        "except ImportError as error:\n    raise ImportError('\\n\\nIMPORTANT: READ THIS') from error\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    laboratory = ProcessLaboratory()
+    with pytest.raises(CannotMeasureError, match=r"^numpy cannot be loaded \(multiarray.so: file too short\); install"):
+        laboratory.wait_until_ready()
+    laboratory.close()
+
+
+def test_an_answer_that_cannot_be_read_ends_the_process_and_the_waiting(monkeypatch):
+    """Whatever goes wrong in reading, such as no memory for it, is said to whoever waits without an end."""
+
+    def full(_):
+        raise MemoryError
+
+    monkeypatch.setattr(processes, "receive", full)
+    process = processes.JobProcess(fork=False)
+    with pytest.raises(CannotMeasureError, match="what the measuring process said cannot be read: MemoryError"):
+        process.answer()
+    process.kill()
+
+
 def test_a_job_that_takes_too_long_is_ended():
     laboratory = ProcessLaboratory()
     laboratory.wait_until_ready()
     process = laboratory._process
     with pytest.raises(TimeoutExceededError):
-        laboratory.run(MeasureLayer(CPU, ConvSpec(8, 8, h=8, w=8), Schedule(seconds=60)), 0.3)
+        laboratory.run(MeasureLayer(CPU, Schedule(seconds=60), ConvSpec(8, 8, h=8, w=8)), 0.3)
     assert process._popen.poll() is not None
     laboratory.close()
 
@@ -204,7 +231,7 @@ def test_a_job_that_is_larger_than_a_pipe_arrives_whole():
     """A network as a file is: megabytes, where a pipe holds 64 KiB and gives what it has."""
     reading, writing = os.pipe()
     sent = {"model": bytes(5_000_000)}
-    with os.fdopen(reading, "rb", buffering=0) as source, os.fdopen(writing, "wb") as target:
+    with os.fdopen(reading, "rb") as source, os.fdopen(writing, "wb") as target:
         sender = threading.Thread(target=forkserver.send, args=(target, sent))
         sender.start()
         assert forkserver.receive(source) == sent

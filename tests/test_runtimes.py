@@ -19,7 +19,7 @@ import torch
 from dsconv_cli.errors import CannotMeasureError, DsconvError
 from dsconv_cli.layer.forms import FORMS
 from dsconv_cli.layer.spec import Bias, ConvSpec
-from dsconv_cli.timing.jobs import MeasureItself, MeasureLayer, MeasurePeaks, PrepareLayer
+from dsconv_cli.timing.jobs import MeasureLayer, MeasurePeaks, PrepareLayer
 from dsconv_cli.timing.processes import ProcessLaboratory
 from dsconv_cli.timing.runtimes import RUNTIMES
 from dsconv_cli.timing.runtimes.chain import chain_of
@@ -173,10 +173,13 @@ def test_a_process_prepares_and_measures(name):
     assert prepared.fixed_s is None, "what one of two layers in a row costs beside its arithmetic is not known"
     if name == COMPILED:
         return
-    sample = MeasureLayer(conditions(name), SPEC, QUICK).run()
+    sample = MeasureLayer(conditions(name), QUICK, SPEC).run()
     assert set(sample.rounds.per_call) == {"ordinary", "separable", "depthwise", "pointwise"}
     assert sample.built_s > 0
-    assert set(MeasureItself(conditions(name), SPEC, QUICK).run().rounds.per_call) == {"ordinary", "separable"}
+    assert set(MeasureLayer(conditions(name), QUICK, SPEC, itself=True).run().rounds.per_call) == {
+        "ordinary",
+        "separable",
+    }
     assert PrepareLayer(conditions(name), SPEC).run().fixed_s is not None
     assert MeasurePeaks(conditions(name, RUNTIMES[name].dtypes[-1] if name in QUANTISED else "float32"), 0.02).run()
 
@@ -193,7 +196,7 @@ def test_what_ran_is_told():
 def test_a_chain_is_timed_by_the_layer():
     """Sixteen in a row take at least eight times as long a call as one, and a layer of them no more than twice."""
     spec = ConvSpec(64, 64, h=28, w=28)
-    one, sixteen = (MeasureLayer(conditions("torch", chain=n), spec, QUICK).run().rounds.fastest for n in (1, 16))
+    one, sixteen = (MeasureLayer(conditions("torch", chain=n), QUICK, spec).run().rounds.fastest for n in (1, 16))
     assert 0.5 < sixteen["ordinary"] / one["ordinary"] < 2
     assert sixteen["separable"] < 2 * one["separable"]
 

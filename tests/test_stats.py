@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsconv_cli.timing.statistics import half_width, median, ratio_interval, student_t
+from dsconv_cli.timing.statistics import half_width, ratio_interval, student_t
 
 #: Two-sided t, as printed in NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2.
 TABLE = [
@@ -24,19 +24,6 @@ def test_student_t_is_the_printed_one(level, freedom, printed):
     assert round(student_t(level, freedom), 3) == printed
 
 
-@pytest.mark.parametrize(("level", "freedom"), [(0.95, 0), (0.95, -1), (0, 5), (1, 5), (1.5, 5)])
-def test_student_t_refuses_nonsense(level, freedom):
-    with pytest.raises(ValueError, match="student_t"):
-        student_t(level, freedom)
-
-
-def test_median():
-    assert median([3, 1, 2]) == 2
-    assert median([4, 1, 2, 3]) == 2.5
-    with pytest.raises(ValueError, match="no values"):
-        median([])
-
-
 def test_interval_by_hand():
     """Logs 0.6, 0.7, 0.8: mean 0.7, s = 0.1, t(0.95, 2) = 4.303, half-width 4.303·0.1/√3 = 0.2484."""
     gain = ratio_interval([0.6, 0.7, 0.8])
@@ -49,7 +36,7 @@ def test_interval_by_hand():
 def test_one_value_says_nothing_about_spread():
     gain = ratio_interval([math.log(2)])
     assert (gain.value, gain.low, gain.high) == (pytest.approx(2), 0, math.inf)
-    with pytest.raises(ValueError, match="no values"):
+    with pytest.raises(ValueError, match="at least one"):
         ratio_interval([])
 
 

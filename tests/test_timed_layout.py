@@ -49,8 +49,9 @@ def test_layout(name, format_name, view, more):
 
 def test_the_regime_in_words():
     regime = Regime(
-        "2.99.0", "Some GPU", 8, 8, "CUDA events", 4, PerOperator("Cudnn", "Cudnn", "Cudnn"), ("cudnn.benchmark off",)
-    )
+        "2.99.0", "Some GPU", 8, clock="CUDA events", notes=("cudnn.benchmark off",), batch=4,
+        backends=PerOperator("Cudnn", "Cudnn", "Cudnn"),
+    )  # fmt: skip
     line = regime_line(timing(regime=regime, device="cuda:0", threads=2, layout="channels last"))
     assert line == (
         "Measured on cuda:0 (Some GPU), 2 threads on 8 cores, float32, channels last, batch 4, CUDA events, "

@@ -11,7 +11,7 @@ from fakes import MACHINE, PEAKS, PREPARED, FakeLaboratory, sample
 
 from dsconv_cli import ConvSpec
 from dsconv_cli.errors import CannotMeasureError, DsconvError
-from dsconv_cli.timing.jobs import MeasureItself, MeasureLayer, MeasurePeaks, PrepareLayer, Probe
+from dsconv_cli.timing.jobs import MeasureLayer, MeasurePeaks, PrepareLayer, Probe
 from dsconv_cli.timing.result import Interval, PerOperator
 from dsconv_cli.timing.settings import TimingSettings
 from dsconv_cli.timing.stopping import (
@@ -26,9 +26,10 @@ from dsconv_cli.timing.stopping import (
     schedule,
 )
 from dsconv_cli.timing.timer import Timer
-from dsconv_cli.timing.verdict import Caution, Surroundings, findings, kept, verdict, wander
+from dsconv_cli.timing.verdict import _wide, findings, kept, verdict, wander
 
 SPEC = ConvSpec(64, 32, h=32, w=32)
+TWO_CORES = replace(MACHINE, cores=2, all_cores=2)
 
 
 def timed(laboratory, spec=SPEC, **settings):
@@ -86,8 +87,7 @@ def test_a_verdict_needs_the_whole_interval():
         ({"job_s": 2.9}, {}, "only 5 measuring processes fit into 15 s"),
     ],
 )
-def test_warnings(sample, settings, words, monkeypatch):
-    monkeypatch.setattr("os.cpu_count", lambda: 4)
+def test_warnings(sample, settings, words):
     result = timed(FakeLaboratory(**sample), **settings)
     assert not result.reliable
     assert [text for text in result.warnings if words in text], result.warnings
@@ -95,9 +95,9 @@ def test_warnings(sample, settings, words, monkeypatch):
 
 def test_disturbed_samples_are_warned_of():
     laboratory = FakeLaboratory()
-    clean = laboratory.sample(MeasureLayer(None, SPEC, None))
+    clean = laboratory.sample(MeasureLayer(None, None, SPEC))
     wild = replace(clean, rounds=replace_rounds(clean.rounds, (1.0,) * 12 + (2.0,) * 8))
-    found = findings([wild] * 8, Surroundings(1, 4, 4, 15.0, preempted=True))
+    found = findings([wild] * 8, TimingSettings(), MACHINE)
     assert [caution.code for caution in found.cautions] == ["wide", "disturbed"]
     assert "40% of the samples" in found.cautions[1].text
 
@@ -106,20 +106,19 @@ def replace_rounds(rounds, values):
     return rounds._replace(per_call=dict.fromkeys(rounds.per_call, values))
 
 
-def test_one_thread_beside_one_busy_core_of_two_is_no_crowd(monkeypatch):
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
-    assert timed(FakeLaboratory(others=1.0)).reliable
-    assert not timed(FakeLaboratory(others=1.5)).reliable
-    device = [FakeLaboratory().sample(MeasureLayer(None, SPEC, None)) for _ in range(9)]
+def test_one_thread_beside_one_busy_core_of_two_is_no_crowd():
+    assert timed(FakeLaboratory(others=1.0, machine=TWO_CORES)).reliable
+    assert not timed(FakeLaboratory(others=1.5, machine=TWO_CORES)).reliable
+    device = [FakeLaboratory().sample(MeasureLayer(None, None, SPEC)) for _ in range(9)]
     crowded = [replace(one, others=1.5) for one in device]
-    assert findings(crowded, Surroundings(1, 2, 2, 15.0, preempted=False)).reliable, "nobody takes a device away"
-    assert not timed(FakeLaboratory(others=1.0), threads=2).reliable
+    assert findings(crowded, TimingSettings(device="cuda"), TWO_CORES).reliable, "nobody takes a device away"
+    assert not timed(FakeLaboratory(others=1.0, machine=TWO_CORES), threads=2).reliable
 
 
 def test_a_wide_interval_names_the_budget_that_would_do():
     """Twice too wide needs four times the processes, a fifth on top; what drifts from minute to minute stays."""
     samples = FakeLaboratorySamples(0.2)
-    found = findings(samples, Surroundings(1, 4, 4, 10.0, preempted=True))
+    found = findings(samples, TimingSettings(budget_s=10), MACHINE)
     (caution,) = found.cautions
     half, drifting, enough = math.log1p(found.speedup.half_width), 1.96 * wander(samples), math.log1p(0.10)
     wanted = 10 * (half**2 - drifting**2) / (enough**2 - drifting**2) * 1.2
@@ -130,20 +129,20 @@ def test_where_no_budget_would_do_none_is_named():
     """The median lies ln 4 above the fastest: a twentieth of that drifts from minute to minute, and 1.96 times that."""
     blocks = (1e-4, *(4e-4,) * 8)
     one = sample({"ordinary": blocks, "separable": blocks})
-    (caution,) = findings([one] * 9, Surroundings(1, 4, 4, 10.0, preempted=True)).cautions[:1]
+    (caution,) = findings([one] * 9, TimingSettings(budget_s=10), MACHINE).cautions[:1]
     assert caution.text.endswith("the machine is too noisy for this layer")
 
 
 def test_the_least_disturbed_third_is_kept():
     """Thirty processes, of which every third is undisturbed; what disturbs is worse for the separable form."""
     laboratory = FakeLaboratory(ratio=2.0, spread=0.0)
-    calm = laboratory.sample(MeasureLayer(None, SPEC, None))
+    calm = laboratory.sample(MeasureLayer(None, None, SPEC))
     late = sample({name: [2 * one for one in blocks] for name, blocks in calm.rounds.per_call.items()})
     samples = [calm if number % 3 == 0 else late for number in range(30)]
     assert kept(samples) == [calm] * 10
     assert kept(samples[:4]) == samples[:4], "an interval needs a few"
     assert len(kept(samples[:6])) == 5
-    found = findings(samples, Surroundings(1, 4, 4, 15.0, preempted=False))
+    found = findings(samples, TimingSettings(device="cuda"), MACHINE)
     assert found.processes == 30
     assert found.fastest.speedup.value == pytest.approx(2.0)
     assert found.fastest.speedup.half_width == pytest.approx(math.exp(1.96 * 0.01) - 1, rel=1e-3), "what drifts stays"
@@ -152,7 +151,7 @@ def test_the_least_disturbed_third_is_kept():
 
 def FakeLaboratorySamples(spread):  # noqa: N802
     laboratory = FakeLaboratory(spread=spread)
-    return [laboratory.sample(MeasureLayer(None, SPEC, None)) for _ in range(9)]
+    return [laboratory.sample(MeasureLayer(None, None, SPEC)) for _ in range(9)]
 
 
 def test_the_budget_bounds_the_time():
@@ -187,8 +186,7 @@ def test_advice_is_about_the_whole_budget():
     )
     samples = FakeLaboratorySamples(0.2)
     whole, sixth = (
-        findings(samples, Surroundings(1, 4, 4, 10.0, preempted=True, share=share)).cautions[0].text
-        for share in (1, 1 / 6)
+        findings(samples, TimingSettings(budget_s=10, share=share), MACHINE).cautions[0].text for share in (1, 1 / 6)
     )
     seconds = [int(re.search(r"a budget of (\d+) s", text)[1]) for text in (whole, sixth)]
     assert seconds[1] == pytest.approx(6 * seconds[0], abs=4)
@@ -196,10 +194,7 @@ def test_advice_is_about_the_whole_budget():
 
 def test_where_timing_would_end_no_longer_budget_is_advised():
     """It ends at half as much as the machine wanders: ±9.8 % of that is ±11 % whatever the budget."""
-    texts = [
-        Caution("wide", {"half": 0.12, "drifting": drifting, "budget": 10.0, "share": 1.0}).text
-        for drifting in (0.098, 0.08)
-    ]
+    texts = [_wide(0.12, drifting, TimingSettings(budget_s=10)) for drifting in (0.098, 0.08)]
     assert texts[0].endswith("the machine is too noisy for this layer")
     assert "a budget of" in texts[1]
 
@@ -236,6 +231,14 @@ def test_hopeless_is_refused_before_a_process_is_spent():
     assert not [job for job in laboratory.jobs if isinstance(job, MeasureLayer)]
 
 
+def test_hopeless_is_a_row_of_layers_that_one_of_them_is_not():
+    """Six calls of a hundred layers of 64·64·9·448² multiply-adds, 1.48e10 FLOPs, are 74 s at 120 GFLOP/s."""
+    spec = ConvSpec(64, 64, h=448, w=448)
+    refuse_hopeless(spec, PEAKS, TimingSettings(budget_s=2))
+    with pytest.raises(CannotMeasureError, match=r"takes about 74 s \(6 calls of 1.48e\+12 FLOPs at 120 GFLOP/s"):
+        refuse_hopeless(spec, PEAKS, TimingSettings(budget_s=2, chain=100))
+
+
 def test_one_timer_measures_the_machine_once_for_many_layers():
     laboratory = FakeLaboratory()
     with Timer(laboratory=laboratory, clock=laboratory.clock) as timer:
@@ -269,7 +272,7 @@ def test_a_layer_against_itself_reads_one():
         floor, prepared = timer.noise_floor(SPEC)
     assert prepared is PREPARED
     assert floor.speedup.low < 1 < floor.speedup.high
-    assert {type(job) for job in laboratory.jobs} == {Probe, PrepareLayer, MeasureItself}
+    assert {type(job) for job in laboratory.jobs} == {Probe, PrepareLayer, MeasureLayer}
 
 
 def test_an_exception_closes_the_laboratory():
@@ -315,13 +318,13 @@ def test_short_budgets_get_short_processes():
 
 
 def test_a_machine_that_takes_the_processor_away_gets_longer_processes():
-    quiet = FakeLaboratory(stolen=0.02).sample(MeasureLayer(None, SPEC, None))
+    quiet = FakeLaboratory(stolen=0.02).sample(MeasureLayer(None, None, SPEC))
     robbed = replace(quiet, stolen=0.3)
     assert [pace(samples, 1.0) for samples in ([], [quiet] * 3, [robbed])] == [QUICK, QUICK, BUSY]
     assert [pace([quiet], elapsed) for elapsed in (6.0, 7.0)] == [QUICK, THOROUGH]
     assert (schedule(15, pace=BUSY).seconds, schedule(5, pace=BUSY).seconds) == (0.6, 0.2)
     assert pace([replace(quiet, stolen=None)], 1.0) == QUICK, "several threads, a device: it is not known"
-    caution = findings([robbed] * 9, Surroundings(1, 2, 2, 15.0, preempted=True)).cautions[0].text
+    caution = findings([robbed] * 9, TimingSettings(), TWO_CORES).cautions[0].text
     assert caution.startswith("the thread had the processor for 70% of the time")
 
 

@@ -10,7 +10,7 @@ import torch
 
 from dsconv_cli import Bias, ConvSpec
 from dsconv_cli.errors import CannotMeasureError, DsconvError
-from dsconv_cli.timing.jobs import ListDevices, MeasureItself, MeasureLayer, MeasurePeaks, PrepareLayer, Probe
+from dsconv_cli.timing.jobs import ListDevices, MeasureLayer, MeasurePeaks, PrepareLayer, Probe
 from dsconv_cli.timing.result import NO_BACKENDS, Peaks
 from dsconv_cli.timing.runtimes.torch import module_of
 from dsconv_cli.timing.worker import layer, process
@@ -35,7 +35,7 @@ QUICK = Schedule(seconds=0.005, warm_s=0.001)
     ],
 )  # fmt: skip
 def test_a_process_measures_every_kind_of_layer(spec, conditions):
-    one = MeasureLayer(conditions, spec, QUICK).run()
+    one = MeasureLayer(conditions, QUICK, spec).run()
     assert set(one.rounds.per_call) == {"ordinary", "separable", "depthwise", "pointwise"}
     assert one.rounds.number >= 3
     assert all(value > 0 for values in one.rounds.per_call.values() for value in values)
@@ -51,7 +51,7 @@ def test_the_cost_of_a_call_is_measured_on_the_backend_that_runs():
 
 
 def test_a_layer_against_itself_has_two_sides_only():
-    one = MeasureItself(CPU, ConvSpec(8, 8, h=8, w=8), QUICK).run()
+    one = MeasureLayer(CPU, QUICK, ConvSpec(8, 8, h=8, w=8), itself=True).run()
     assert set(one.rounds.per_call) == {"ordinary", "separable"}
 
 
@@ -81,7 +81,7 @@ def test_channels_last_is_what_runs():
 
 def test_the_process_is_put_back():
     threads, collecting = torch.get_num_threads(), gc.isenabled()
-    MeasureLayer(Conditions("cpu", 3, False, "float32"), ConvSpec(4, 4, h=4, w=4), QUICK).run()
+    MeasureLayer(Conditions("cpu", 3, False, "float32"), QUICK, ConvSpec(4, 4, h=4, w=4)).run()
     assert (torch.get_num_threads(), gc.isenabled()) == (threads, collecting)
     tiny = torch.tensor([1e-40]) * 1.0
     assert tiny.item() != 0, "denormals are denormal again"
@@ -130,7 +130,7 @@ def test_a_dtype_that_cannot_run_is_told_in_torch_s_words(monkeypatch):
 
 def test_a_layer_that_torch_cannot_run_is_an_error():
     with pytest.raises(CannotMeasureError, match="PyTorch could not run this layer on cpu"):
-        MeasureLayer(CPU, ConvSpec(2**30, 2**30, h=2**20, w=2**20), QUICK).run()
+        MeasureLayer(CPU, QUICK, ConvSpec(2**30, 2**30, h=2**20, w=2**20)).run()
 
 
 def test_cpu_is_always_among_the_devices():
@@ -139,8 +139,8 @@ def test_cpu_is_always_among_the_devices():
     assert {"cuda", "mps"} <= set(found)
 
 
-@pytest.mark.parametrize("job", [MeasureLayer, MeasureItself])
-def test_a_first_call_that_loads_libraries_is_no_measure_of_a_call(job, monkeypatch):
+@pytest.mark.parametrize("itself", [False, True])
+def test_a_first_call_that_loads_libraries_is_no_measure_of_a_call(itself, monkeypatch):
     """A stand-in for a GPU: its first call takes a tenth of a second, as CUDA's first convolution takes half of one."""
     calls = []
 
@@ -151,7 +151,7 @@ def test_a_first_call_that_loads_libraries_is_no_measure_of_a_call(job, monkeypa
 
     device = DEVICES["cpu"]._replace(on_cpu=False, stopwatch=stopwatch)
     monkeypatch.setattr(process, "DEVICES", {"cpu": device})
-    found = job(CPU, ConvSpec(k=16, c=16, h=8, w=8), Schedule()).run()
+    found = MeasureLayer(CPU, Schedule(), ConvSpec(k=16, c=16, h=8, w=8), itself).run()
     assert found.built_s > 0.1
     # Of 8 ms a round, and not of one call.
     assert found.rounds.number < 100

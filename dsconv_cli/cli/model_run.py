@@ -73,13 +73,14 @@ def measure(
         need("torch")
     if settings is None:
         return _analyse(recipe, chosen)
-    from dsconv_cli.model.timing import NetworkTimer
+    from dsconv_cli.model.timing import time_network
+    from dsconv_cli.timing.timer import Timer
 
     # The measuring process loads torch while this one does.
-    with NetworkTimer(settings, runtimes) as timer:
+    with Timer(settings) as timer:
         result = _analyse(recipe, chosen)
         with timing_lines(quiet=streams.quiet) as watcher:
-            return timer.time(result, recipe, watcher)
+            return time_network(timer, tuple(runtimes), result, recipe, watcher)
 
 
 @contextmanager

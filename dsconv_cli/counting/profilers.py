@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from dsconv_cli.environment import distribution_of, thop_distribution
-from dsconv_cli.errors import CannotMeasureError, DsconvError, loading
+from dsconv_cli.errors import CannotMeasureError, DsconvError, first_line, loading
 from dsconv_cli.layer.cost import Cost, Counts
 from dsconv_cli.layer.forms import FORMS
 from dsconv_cli.layer.spec import ConvSpec
@@ -171,8 +171,7 @@ def _count(name: str, spec: ConvSpec, form: str) -> FormCount:
     except ImportError as error:
         raise CannotMeasureError(f"{name} cannot be imported ({error}); pip install {name}; {INSTEAD}") from error
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CannotMeasureError(f"{name} could not count the {form} form ({reason}); {INSTEAD}") from error
+        raise CannotMeasureError(f"{name} could not count the {form} form ({first_line(error)}); {INSTEAD}") from error
 
 
 def _check_count(name: str, metric: str, form: str, counted: int, expected: int) -> None:

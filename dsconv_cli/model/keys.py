@@ -34,9 +34,9 @@ from dsconv_cli.keys import (
     optional,
 )
 from dsconv_cli.layer.metrics import METRICS
-from dsconv_cli.model.result import AUTO, BeforeAfter, InputShape, Layer, ModelResult, NetworkTime, Selection
+from dsconv_cli.model.result import AUTO, BeforeAfter, InputShape, Layer, ModelResult, Selection
 from dsconv_cli.timing.keys import CONDITIONS, FASTEST, INTERVAL, VERDICT, fastest
-from dsconv_cli.timing.result import Times
+from dsconv_cli.timing.result import PairTime, Times
 from dsconv_cli.timing.runtimes import RUNTIMES
 
 
@@ -160,9 +160,9 @@ _TOTAL: Final[tuple[Key[BeforeAfter], ...]] = (
 )
 
 
-_TIME: Final[tuple[Key[NetworkTime], ...]] = (
-    Key("before.median_s", ABOVE_ZERO, lambda one: one.before_s, "seconds of one forward pass"),
-    Key("after.median_s", ABOVE_ZERO, lambda one: one.after_s, "seconds of one forward pass"),
+_TIME: Final[tuple[Key[PairTime], ...]] = (
+    Key("before.median_s", ABOVE_ZERO, lambda one: one.ordinary_s, "seconds of one forward pass"),
+    Key("after.median_s", ABOVE_ZERO, lambda one: one.separable_s, "seconds of one forward pass"),
     *lifted(INTERVAL, lambda one: one.speedup, "speedup."),
     *lifted(fastest("before_s", "after_s"), lambda one: one.fastest, "fastest."),
     Key("verdict", VERDICT, lambda one: one.verdict),
@@ -175,13 +175,13 @@ _TIME: Final[tuple[Key[NetworkTime], ...]] = (
 )
 
 
-def _network_time(one: ModelResult) -> NetworkTime:
+def _network_time(one: ModelResult) -> PairTime:
     assert one.time is not None
     return one.time
 
 
-def _network_time_on(name: str) -> Callable[[ModelResult], NetworkTime]:
-    def time_on(one: ModelResult) -> NetworkTime:
+def _network_time_on(name: str) -> Callable[[ModelResult], PairTime]:
+    def time_on(one: ModelResult) -> PairTime:
         found = one.times[name]
         assert found is not None
         return found

@@ -15,7 +15,7 @@ from dsconv_cli.environment import Environment, environment
 from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.layer.cost import Cost, cost_over_calls
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.timing.result import TORCH, Executed, Fastest, Interval, Timing
+from dsconv_cli.timing.result import PairTime, Timing
 from dsconv_cli.weights.spectrum import Spectrum
 
 Operator = Literal["convolution", "linear", "matmul"]
@@ -250,26 +250,6 @@ _WANTED: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkTime:
-    """Typical seconds of one forward pass before and after, and the speed-up with its interval, as in `Timing`."""
-
-    before_s: float
-    after_s: float
-    speedup: Interval
-    fastest: Fastest
-    verdict: str
-    reliable: bool
-    warnings: tuple[str, ...]
-    device: str
-    threads: int
-    layout: str
-    dtype: str
-    processes: int
-    pairs: int
-    runtime: Executed = TORCH
-
-
-@dataclass(frozen=True, slots=True)
 class ModelResult:
     """A network, layer by layer, before and after.
 
@@ -295,8 +275,8 @@ class ModelResult:
     after_counted: bool = True
     uncounted: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    time: NetworkTime | None = None
-    times: Mapping[str, NetworkTime | None] = field(default_factory=dict)
+    time: PairTime | None = None
+    times: Mapping[str, PairTime | None] = field(default_factory=dict)
     counters: tuple[str, ...] = field(default=(), compare=False)
     weight_bytes: BeforeAfter = NOTHING
 

@@ -39,7 +39,7 @@ def measure_network(job: MeasureNetwork) -> Sample:
                 for work in works.values():
                     work()
                 built_s = time.perf_counter() - started
-                return Sample(*sample_watched(device, works, job.conditions, job.schedule), built_s=built_s)
+                return sample_watched(device, works, job.conditions, job.schedule, built_s)
     except (RuntimeError, MemoryError) as error:
         raise CannotMeasureError(
             f"torch could not run the network on {job.conditions.device}: {describe(error)}"

@@ -13,11 +13,11 @@ from dsconv_cli.layer.metrics import METRICS, Metric
 from dsconv_cli.numbers import many, scaled, seconds, significant, times
 from dsconv_cli.text import listed
 from dsconv_cli.timing.reasons import FIXED_MATTERS, OUT_OF_PROPORTION, TOO_UNSURE, operators, pair_call_s
-from dsconv_cli.timing.result import Timing
+from dsconv_cli.timing.result import PairTime, Timing
 from dsconv_cli.timing.runtimes import DEFAULT, RUNTIMES
 
 if TYPE_CHECKING:
-    from dsconv_cli.model.result import ModelResult, NetworkTime
+    from dsconv_cli.model.result import ModelResult
 
 Ratio = float | Fraction
 
@@ -116,7 +116,7 @@ def _spread(ratios: Tally, better: str, worse: str, middle: float | None) -> str
     return f"{value} {word} (median; {significant(low)}–{times(high)})"
 
 
-def speed(timing: Timing | NetworkTime) -> str:
+def speed(timing: PairTime) -> str:
     """`2.80× faster here (95%: 2.74–2.86×)`."""
     name, gain, verdict = timing.runtime.name, timing.speedup, timing.verdict
     where = "here" if name == DEFAULT else f"on {RUNTIMES[name].title} here"
@@ -153,7 +153,7 @@ def _cause(cost: Cost, timing: Timing) -> str:
     return f"; depthwise does {macs:.0%} of the pair's MACs and takes {time:.0%} of its time"
 
 
-def _side_by_side(there: Mapping[str, Timing | NetworkTime]) -> str:
+def _side_by_side(there: Mapping[str, PairTime]) -> str:
     """`5.75× faster on ONNX Runtime, 4.06× on OpenVINO; 3.57× slower on PyTorch`."""
     told = []
     for verdict in ("faster", "slower", "no detectable difference"):
@@ -168,7 +168,7 @@ def _side_by_side(there: Mapping[str, Timing | NetworkTime]) -> str:
     return "; ".join(told)
 
 
-def _runtime(timing: Timing | NetworkTime) -> str:
+def _runtime(timing: PairTime) -> str:
     return RUNTIMES[timing.runtime.name].title + ("" if timing.reliable else " (not reliable)")
 
 

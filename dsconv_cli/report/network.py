@@ -13,12 +13,12 @@ from dsconv_cli.keys import Value
 from dsconv_cli.layer.metrics import METRICS, Metric
 from dsconv_cli.layer.reading import COLUMNS, columns
 from dsconv_cli.model.keys import keys_of, layer_keys_of, layers_of
-from dsconv_cli.model.result import AUTO, GRAPH, BeforeAfter, Layer, ModelResult, NetworkTime
+from dsconv_cli.model.result import AUTO, GRAPH, BeforeAfter, Layer, ModelResult
 from dsconv_cli.model.tree import Branch, branches, hidden, largest
 from dsconv_cli.numbers import by, exact, many, percent, scaled, seconds, times
 from dsconv_cli.report import answer, timing
 from dsconv_cli.report.page import Block, Cell, Column, Facts, Layouts, Line, Page, Report, Table, Tone, report_of
-from dsconv_cli.timing.result import Timing
+from dsconv_cli.timing.result import PairTime, Timing
 from dsconv_cli.timing.runtimes import RUNTIMES
 
 UNITS_NOTE: Final = "1 MAC = 2 FLOPs; bias additions are not counted. A ratio is before / after."
@@ -236,7 +236,9 @@ def _counted_by(result: ModelResult) -> str:
 def _totals(result: ModelResult, *, details: bool) -> Table:
     rows = [(METRICS[name].label, *_told(METRICS[name], total)) for name, total in result.totals.items()]
     for where, one in _network_times(result):
-        rows.append((f"median time{where}", seconds(one.before_s), seconds(one.after_s), times(one.speedup.value)))
+        rows.append(
+            (f"median time{where}", seconds(one.ordinary_s), seconds(one.separable_s), times(one.speedup.value))
+        )
         if details:
             swift = one.fastest
             fastest = (seconds(swift.ordinary_s), seconds(swift.separable_s), times(swift.speedup.value))
@@ -272,7 +274,7 @@ def _hidden_note(result: ModelResult, shown: Sequence[Branch]) -> str:
     return f"{count} of {len(result.layers)} layers are summed up; --depth N goes deeper, --top N lists the largest."
 
 
-def _network_times(result: ModelResult) -> list[tuple[str, NetworkTime]]:
+def _network_times(result: ModelResult) -> list[tuple[str, PairTime]]:
     """The measured times of the whole network, each with the words that say on what, or none."""
     if not result.times:
         return [] if result.time is None else [("", result.time)]

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.numbers import seconds, significant
 from dsconv_cli.report.page import Item, Items, Line
 from dsconv_cli.timing.reasons import Operator, explain_time, follows_macs, operators, pair_call_s
-from dsconv_cli.timing.result import Timing
+from dsconv_cli.timing.result import PairTime, Timing
 from dsconv_cli.timing.runtimes import DEFAULT as TORCH
 from dsconv_cli.timing.runtimes import RUNTIMES
-
-if TYPE_CHECKING:
-    from dsconv_cli.model.result import NetworkTime
 
 
 class TimeRow(NamedTuple):
@@ -56,7 +53,7 @@ def _detailed(one: Comparison, timing: Timing) -> Iterator[TimeRow]:
         yield TimeRow("call overhead", "overhead", tuple(map(seconds, calls)))
 
 
-def doubts(timing: Timing | NetworkTime, where: str = "") -> tuple[Line, ...]:
+def doubts(timing: PairTime, where: str = "") -> tuple[Line, ...]:
     """Why a time is not reliable, a line each: they stand below the answer that rests on it. `where` says on what."""
     return tuple(Line(f"Not reliable{where}: {text}.", "bad") for text in timing.warnings)
 

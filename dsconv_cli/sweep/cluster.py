@@ -21,7 +21,7 @@ from dsconv_cli._version import __version__
 from dsconv_cli.comparison.keys import keys_of
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.environment import Machine
-from dsconv_cli.errors import CannotMeasureError, DsconvError
+from dsconv_cli.errors import CannotMeasureError, DsconvError, first_line
 from dsconv_cli.numbers import many
 from dsconv_cli.sweep.machines import Answer, Introduction, Request, identify, measure
 from dsconv_cli.sweep.observer import Observer
@@ -85,8 +85,7 @@ class Cluster:
         try:
             self._client = Client(address, timeout=_CONNECT_S, set_as_default=False)
         except Exception as error:  # noqa: BLE001  of sockets, of TLS, of versions that do not fit
-            why = next(iter(str(error).splitlines()), "") or type(error).__name__
-            raise DsconvError(f"no scheduler answers at {address}: {why}") from None
+            raise DsconvError(f"no scheduler answers at {address}: {first_line(error)}") from None
         _hush()
         self._workers: dict[str, _Worker] = {}
         self._done: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -227,7 +226,7 @@ class Cluster:
             if self._client.status != "running":
                 raise self._gone() from None
             # It may have died; the next look tells.
-            worker.failed = next(iter(str(error).splitlines()), "") or type(error).__name__
+            worker.failed = first_line(error)
             return None
         worker.future = None
         if isinstance(found, Introduction):

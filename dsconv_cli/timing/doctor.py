@@ -16,12 +16,12 @@ from dsconv_cli.environment import cpu_name, thop_distribution
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.timing.forkserver import can_fork
-from dsconv_cli.timing.result import Peaks
+from dsconv_cli.timing.result import Machine, Peaks
 from dsconv_cli.timing.runtimes import RUNTIMES
 from dsconv_cli.timing.settings import TimingSettings
 from dsconv_cli.timing.timer import Timer, Watcher
 from dsconv_cli.timing.verdict import Findings
-from dsconv_cli.timing.worker.answers import Found, Machine, Prepared
+from dsconv_cli.timing.worker.answers import Found, Prepared
 
 #: The layer that is timed against itself: 5.8·10^7 MACs, where the interval should be within ±5 %.
 LAYER: Final = {"k": 64, "c": 32, "h": 56, "w": 56}

@@ -4,8 +4,8 @@ A process forked from here starts in milliseconds, and what earlier measurements
 threads and torch's caches is unknown to it. Where forking is unsafe (Windows; macOS, whose system libraries
 forbid it) the process runs jobs itself, and whoever asks replaces it after each one that measures.
 
-Jobs come in on one pipe and answers leave on another, pickled, each after its length. The end of the input, at
-any time, means that whoever asked is gone: a job under way is killed and the process ends.
+Jobs come in on one pipe and answers leave on another, each as a pickle, which says itself where it ends. The end of
+the input, at any time, means that whoever asked is gone: a job under way is killed and the process ends.
 
 The fork server of `multiprocessing` was tried and does not do: it imports the caller's own script in each process,
 which must then be guarded for it, it imports from the current directory, and it outlives whoever asked for it.
@@ -19,15 +19,14 @@ import os
 import pickle
 import select
 import signal
-import struct
 import sys
+from importlib import import_module
 from typing import Any, BinaryIO, Final
 
 from dsconv_cli.errors import CannotMeasureError, DsconvError, loading
 from dsconv_cli.timing.jobs import Job
 from dsconv_cli.timing.runtimes import RUNTIMES
 
-_LENGTH: Final = struct.Struct("<Q")
 #: Ready, once torch is imported; sent before any answer. An answer is what the job returns, or the error to raise.
 READY: Final = "ready"
 
@@ -39,26 +38,16 @@ def can_fork() -> bool:
 
 def send(stream: BinaryIO, message: object) -> None:
     """One message, whole."""
-    data = pickle.dumps(message)
-    stream.write(_LENGTH.pack(len(data)) + data)
+    stream.write(pickle.dumps(message))
     stream.flush()
 
 
 def receive(stream: BinaryIO) -> Any:
-    """The next message. Raises EOFError where there is none, or only a part of one."""
-    (length,) = _LENGTH.unpack(_exactly(stream, _LENGTH.size))
-    return pickle.loads(_exactly(stream, length))  # noqa: S301  written by this program, on a pipe of its own
+    """The next message. Raises EOFError where there is none, and that or UnpicklingError where there is a part of one.
 
-
-def _exactly(stream: BinaryIO, count: int) -> bytes:
-    """So many bytes. A pipe without a buffer gives what it holds, and a network is larger than that."""
-    data = bytearray()
-    while len(data) < count:
-        chunk = stream.read(count - len(data))
-        if not chunk:
-            raise EOFError
-        data += chunk
-    return bytes(data)
+    The stream must be buffered: a pipe gives what it holds, and a network is larger than that.
+    """
+    return pickle.load(stream)  # noqa: S301  written by this program, on a pipe of its own
 
 
 def run(job: Job[object]) -> object:
@@ -73,9 +62,14 @@ def run(job: Job[object]) -> object:
 
 def serve(jobs: BinaryIO, answers: BinaryIO, *, fork: bool) -> None:
     """Answer jobs until the input ends, each in a child; without `fork` in this process itself."""
-    with contextlib.suppress(EOFError, BrokenPipeError):
+    with contextlib.suppress(EOFError, pickle.UnpicklingError, BrokenPipeError):
         try:
-            _load()
+            # Once for all the processes that are forked from here.
+            with loading("numpy"):
+                import_module("numpy")
+            with loading("torch"):
+                for name in ("layer", "peaks", "probe"):
+                    import_module(f"dsconv_cli.timing.worker.{name}")
         except DsconvError as error:
             send(answers, error)
             return
@@ -85,16 +79,6 @@ def serve(jobs: BinaryIO, answers: BinaryIO, *, fork: bool) -> None:
             if fork:
                 _load_for(job)
             send(answers, _run_forked(job, jobs) if fork else run(job))
-
-
-def _load() -> None:
-    """Import torch and what measures, once for all the processes that are forked from here."""
-    with loading("torch"):
-        from dsconv_cli.timing.worker import layer, peaks, probe
-
-    assert layer
-    assert peaks
-    assert probe
 
 
 def _load_for(job: Job[object]) -> None:
@@ -167,5 +151,5 @@ def main(*, fork: bool) -> None:
     """Serve on standard input and output, which nothing else may write to from here on."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    jobs = os.fdopen(os.dup(sys.stdin.fileno()), "rb", buffering=0)
+    jobs = os.fdopen(os.dup(sys.stdin.fileno()), "rb")
     serve(jobs, answers, fork=fork)

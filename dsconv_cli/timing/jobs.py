@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeVar
 
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.timing.result import Peaks
-from dsconv_cli.timing.worker.answers import Conditions, Found, Graph, Machine, Prepared, Sample
+from dsconv_cli.timing.result import Machine, Peaks
+from dsconv_cli.timing.worker.answers import Conditions, Found, Graph, Prepared, Sample
 from dsconv_cli.timing.worker.sampling import Schedule
 
 Answer_co = TypeVar("Answer_co", covariant=True)
@@ -88,34 +88,19 @@ class PrepareLayer:
 
 @dataclass(frozen=True, slots=True)
 class MeasureLayer:
-    """Asks how long both forms of `spec` and the halves take."""
+    """Asks how long both forms of `spec` and the halves take; or the ordinary form and `itself`, whose ratio is 1."""
 
     fresh: ClassVar[bool] = True
     conditions: Conditions
-    spec: ConvSpec
     schedule: Schedule
+    spec: ConvSpec
+    itself: bool = False
 
     def run(self) -> Sample:
         """Measure them."""
         from dsconv_cli.timing.worker.layer import measure_layer
 
-        return measure_layer(self.conditions, self.spec, self.schedule)
-
-
-@dataclass(frozen=True, slots=True)
-class MeasureItself:
-    """Asks what the ordinary form of `spec` reads against itself; the truth is 1."""
-
-    fresh: ClassVar[bool] = True
-    conditions: Conditions
-    spec: ConvSpec
-    schedule: Schedule
-
-    def run(self) -> Sample:
-        """Measure it."""
-        from dsconv_cli.timing.worker.layer import measure_itself
-
-        return measure_itself(self.conditions, self.spec, self.schedule)
+        return measure_layer(self.conditions, self.schedule, self.spec, itself=self.itself)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +114,6 @@ class MeasureGraphs:
 
     def run(self) -> Sample:
         """Measure them."""
-        from dsconv_cli.timing.worker.graphs import measure_graphs
+        from dsconv_cli.timing.worker.layer import measure_graphs
 
         return measure_graphs(self.conditions, self.schedule, self.graphs)

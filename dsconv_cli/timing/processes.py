@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import pickle
 import queue
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, Protocol, TypeVar, cast
 
 from dsconv_cli import interrupts
-from dsconv_cli.errors import CannotMeasureError, DsconvError, need
+from dsconv_cli.errors import CannotMeasureError, DsconvError, first_line, need
 from dsconv_cli.timing.forkserver import READY, can_fork, died, receive, send
 from dsconv_cli.timing.jobs import Job
 
@@ -103,6 +104,7 @@ class JobProcess:
     def __init__(self, *, fork: bool) -> None:
         self._said: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._ready = False
+        self._unread: CannotMeasureError | None = None
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed in kill()
         program = (
             f"import sys; sys.path[:] = {_import_path()!r}; "
@@ -170,9 +172,13 @@ class JobProcess:
             self._popen.kill()
 
     def _listen(self) -> None:
-        with contextlib.suppress(EOFError, OSError, ValueError):
-            while True:
-                self._said.put(receive(self._answers))
+        try:
+            with contextlib.suppress(EOFError, pickle.UnpicklingError):
+                while True:
+                    self._said.put(receive(self._answers))
+        except Exception as error:  # noqa: BLE001  whatever it is: whoever waits must hear of it
+            self._unread = CannotMeasureError(f"what the measuring process said cannot be read: {first_line(error)}")
+            self._strike()
         self._said.put(_ENDED)
 
     def _next(self, timeout_s: float) -> object:
@@ -188,6 +194,8 @@ class JobProcess:
 
     def _death(self) -> CannotMeasureError:
         code = self._popen.wait()
+        if self._unread is not None:
+            return self._unread
         self._errors.seek(0)
         last = self._errors.read().decode(errors="replace").strip().splitlines()[-1:]
         return CannotMeasureError(f"{died(code)}: {last[0]}") if last else died(code)

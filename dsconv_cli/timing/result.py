@@ -56,21 +56,29 @@ class Peaks:
 
 
 @dataclass(frozen=True, slots=True)
-class Regime:
-    """The conditions a timing holds for, beside those of `Timing` itself.
+class Machine:
+    """What a machine has, once it is known that it can run the dtype on the device.
 
     `clock` is what was read: the wall clock, or a device's events. `notes` are settings of the device's libraries that
-    choose kernels.
+    choose kernels. `cores` are those allowed, of `all_cores`.
     """
 
     torch: str = ""
     device_name: str = ""
     cores: int = 0
+    all_cores: int = 0
     default_threads: int = 0
     clock: str = ""
+    notes: tuple[str, ...] = ()
+    free_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Regime(Machine):
+    """The conditions a timing holds for, beside those of `Timing` itself."""
+
     batch: int = 1
     backends: PerOperator[str | None] = NO_BACKENDS
-    notes: tuple[str, ...] = ()
 
 
 NO_REGIME: Final = Regime()
@@ -91,9 +99,6 @@ class Executed:
     built_s: float = 0.0
 
 
-TORCH: Final = Executed()
-
-
 @dataclass(frozen=True, slots=True)
 class Fastest:
     """What the layer does undisturbed: seconds a call of each form, and the speed-up with its interval.
@@ -108,12 +113,33 @@ class Fastest:
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
-    """Typical seconds a call of each form and of the halves, and the speed-up (ordinary ÷ separable) with its interval.
+class PairTime:
+    """Typical seconds a call of both forms, of a layer or a whole network, and the speed-up (ordinary ÷ separable).
 
     The typical time is the median over all processes of each one's median. The speed-up is the mean, in the logarithm,
     of the processes' ratios of medians, not the quotient of the medians shown beside it; its interval holds what
     another measurement on this machine, in another minute, is likely to find. `fastest` is another thing.
+    """
+
+    ordinary_s: float
+    separable_s: float
+    speedup: Interval
+    fastest: Fastest
+    verdict: Verdict
+    reliable: bool
+    warnings: tuple[str, ...]
+    device: str
+    threads: int
+    layout: str
+    dtype: str
+    processes: int
+    pairs: int
+    runtime: Executed = Executed()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing(PairTime):
+    """Typical seconds a call of each form and of the halves of a layer, the speed-up, and what explains them.
 
     `fixed_s` is what a call costs however little it computes, `pages` the memory a call maps anew (None where the
     system does not tell), and `copy_bytes` the bytes per second of a copy that moves as much as depthwise does,
@@ -127,21 +153,8 @@ class Timing:
     (True, 'cpu', 1)
     """
 
-    ordinary_s: float
-    separable_s: float
     depthwise_s: float
     pointwise_s: float
-    speedup: Interval
-    fastest: Fastest
-    verdict: Verdict
-    reliable: bool
-    warnings: tuple[str, ...]
-    device: str
-    threads: int
-    layout: str
-    dtype: str
-    processes: int
-    pairs: int
     fixed_s: PerOperator[float] | None = None
     pages: PerOperator[float] | None = None
     copy_bytes: float | None = None
@@ -150,7 +163,6 @@ class Timing:
     disturbed: float = 0.0
     stolen: float = 0.0
     seconds: float = 0.0
-    runtime: Executed = TORCH
 
 
 class Times(NamedTuple):

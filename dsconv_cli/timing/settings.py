@@ -101,14 +101,20 @@ class TimingSettings:
             DsconvError: it is not installed, or has not the dtype, the device or the layout; or layers like this one
                 do not follow each other.
         """
-        own = RUNTIMES[self.runtime]
+        own, device = RUNTIMES[self.runtime], parse_device(self.device)[0]
         if spec.dtype not in own.dtypes:
             able = (name for name, one in RUNTIMES.items() if spec.dtype in one.dtypes)
             raise DsconvError(
                 f"{self.runtime} has no {spec.dtype} convolutions here, only {', '.join(own.dtypes)}; "
                 f"those that have are {', '.join(able)}"
             )
-        own.refuse(parse_device(self.device)[0], channels_last=self.channels_last)
+        if own.devices and device not in own.devices:
+            raise DsconvError(f"{self.runtime} is timed on {' or '.join(own.devices)}, not on {device}")
+        if self.channels_last and own.layout:
+            raise DsconvError(f"{self.runtime} takes {own.layout}; the layout is a choice only with torch")
+        reason = own.absent()
+        if reason is not None:
+            raise DsconvError(reason)
         if self.chain > 1 and spec.input_shape != spec.output_shape:
             raise DsconvError(
                 f"{self.chain} layers in a row need an output like the input, and this one makes "

@@ -10,33 +10,23 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from statistics import NormalDist
+from statistics import NormalDist, fmean
+from typing import Final
 
 from dsconv_cli.timing.result import Interval
 
-LEVEL = 0.95
+LEVEL: Final = 0.95
+#: The z with P(|Z| ≤ z) = LEVEL.
+NORMAL: Final = NormalDist().inv_cdf((1 + LEVEL) / 2)
 #: Student's interval needs a spread, and with two values it is wider than anyone can use.
-MIN_PROCESSES = 3
-BATCHES = 6
+MIN_PROCESSES: Final = 3
+BATCHES: Final = 6
 
 
-def median(values: Sequence[float]) -> float:
-    """The middle value, or the mean of the middle two.
-
-    Raises:
-        ValueError: there are no values.
-    """
-    if not values:
-        raise ValueError("no values")
-    ordered = sorted(values)
-    middle = len(ordered) // 2
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
-
-
-def ratio_interval(log_ratios: Sequence[float], level: float = LEVEL, drift: float = 0.0) -> Interval:
-    """The ratio exp(mean) with its interval at `level`, symmetric in the logarithm.
+def ratio_interval(log_ratios: Sequence[float], drift: float = 0.0) -> Interval:
+    """The ratio exp(mean) with its interval at `LEVEL`, symmetric in the logarithm.
 
     `drift` is the standard deviation, in the logarithm, by which whole measurements differ beyond what the processes
     of one of them show; it is added in quadrature.
@@ -46,57 +36,46 @@ def ratio_interval(log_ratios: Sequence[float], level: float = LEVEL, drift: flo
     Raises:
         ValueError: there are no values.
     """
-    count = len(log_ratios)
-    if not count:
-        raise ValueError("no values")
-    mean = math.fsum(log_ratios) / count
-    half = math.hypot(half_width(log_ratios, level), normal(level) * drift)
-    low = 0.0 if math.isinf(half) else math.exp(mean - half)
-    high = math.inf if math.isinf(half) else math.exp(mean + half)
-    return Interval(math.exp(mean), low, high, level)
+    mean = fmean(log_ratios)
+    half = math.hypot(half_width(log_ratios), NORMAL * drift)
+    return Interval(math.exp(mean), math.exp(mean - half), math.exp(mean + half), LEVEL)
 
 
-def half_width(log_ratios: Sequence[float], level: float = LEVEL) -> float:
+def half_width(log_ratios: Sequence[float]) -> float:
     """Half of the interval, in log units: 0.05 is ±5 %. Infinite below two values.
 
     The wider of two of Student's: over the values, and over the means of `BATCHES` runs of neighbours. What slows a
     machine down lasts for seconds, so that neighbours resemble each other, and values alone look too sure.
     """
-    half = _student_half_width(log_ratios, level)
+    half = _student_half_width(log_ratios)
     if len(log_ratios) < 2 * BATCHES:
         return half
-    return max(half, _student_half_width(_batch_means(log_ratios), level))
+    return max(half, _student_half_width(_batch_means(log_ratios)))
 
 
 def _batch_means(values: Sequence[float]) -> list[float]:
     edges = [len(values) * index // BATCHES for index in range(BATCHES + 1)]
-    return [math.fsum(values[low:high]) / (high - low) for low, high in itertools.pairwise(edges)]
+    return [fmean(values[low:high]) for low, high in itertools.pairwise(edges)]
 
 
-def normal(level: float) -> float:
-    """The z with P(|Z| ≤ z) = level."""
-    return NormalDist().inv_cdf((1 + level) / 2)
-
-
-def _student_half_width(log_ratios: Sequence[float], level: float) -> float:
+def _student_half_width(log_ratios: Sequence[float]) -> float:
     count = len(log_ratios)
     if count < 2:
         return math.inf
-    mean = math.fsum(log_ratios) / count
+    mean = fmean(log_ratios)
     variance = math.fsum((value - mean) ** 2 for value in log_ratios) / (count - 1)
-    return student_t(level, count - 1) * math.sqrt(variance / count)
+    return student_t(LEVEL, count - 1) * math.sqrt(variance / count)
 
 
 @lru_cache(maxsize=256)
 def student_t(level: float, freedom: int) -> float:
-    """The t with P(|T| ≤ t) = level for `freedom` degrees of freedom: 12.706 for 0.95 and 1.
-
-    Raises:
-        ValueError: no degree of freedom, or a level outside 0..1.
-    """
-    if freedom < 1 or not 0 < level < 1:
-        raise ValueError("student_t needs at least one degree of freedom and a level between 0 and 1")
-    return _increasing_root(lambda t: _central_probability(t, freedom) - level)
+    """The t with P(|T| ≤ t) = level, by bisection to the last bit: 12.706 for 0.95 and 1 degree of `freedom`."""
+    low, high = 0.0, 1.0
+    while _central_probability(high, freedom) < level:
+        low, high = high, 2 * high
+    while low < (middle := (low + high) / 2) < high:
+        low, high = (middle, high) if _central_probability(middle, freedom) < level else (low, middle)
+    return high
 
 
 def _central_probability(t: float, freedom: int) -> float:
@@ -111,13 +90,3 @@ def _central_probability(t: float, freedom: int) -> float:
     if odd:
         return 2 / math.pi * (angle + math.sin(angle) * total)
     return math.sin(angle) * total
-
-
-def _increasing_root(function: Callable[[float], float]) -> float:
-    """Bisection, to the last bit."""
-    low, high = 0.0, 1.0
-    while function(high) < 0:
-        low, high = high, 2 * high
-    while low < (middle := (low + high) / 2) < high:
-        low, high = (middle, high) if function(middle) < 0 else (low, middle)
-    return high

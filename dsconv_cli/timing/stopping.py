@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import median
 from typing import Final, NamedTuple
 
 from dsconv_cli.errors import CannotMeasureError
@@ -11,7 +12,7 @@ from dsconv_cli.layer.cost import FLOPS_PER_MAC, cost
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.timing.result import Interval, Peaks
 from dsconv_cli.timing.settings import DEFAULT_PRECISION, TimingSettings
-from dsconv_cli.timing.statistics import LEVEL, MIN_PROCESSES, half_width, median, normal
+from dsconv_cli.timing.statistics import MIN_PROCESSES, NORMAL, half_width
 from dsconv_cli.timing.verdict import ENOUGH_PROCESSES, WIDEST, WORTHWHILE, typical, typical_ratios, wander
 from dsconv_cli.timing.worker.answers import Sample
 from dsconv_cli.timing.worker.sampling import Schedule
@@ -84,6 +85,8 @@ def wants_more(
     """Whether to start another process, given what there is, how long each took, and the time used."""
     if not samples:
         return True
+    if len(samples) >= MIN_PROCESSES and with_building(samples, 0.0) > MOST_BUILDING * settings.budget_s:
+        return False
     ends_s = elapsed_s + median(durations)
     if ends_s > settings.budget_s or len(samples) >= MOST_PROCESSES:
         return False
@@ -92,7 +95,7 @@ def wants_more(
     gain = typical(samples)
     if with_building(samples, ends_s) > QUICK_S and settings.precision is None and _is_clear(gain):
         return False
-    narrowed = half_width(typical_ratios(samples)) <= WORTHWHILE * normal(LEVEL) * wander(samples)
+    narrowed = half_width(typical_ratios(samples)) <= WORTHWHILE * NORMAL * wander(samples)
     return not narrowed and gain.half_width > (settings.precision or DEFAULT_PRECISION)
 
 
@@ -126,7 +129,7 @@ def refuse_too_large(spec: ConvSpec, free_bytes: int | None, chain: int = 1) -> 
 
 def refuse_hopeless(spec: ConvSpec, peaks: Peaks, settings: TimingSettings) -> None:
     """Raise CannotMeasureError if the fewest calls cannot fit into the budget, however fast they are."""
-    flops = FLOPS_PER_MAC * cost(spec).macs.ordinary
+    flops = settings.chain * FLOPS_PER_MAC * cost(spec).macs.ordinary
     fastest = max(peaks.matmul_flops, peaks.conv_flops)
     needed = _FEWEST_CALLS * flops / fastest
     if needed > _FASTER_THAN_PEAK * settings.budget_s:

@@ -10,32 +10,24 @@ the caller's own use of torch (profiling, an open thread pool, a notebook) canno
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from types import TracebackType
-from typing import Final, Self, TypeVar
+from dataclasses import asdict, dataclass
+from functools import partial
+from statistics import median
+from typing import Any, Final, Self, TypeVar
 
 from dsconv_cli.errors import CannotMeasureError
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.timing.jobs import Job, ListDevices, MeasureItself, MeasureLayer, MeasurePeaks, PrepareLayer, Probe
+from dsconv_cli.timing.jobs import Job, ListDevices, MeasureLayer, MeasurePeaks, PrepareLayer, Probe
 from dsconv_cli.timing.processes import Laboratory, ProcessLaboratory, TimeoutExceededError
-from dsconv_cli.timing.result import Executed, Interval, Peaks, PerOperator, Regime, Timing
+from dsconv_cli.timing.result import Executed, Interval, Machine, PairTime, Peaks, PerOperator, Regime, Timing
 from dsconv_cli.timing.runtimes import RUNTIMES
 from dsconv_cli.timing.settings import TimingSettings
-from dsconv_cli.timing.statistics import MIN_PROCESSES, median
-from dsconv_cli.timing.stopping import (
-    MOST_BUILDING,
-    over_budget,
-    pace,
-    refuse_hopeless,
-    refuse_too_large,
-    schedule,
-    wants_more,
-)
-from dsconv_cli.timing.verdict import Findings, Surroundings, findings, kept, typical, typical_s
-from dsconv_cli.timing.worker.answers import Conditions, Found, Machine, Prepared, Sample
+from dsconv_cli.timing.statistics import MIN_PROCESSES
+from dsconv_cli.timing.stopping import over_budget, pace, refuse_hopeless, refuse_too_large, schedule, wants_more
+from dsconv_cli.timing.verdict import Findings, findings, kept, typical, typical_s
+from dsconv_cli.timing.worker.answers import Conditions, Found, Prepared, Sample
 from dsconv_cli.timing.worker.sampling import Schedule
 from dsconv_cli.timing.worker.system import free_memory
 
@@ -65,6 +57,8 @@ class TimingProgress:
 Answer = TypeVar("Answer")
 Watcher = Callable[[TimingProgress], None]
 Clock = Callable[[], float]
+#: What measures, once it is known under which conditions and for how long.
+Make = Callable[[Conditions, Schedule], Job[Sample]]
 
 
 class Timer:
@@ -82,7 +76,7 @@ class Timer:
         clock: Clock = time.monotonic,
     ) -> None:
         self.settings = TimingSettings() if settings is None else settings
-        self._laboratory: Laboratory = ProcessLaboratory() if laboratory is None else laboratory
+        self.laboratory: Laboratory = ProcessLaboratory() if laboratory is None else laboratory
         self._clock = clock
         self._machines: dict[str, Machine] = {}
         self._peaks: dict[str, Peaks] = {}
@@ -90,14 +84,8 @@ class Timer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End every process."""
-        self._laboratory.close()
+    def __exit__(self, *_: object) -> None:
+        self.laboratory.close()
 
     def check(self, spec: ConvSpec) -> None:
         """Refuse what cannot be timed here, before anything is built.
@@ -126,9 +114,8 @@ class Timer:
         spent_s = min(self._clock() - begun, _PEAKS_SECONDS[1])
         prepared = self.prepare(spec)
         started = self._clock() - spent_s
-        samples = self._samples(
-            lambda *how: MeasureLayer(how[0], spec, how[1]), spec.dtype, started, progress, prepared.built_s
-        )
+        make = partial(MeasureLayer, spec=spec)
+        samples = self._samples(make, spec.dtype, started, progress, prepared.built_s)
         return self._timing(spec, samples, prepared, peaks, self._clock() - begun)
 
     def prepare(self, spec: ConvSpec) -> Prepared:
@@ -140,37 +127,31 @@ class Timer:
         self._start()
         self.check(spec)
         prepared = self.prepare(spec)
-        started = self._clock()
-        samples = self._samples(
-            lambda *how: MeasureItself(how[0], spec, how[1]), spec.dtype, started, progress, prepared.built_s
-        )
-        return findings(samples, self.surroundings(spec.dtype)), prepared
+        make = partial(MeasureLayer, spec=spec, itself=True)
+        samples = self._samples(make, spec.dtype, self._clock(), progress, prepared.built_s)
+        return findings(samples, self.settings, self.machine(spec.dtype)), prepared
 
     def on(self, runtime: str, fraction: float) -> Timer:
         """Another timer, on another runtime, in the same laboratory, with a part of the budget."""
-        return Timer(self.settings.on(runtime).part(fraction), laboratory=self._laboratory, clock=self._clock)
+        return Timer(self.settings.on(runtime).part(fraction), laboratory=self.laboratory, clock=self._clock)
 
-    def time_pair(
-        self,
-        make: Callable[[Conditions, Schedule], Job[Sample]],
-        dtype: str,
-        progress: Watcher | None = None,
-        built_s: float = 0.0,
-    ) -> tuple[list[Sample], Surroundings]:
+    def time_pair(self, make: Make, dtype: str, progress: Watcher | None = None, built_s: float = 0.0) -> PairTime:
         """Time something other than one layer: whatever the job that `make` gives calls "ordinary" and "separable".
 
         `built_s` is what building takes, about, where it is in no budget. Raises as `time` does, but knows nothing of
         memory.
         """
         started = self._start()
-        self.machine(dtype)
-        return self._samples(make, dtype, started, progress, built_s), self.surroundings(dtype)
+        machine = self.machine(dtype)
+        samples = self._samples(make, dtype, started, progress, built_s)
+        runtime, building_s = self.settings.runtime, median([one.built_s for one in samples])
+        executed = Executed(runtime, RUNTIMES[runtime].version(), built_s=building_s)
+        return PairTime(**self._pair(samples, findings(samples, self.settings, machine), dtype, executed))
 
     def machine(self, dtype: str = "float32") -> Machine:
         """The machine, once it is known that it has the device and can run `dtype`."""
         if dtype not in self._machines:
-            job = Probe(self.settings.conditions(dtype))
-            self._machines[dtype] = self._patiently(job)
+            self._machines[dtype] = self._patiently(Probe(self.settings.conditions(dtype)))
         return self._machines[dtype]
 
     def peaks(self, dtype: str = "float32") -> Peaks:
@@ -178,8 +159,7 @@ class Timer:
         if dtype not in self._peaks:
             shortest, longest = _PEAKS_SECONDS
             seconds = min(longest, max(shortest, _PEAKS_SHARE * self.settings.budget_s))
-            job = MeasurePeaks(self.settings.conditions(dtype), seconds)
-            self._peaks[dtype] = self._patiently(job)
+            self._peaks[dtype] = self._patiently(MeasurePeaks(self.settings.conditions(dtype), seconds))
         return self._peaks[dtype]
 
     def devices(self) -> tuple[Found, ...]:
@@ -189,23 +169,18 @@ class Timer:
     def _patiently(self, job: Job[Answer]) -> Answer:
         """The answer to something that is in no budget."""
         try:
-            return self._laboratory.run(job, _PATIENCE_S)
+            return self.laboratory.run(job, _PATIENCE_S)
         except TimeoutExceededError:
             title = RUNTIMES[self.settings.runtime].title
             raise CannotMeasureError(f"{title} was not ready to be timed after {_PATIENCE_S:.0f} s") from None
 
     def _start(self) -> float:
         """When measuring began: torch is loaded."""
-        self._laboratory.wait_until_ready()
+        self.laboratory.wait_until_ready()
         return self._clock()
 
     def _samples(
-        self,
-        make: Callable[[Conditions, Schedule], Job[Sample]],
-        dtype: str,
-        started: float,
-        progress: Watcher | None,
-        built_s: float = 0.0,
+        self, make: Make, dtype: str, started: float, progress: Watcher | None, built_s: float
     ) -> list[Sample]:
         """Samples, one a process, until `wants_more` is satisfied.
 
@@ -216,87 +191,60 @@ class Timer:
         samples: list[Sample] = []
         durations: list[float] = []
         patience = _GRACE_S + _BUILDS_SLOWER * built_s
-        building = 0.0
         while wants_more(samples, durations, self._clock() - started, self.settings):
-            if len(samples) >= MIN_PROCESSES and building > MOST_BUILDING * budget:
-                break
             begun = self._clock()
             job = make(conditions, schedule(budget, built_s, pace(samples, begun - started)))
             try:
-                samples.append(self._laboratory.run(job, max(budget - (begun - started), 0.0) + patience))
+                samples.append(self.laboratory.run(job, max(budget - (begun - started), 0.0) + patience))
             except TimeoutExceededError:
                 break
             durations.append(self._clock() - begun - samples[-1].built_s)
             started += samples[-1].built_s
-            building += samples[-1].built_s
             if progress is not None:
-                progress(self._progress(samples, started))
+                gain = typical(samples) if len(samples) > 1 else None
+                progress(TimingProgress(len(samples), self._clock() - started, budget, gain))
         if len(samples) < MIN_PROCESSES:
             raise over_budget(durations, self.settings, self._clock() - started)
         return samples
 
-    def _progress(self, samples: Sequence[Sample], started: float) -> TimingProgress:
-        return TimingProgress(
-            processes=len(samples),
-            elapsed_s=self._clock() - started,
-            budget_s=self.settings.budget_s,
-            speedup=typical(samples) if len(samples) > 1 else None,
-        )
-
-    def surroundings(self, dtype: str) -> Surroundings:
-        """What `verdict.findings` has to know beside the samples."""
-        machine = self.machine(dtype)
-        return Surroundings(
-            threads=self.settings.threads,
-            cores=machine.cores,
-            machine_cores=os.cpu_count() or machine.cores,
-            budget_s=self.settings.budget_s,
-            share=self.settings.share,
-            preempted=self.settings.on_cpu,
-        )
-
     def _timing(
         self, spec: ConvSpec, samples: Sequence[Sample], prepared: Prepared, peaks: Peaks, seconds: float
     ) -> Timing:
-        machine = self.machine(spec.dtype)
-        found = findings(samples, self.surroundings(spec.dtype))
+        machine, settings = self.machine(spec.dtype), self.settings
+        found = findings(samples, settings, machine)
+        ran = Executed(settings.runtime, prepared.version, prepared.precision, settings.chain, prepared.built_s)
         return Timing(
-            ordinary_s=typical_s(samples, "ordinary"),
-            separable_s=typical_s(samples, "separable"),
+            **self._pair(samples, found, spec.dtype, ran),
             depthwise_s=typical_s(samples, "depthwise"),
             pointwise_s=typical_s(samples, "pointwise"),
-            speedup=found.speedup,
-            fastest=found.fastest,
-            verdict=found.verdict,
-            reliable=found.reliable,
-            warnings=tuple(caution.text for caution in found.cautions),
-            device=self.settings.device,
-            threads=self.settings.threads,
-            layout=self.settings.layout,
-            dtype=spec.dtype,
-            processes=found.processes,
-            pairs=found.pairs,
             fixed_s=_fixed(prepared, samples),
             pages=_medians([one.pages for one in samples if one.pages is not None]),
             copy_bytes=_median_known([one.copy_bytes for one in samples]),
             peaks=peaks,
-            regime=Regime(
-                torch=machine.torch,
-                device_name=machine.device_name,
-                cores=machine.cores,
-                default_threads=machine.default_threads,
-                clock=machine.clock,
-                batch=spec.batch,
-                backends=prepared.backends,
-                notes=machine.notes,
-            ),
+            regime=Regime(**asdict(machine), batch=spec.batch, backends=prepared.backends),
             disturbed=found.disturbed,
             stolen=found.stolen,
             seconds=seconds,
-            runtime=Executed(
-                self.settings.runtime, prepared.version, prepared.precision, self.settings.chain, prepared.built_s
-            ),
         )
+
+    def _pair(self, samples: Sequence[Sample], found: Findings, dtype: str, executed: Executed) -> dict[str, Any]:
+        """The fields of `PairTime`, which a layer has too."""
+        return {
+            "ordinary_s": typical_s(samples, "ordinary"),
+            "separable_s": typical_s(samples, "separable"),
+            "speedup": found.speedup,
+            "fastest": found.fastest,
+            "verdict": found.verdict,
+            "reliable": found.reliable,
+            "warnings": tuple(caution.text for caution in found.cautions),
+            "device": self.settings.device,
+            "threads": self.settings.threads,
+            "layout": self.settings.layout,
+            "dtype": dtype,
+            "processes": found.processes,
+            "pairs": found.pairs,
+            "runtime": executed,
+        }
 
 
 def time_layer(spec: ConvSpec, settings: TimingSettings | None = None, progress: Watcher | None = None) -> Timing:

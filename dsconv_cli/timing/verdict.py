@@ -10,13 +10,13 @@ repeats better, and it flatters the shorter workload: a form of two short calls 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from statistics import stdev
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from statistics import median, stdev
+from typing import Final, NamedTuple
 
-from dsconv_cli.timing.result import Fastest, Interval
-from dsconv_cli.timing.statistics import LEVEL, median, normal, ratio_interval
+from dsconv_cli.timing.result import Fastest, Interval, Machine
+from dsconv_cli.timing.settings import TimingSettings
+from dsconv_cli.timing.statistics import NORMAL, ratio_interval
 from dsconv_cli.timing.verdicts import Verdict
 from dsconv_cli.timing.worker.answers import Sample
 from dsconv_cli.timing.worker.sampling import SIDES, disturbed_fraction
@@ -55,62 +55,10 @@ _LONGEST_BUDGET_S: Final = 600.0
 
 
 class Caution(NamedTuple):
-    """Something that speaks against believing a timing."""
+    """Something that speaks against believing a timing. `text` is one line for the user."""
 
     code: str
-    figures: Mapping[str, Any]
-
-    @property
-    def text(self) -> str:
-        """One line for the user."""
-        return _WORDING[self.code](**self.figures)
-
-
-def _wide(half: float, drifting: float, budget: float, share: float) -> str:
-    """A longer budget is advised only where it would narrow the interval enough, and timing would go on so far."""
-    said = f"the interval is ±{half:.1%}, wider than ±{WIDEST:.0%}"
-    wanted, now = math.log1p(WIDEST), math.log1p(half)
-    if math.hypot(1, WORTHWHILE) * drifting < wanted:
-        needed = 1.2 * budget * (now**2 - drifting**2) / (wanted**2 - drifting**2)
-        if needed <= _LONGEST_BUDGET_S:
-            return f"{said}; a budget of {needed / share:,.0f} s should be enough, or a quieter machine"
-    return f"{said}: the machine is too noisy for this layer"
-
-
-_WORDING: Final[Mapping[str, Callable[..., str]]] = MappingProxyType(
-    {
-        "few": lambda processes, budget: (
-            f"only {processes} measuring processes fit into {budget:.3g} s, fewer than {ENOUGH_PROCESSES}; "
-            "a longer budget gives more"
-        ),
-        "wide": _wide,
-        "threads": lambda threads, cores: f"more threads ({threads}) than cores ({cores}): they wait for each other",
-        "crowded": lambda threads, others, cores: (
-            f"other programs kept {others:.1f} of {cores} cores busy, so "
-            f"{'the thread' if threads == 1 else f'each of {threads} threads'} had less than a core"
-        ),
-        "robbed": lambda share: (
-            f"the thread had the processor for {1 - share:.0%} of the time: other programs had it, or other guests of "
-            "the same hardware"
-        ),
-        "disturbed": lambda share: f"{share:.0%} of the samples took more than 1.5 times their median",
-    }
-)
-
-
-class Surroundings(NamedTuple):
-    """What the samples do not know. `machine_cores` are all, `cores` those allowed.
-
-    `preempted` says that other programs can take the cores away, as they cannot a device. `budget_s` is for this layer,
-    and the part `share` of what the user gave.
-    """
-
-    threads: int
-    cores: int
-    machine_cores: int
-    budget_s: float
-    preempted: bool
-    share: float = 1.0
+    text: str
 
 
 class Findings(NamedTuple):
@@ -152,9 +100,9 @@ def typical_ratios(samples: Sequence[Sample]) -> list[float]:
     return [_ratio(one.rounds.typical) for one in samples]
 
 
-def typical(samples: Sequence[Sample], level: float = LEVEL) -> Interval:
+def typical(samples: Sequence[Sample]) -> Interval:
     """The typical speed-up, with an interval for what another measurement finds in another minute."""
-    return ratio_interval(typical_ratios(samples), level, wander(samples))
+    return ratio_interval(typical_ratios(samples), wander(samples))
 
 
 def wander(samples: Sequence[Sample]) -> float:
@@ -187,12 +135,12 @@ def _slowness(sample: Sample) -> float:
     return sum(math.log(sample.rounds.fastest[name]) for name in SIDES)
 
 
-def fastest(samples: Sequence[Sample], level: float = LEVEL) -> Fastest:
+def fastest(samples: Sequence[Sample]) -> Fastest:
     """What the forms do undisturbed: of the kept processes, the fastest parts of blocks."""
     calm = kept(samples)
     ratios = [_ratio(one.rounds.fastest.__getitem__) for one in calm]
     ordinary_s, separable_s = (_fastest_s(calm, name) for name in SIDES)
-    return Fastest(ordinary_s, separable_s, ratio_interval(ratios, level, DRIFT))
+    return Fastest(ordinary_s, separable_s, ratio_interval(ratios, DRIFT))
 
 
 def _fastest_s(calm: Sequence[Sample], name: str) -> float:
@@ -204,45 +152,59 @@ def _ratio(seconds: Callable[[str], float]) -> float:
     return math.log(ordinary / separable)
 
 
-def findings(samples: Sequence[Sample], around: Surroundings, level: float = LEVEL) -> Findings:
-    """Everything the samples say, cautions included.
+def findings(samples: Sequence[Sample], settings: TimingSettings, machine: Machine) -> Findings:
+    """Everything the samples say, cautions included, of what was timed with `settings` on `machine`.
 
     Raises:
         ValueError: there are no samples.
     """
     stolen = _mean([sample.stolen for sample in samples])
     disturbed = _mean([disturbed_fraction(sample.rounds.per_call) for sample in samples]) or 0.0
-    speedup = typical(samples, level)
+    speedup = typical(samples)
     return Findings(
         speedup=speedup,
-        fastest=fastest(samples, level),
+        fastest=fastest(samples),
         processes=len(samples),
         pairs=sum(sample.rounds.number for sample in samples),
         disturbed=disturbed,
         stolen=stolen or 0.0,
-        cautions=tuple(_cautions(samples, around, speedup, disturbed)),
+        cautions=tuple(_cautions(samples, settings, machine, speedup, disturbed)),
     )
 
 
-def _cautions(samples: Sequence[Sample], around: Surroundings, speedup: Interval, disturbed: float) -> list[Caution]:
-    others, stolen = (_mean([getattr(one, name) for one in samples]) for name in ("others", "stolen"))
-    threads, cores = around.threads, around.machine_cores
-    crowded = (
-        around.preempted and others is not None and others > _CORE_SLACK and others + threads > cores + _CORE_SLACK
-    )
-    wide = {
-        "half": speedup.half_width, "drifting": normal(LEVEL) * wander(samples), "budget": around.budget_s,
-        "share": around.share,
-    }  # fmt: skip
-    conditions: list[tuple[bool, str, dict[str, Any]]] = [
-        (len(samples) < ENOUGH_PROCESSES, "few", {"processes": len(samples), "budget": around.budget_s}),
-        (speedup.half_width > WIDEST, "wide", wide),
-        (threads > around.cores, "threads", {"threads": threads, "cores": around.cores}),
-        (not crowded and (stolen or 0.0) > _ROBBED, "robbed", {"share": stolen}),
-        (crowded, "crowded", {"threads": threads, "others": others, "cores": cores}),
-        (disturbed > DISTURBED, "disturbed", {"share": disturbed}),
-    ]
-    return [Caution(code, figures) for holds, code, figures in conditions if holds]
+def _cautions(
+    samples: Sequence[Sample], settings: TimingSettings, machine: Machine, speedup: Interval, disturbed: float
+) -> Iterator[Caution]:
+    others, stolen = (_mean([getattr(one, name) for one in samples]) or 0.0 for name in ("others", "stolen"))
+    threads, cores, all_cores = settings.threads, machine.cores, machine.all_cores
+    if len(samples) < ENOUGH_PROCESSES:
+        only = f"only {len(samples)} measuring processes fit into {settings.budget_s:.3g} s"
+        yield Caution("few", f"{only}, fewer than {ENOUGH_PROCESSES}; a longer budget gives more")
+    if speedup.half_width > WIDEST:
+        yield Caution("wide", _wide(speedup.half_width, NORMAL * wander(samples), settings))
+    if threads > cores:
+        yield Caution("threads", f"more threads ({threads}) than cores ({cores}): they wait for each other")
+    # Other programs cannot take a device away, as they can the cores.
+    if settings.on_cpu and others > _CORE_SLACK and others + threads > all_cores + _CORE_SLACK:
+        each = "the thread" if threads == 1 else f"each of {threads} threads"
+        busy = f"other programs kept {others:.1f} of {all_cores} cores busy"
+        yield Caution("crowded", f"{busy}, so {each} had less than a core")
+    elif stolen > _ROBBED:
+        had = f"the thread had the processor for {1 - stolen:.0%} of the time"
+        yield Caution("robbed", f"{had}: other programs had it, or other guests of the same hardware")
+    if disturbed > DISTURBED:
+        yield Caution("disturbed", f"{disturbed:.0%} of the samples took more than 1.5 times their median")
+
+
+def _wide(half: float, drifting: float, settings: TimingSettings) -> str:
+    """A longer budget is advised only where it would narrow the interval enough, and timing would go on so far."""
+    said = f"the interval is ±{half:.1%}, wider than ±{WIDEST:.0%}"
+    wanted, now = math.log1p(WIDEST), math.log1p(half)
+    if math.hypot(1, WORTHWHILE) * drifting < wanted:
+        needed = 1.2 * settings.budget_s * (now**2 - drifting**2) / (wanted**2 - drifting**2)
+        if needed <= _LONGEST_BUDGET_S:
+            return f"{said}; a budget of {needed / settings.share:,.0f} s should be enough, or a quieter machine"
+    return f"{said}: the machine is too noisy for this layer"
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from dsconv_cli.errors import CannotMeasureError, DsconvError, installed
+from dsconv_cli.errors import CannotMeasureError, DsconvError, first_line, installed
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.model.graph.reading import (
     MOST_BYTES,
@@ -131,8 +131,7 @@ def outputs_of(content: bytes, given: Mapping[str, NDArray[Any]]) -> list[Any]:
     try:
         return list(_session(content).run(None, dict(given)))
     except Exception as error:
-        first = next(iter(str(error).splitlines()), type(error).__name__)
-        raise CannotMeasureError(f"the network could not be run: {first}") from error
+        raise CannotMeasureError(f"the network could not be run: {first_line(error)}") from error
 
 
 def _image(one: InputShape, random: np.random.Generator) -> NDArray[Any]:

@@ -72,6 +72,13 @@ class Chain(NamedTuple):
         last = self.operators[-1].layer
         return (last.batch, last.out_channels, *last.output_size)
 
+    def bias(self, index: int) -> Array | None:
+        """What the bias of a convolution stands for, (K)."""
+        one = self.operators[index]
+        if one.bias is None or one.scales is None:
+            return one.bias
+        return np.asarray(one.bias * one.scales * self.steps[index].scale)
+
     def numbers(self, output: Array) -> Array:
         """What its output stands for, float32."""
         return self.steps[-1].numbers(output) if self.quantised else np.asarray(output, np.float32)

@@ -166,7 +166,7 @@ def _padded(model: _Model, layer: ConvLayer, value: int, step: Step | None) -> i
     return output
 
 
-def _build(chain: Chain, conditions: Conditions) -> Built:
+def _build(chain: Chain, conditions: Conditions) -> Built[Array]:
     import numpy as np
     from ai_edge_litert.interpreter import Interpreter
 

@@ -59,8 +59,8 @@ def _weights(chain: Chain) -> Iterator[bytes]:
         yield (_FLOATS if one.scales is None else _INT8).to_bytes(4, "little")
         raw = one.weight.tobytes()
         yield raw + bytes(-len(raw) % 4)
-        if one.bias is not None:
-            yield _floats(one.bias if one.scales is None else one.bias * one.scales * chain.steps[index].scale)
+        if (bias := chain.bias(index)) is not None:
+            yield _floats(bias)
         if one.scales is not None:
             yield _floats(1 / one.scales)
             yield from (_floats(1 / chain.steps[place].scale) for place in (index, index + 1))
@@ -72,7 +72,7 @@ def _floats(numbers: Array | float) -> bytes:
     return np.asarray(numbers, "<f4").tobytes()
 
 
-def _build(chain: Chain, conditions: Conditions) -> Built:
+def _build(chain: Chain, conditions: Conditions) -> Built[Array]:
     import ncnn
     import numpy as np
 

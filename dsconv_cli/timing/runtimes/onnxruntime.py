@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from dsconv_cli.timing.runtimes.protocol import Built, BuiltGraph, Ran, Runtime
+from dsconv_cli.timing.runtimes.protocol import Built, Ran, Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dsconv_cli.timing.runtimes.chain import Chain, Operator
+    from dsconv_cli.timing.runtimes.chain import Array, Chain, Operator
     from dsconv_cli.timing.worker.answers import Conditions, Graph
 
 #: Old enough for every runtime that reads ONNX today; ours are its operators `Conv` and `QLinearConv`, unchanged since.
@@ -36,9 +36,7 @@ def onnx_bytes(chain: Chain) -> bytes:
 
     nodes, value = [], _IMAGE
     for index, one in enumerate(chain.operators):
-        inputs = (
-            _quantised(chain, index, value, constant) if chain.quantised else _floating(one, index, value, constant)
-        )
+        inputs = _inputs(chain, index, value, constant)
         value = f"output{index}"
         kind = "QLinearConv" if chain.quantised else "Conv"
         nodes.append(helper.make_node(kind, inputs, [value], **_attributes(one)))
@@ -65,38 +63,34 @@ def _attributes(one: Operator) -> dict[str, Any]:
     }
 
 
-def _floating(one: Operator, index: int, value: str, constant: Any) -> list[str]:
-    inputs = [value, constant(f"weight{index}", one.weight)]
-    return inputs if one.bias is None else [*inputs, constant(f"bias{index}", one.bias)]
-
-
-def _quantised(chain: Chain, index: int, value: str, constant: Any) -> list[str]:
-    """`QLinearConv`'s inputs. Activations are uint8: with int8 ones it is three to five times slower."""
+def _inputs(chain: Chain, index: int, value: str, constant: Any) -> list[str]:
+    """Of `Conv` or `QLinearConv`. Activations are uint8: with int8 ones it is three to five times slower."""
     import numpy as np
 
     one = chain.operators[index]
-    assert one.scales is not None
+    weight = constant(f"weight{index}", one.weight)
+    bias = [] if one.bias is None else [constant(f"bias{index}", one.bias)]
+    if one.scales is None:
+        return [value, weight, *bias]
 
     def step(name: str, place: int) -> Iterator[str]:
         yield constant(f"{name}_scale{index}", np.array(chain.steps[place].scale, np.float32))
         yield constant(f"{name}_zero{index}", np.array(chain.steps[place].zero, np.uint8))
 
-    inputs = [
+    return [
         value,
         *step("input", index),
-        constant(f"weight{index}", one.weight),
+        weight,
         constant(f"weight_scale{index}", one.scales),
         constant(f"weight_zero{index}", np.zeros_like(one.scales, np.int8)),
         *step("output", index + 1),
+        *bias,
     ]
-    return inputs if one.bias is None else [*inputs, constant(f"bias{index}", one.bias)]
 
 
-def _build(chain: Chain, conditions: Conditions) -> Built:
+def _build(chain: Chain, conditions: Conditions) -> Built[Array]:
     import onnxruntime
 
-    # It does nothing but on Windows, where events would be sent.
-    onnxruntime.disable_telemetry_events()
     model = onnx_bytes(chain)
     session = _session(model, conditions)
     binding = session.io_binding()
@@ -112,18 +106,17 @@ def _build(chain: Chain, conditions: Conditions) -> Built:
     )
 
 
-def _graph(graph: Graph, conditions: Conditions) -> BuiltGraph:
+def _graph(graph: Graph, conditions: Conditions) -> Built[tuple[Array, ...]]:
     """What comes out may have a shape that depends on what goes in: its memory is made at each call."""
     import onnxruntime
 
-    onnxruntime.disable_telemetry_events()
     session = _session(graph.model, conditions)
     binding = session.io_binding()
     for one in session.get_inputs():
         binding.bind_ortvalue_input(one.name, onnxruntime.OrtValue.ortvalue_from_numpy(graph.inputs[one.name]))
     for one in session.get_outputs():
         binding.bind_output(one.name)
-    return BuiltGraph(
+    return Built(
         lambda: session.run_with_iobinding(binding), lambda: tuple(one.numpy() for one in binding.get_outputs())
     )
 
@@ -131,6 +124,8 @@ def _graph(graph: Graph, conditions: Conditions) -> BuiltGraph:
 def _session(model: bytes, conditions: Conditions, optimised: str = "") -> Any:
     import onnxruntime
 
+    # It does nothing but on Windows, where events would be sent.
+    onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = conditions.threads
     # Nodes in a row have nothing to do at the same time.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from dsconv_cli.timing.runtimes.protocol import Built, BuiltGraph, Ran, Runtime
+from dsconv_cli.timing.runtimes.protocol import Built, Ran, Runtime
 
 if TYPE_CHECKING:
     from dsconv_cli.timing.runtimes.chain import Array, Chain, Step
@@ -40,9 +40,8 @@ def _model(chain: Chain) -> Any:
         value = convolution(
             value, _weight(opset, chain, index), layer.stride, layer.padding, layer.padding_end, layer.dilation
         )
-        bias = _bias(chain, index)
-        if bias is not None:
-            value = opset.add(value, opset.constant(bias))
+        if (bias := chain.bias(index)) is not None:
+            value = opset.add(value, opset.constant(bias.astype("float32").reshape(1, -1, 1, 1)))
         if chain.quantised:
             value = _quantised(opset, value, chain.steps[index + 1])
     return openvino.Model([opset.result(value)], [image], "layer")
@@ -57,14 +56,6 @@ def _weight(opset: Any, chain: Chain, index: int) -> Any:
     if one.scales is None:
         return weight
     return opset.multiply(opset.convert(weight, "f32"), opset.constant(one.scales.reshape(*split, 1, 1, 1)))
-
-
-def _bias(chain: Chain, index: int) -> Array | None:
-    one = chain.operators[index]
-    if one.bias is None:
-        return None
-    numbers = one.bias if one.scales is None else one.bias * one.scales * chain.steps[index].scale
-    return numbers.astype("float32").reshape(1, -1, 1, 1)
 
 
 def _dequantised(opset: Any, value: Any, step: Step) -> Any:
@@ -95,7 +86,7 @@ def _compiled(model: Any, conditions: Conditions) -> Any:
     return without_telemetry().Core().compile_model(model, "CPU", how)
 
 
-def _graph(graph: Graph, conditions: Conditions) -> BuiltGraph:
+def _graph(graph: Graph, conditions: Conditions) -> Built[tuple[Array, ...]]:
     import numpy as np
 
     openvino = without_telemetry()
@@ -103,13 +94,13 @@ def _graph(graph: Graph, conditions: Conditions) -> BuiltGraph:
     request = compiled.create_infer_request()
     for name, value in graph.inputs.items():
         request.set_tensor(name, openvino.Tensor(value))
-    return BuiltGraph(
+    return Built(
         lambda: request.infer(share_outputs=True),
         lambda: tuple(np.array(request.get_output_tensor(place).data) for place in range(len(compiled.outputs))),
     )
 
 
-def _build(chain: Chain, conditions: Conditions) -> Built:
+def _build(chain: Chain, conditions: Conditions) -> Built[Array]:
     import numpy as np
 
     openvino = without_telemetry()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
-from dsconv_cli.errors import DsconvError, installed
+from dsconv_cli.errors import installed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dsconv_cli.timing.worker.answers import Conditions, Graph
     from dsconv_cli.timing.worker.devices import Work
 
+Output = TypeVar("Output")
 
 #: The memory layouts, in words, as results show them.
 CHANNELS_FIRST: Final = "channels first"
@@ -33,23 +34,17 @@ class Ran(NamedTuple):
     family: str = ""
 
 
-class Built(NamedTuple):
-    """A chain as one runtime runs it.
+class Built(NamedTuple, Generic[Output]):
+    """A chain, or a whole network, as one runtime runs it.
 
     `call` is what is timed: inputs and outputs are where they belong, as in a program that was written for speed.
-    After a call `output` is what it computed, (N, K, H', W') in float32. `ran` may take long and is asked once.
+    After a call `output` is what it computed: of a chain (N, K, H', W') in float32, of a network all of its outputs.
+    `ran` may take long and is asked once, of chains.
     """
 
     call: Work
-    output: Callable[[], Array]
+    output: Callable[[], Output]
     ran: Callable[[], Ran] = Ran
-
-
-class BuiltGraph(NamedTuple):
-    """A whole network as one runtime runs it: what is timed, and what it computed, after a call."""
-
-    call: Work
-    outputs: Callable[[], tuple[Array, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +72,14 @@ class Runtime:
     packages: tuple[str, ...]
     distribution: str
     dtypes: tuple[str, ...]
-    build: Callable[[Chain, Conditions], Built]
+    build: Callable[[Chain, Conditions], Built[Array]]
     extra: str = ""
     load: Callable[[], None] = lambda: None
     lacks: Callable[[], str | None] = lambda: None
     devices: tuple[str, ...] = ("cpu",)
     layout: str = CHANNELS_FIRST
     module: Callable[[nn.Module], Callable[..., object]] | None = None
-    graph: Callable[[Graph, Conditions], BuiltGraph] | None = None
+    graph: Callable[[Graph, Conditions], Built[tuple[Array, ...]]] | None = None
 
     def absent(self) -> str | None:
         """Why it cannot be used here and what would help, or None. Imports nothing."""
@@ -104,20 +99,6 @@ class Runtime:
     def install(self) -> str:
         """The command that installs what it needs."""
         return "pip install " + (f"'dsconv-cli[{self.extra}]'" if self.extra else self.distribution)
-
-    def refuse(self, device: str, *, channels_last: bool = False) -> None:
-        """Refuse what it cannot do.
-
-        Raises:
-            DsconvError: it has not the kind of device, or a choice of layout; or it cannot be used here.
-        """
-        if self.devices and device not in self.devices:
-            raise DsconvError(f"{self.name} is timed on {' or '.join(self.devices)}, not on {device}")
-        if channels_last and self.layout:
-            raise DsconvError(f"{self.name} takes {self.layout}; the layout is a choice only with torch")
-        reason = self.absent()
-        if reason is not None:
-            raise DsconvError(reason)
 
     def version(self) -> str:
         """As pip has it."""

@@ -32,7 +32,7 @@ def image_of(chain: Chain, conditions: Conditions) -> torch.Tensor:
     return _placed(torch.from_numpy(chain.image), conditions)  # type: ignore[no-any-return]
 
 
-def built(run: Callable[[torch.Tensor], torch.Tensor], image: torch.Tensor, ran: Callable[[], Ran]) -> Built:
+def built(run: Callable[[torch.Tensor], torch.Tensor], image: torch.Tensor, ran: Callable[[], Ran]) -> Built[Array]:
     """What calls `run` on `image`."""
 
     def output() -> Array:
@@ -66,7 +66,7 @@ def _placed(what: Any, conditions: Conditions) -> Any:
     return placed.to(memory_format=torch.channels_last) if conditions.channels_last else placed
 
 
-def _build(chain: Chain, conditions: Conditions) -> Built:
+def _build(chain: Chain, conditions: Conditions) -> Built[Array]:
     return built(
         module_of(chain, conditions),
         image_of(chain, conditions),

@@ -31,19 +31,6 @@ class Conditions:
         return self.dtype not in FLOATS
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What a machine has, once it is known that it can run the dtype on the device. `clock` is what tells the time."""
-
-    torch: str
-    device_name: str
-    cores: int
-    default_threads: int
-    free_bytes: int | None
-    notes: tuple[str, ...]
-    clock: str = "wall clock"
-
-
 class Found(NamedTuple):
     """One kind of device: usable or not, and its name or the reason why not."""
 

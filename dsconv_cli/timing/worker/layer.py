@@ -5,22 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import torch
 
-from dsconv_cli.errors import CannotMeasureError, DsconvError
+from dsconv_cli.errors import CannotMeasureError, DsconvError, first_line
 from dsconv_cli.layer.cost import cost
 from dsconv_cli.layer.forms import FORMS, ConvLayer, ordinary, separable
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.timing.result import PerOperator
 from dsconv_cli.timing.runtimes import RUNTIMES
-from dsconv_cli.timing.runtimes.chain import Chain, chain_of
+from dsconv_cli.timing.runtimes.chain import Array, Chain, chain_of
 from dsconv_cli.timing.runtimes.protocol import Built, Ran
-from dsconv_cli.timing.worker.answers import Conditions, Prepared, Sample
+from dsconv_cli.timing.worker.answers import Conditions, Graph, Prepared, Sample
 from dsconv_cli.timing.worker.devices import Device, Work
-from dsconv_cli.timing.worker.process import first_calls, first_line, ready, runner, sample_watched, usage
-from dsconv_cli.timing.worker.reference import refuse_wrong
+from dsconv_cli.timing.worker.process import first_calls, ready, runner, sample_watched, usage
+from dsconv_cli.timing.worker.reference import refuse_wrong, refuse_wrong_form, rounding
 from dsconv_cli.timing.worker.sampling import Rounds, Schedule, warm_up
 
 #: The channels of the operator whose time is all call and hardly any arithmetic: one vector register, with AVX-512.
@@ -32,8 +33,11 @@ _FIXED_CALLS_ELSEWHERE: Final = 100
 _COPY_BLOCK_S: Final = 0.5e-3
 
 
-def measure_layer(conditions: Conditions, spec: ConvSpec, schedule: Schedule) -> Sample:
+def measure_layer(conditions: Conditions, schedule: Schedule, spec: ConvSpec, *, itself: bool = False) -> Sample:
     """Both forms of `spec` and the halves of the pair, seconds a layer.
+
+    Or two ordinary convolutions, whose true ratio is 1, the second in the separable form's place: the first and
+    `itself`.
 
     Raises:
         CannotMeasureError: the runtime cannot run the layer.
@@ -41,29 +45,38 @@ def measure_layer(conditions: Conditions, spec: ConvSpec, schedule: Schedule) ->
     started = time.perf_counter()
     with running(conditions) as device:
         rows = rows_of(spec, conditions)
+        if itself:
+            rows = dict.fromkeys(FORMS, rows["ordinary"])
         works = {name: row.build(conditions).call for name, row in rows.items()}
         first_calls(device, works)
-        built_s = time.perf_counter() - started
-        watched = sample_watched(device, works, conditions, schedule)
-        return Sample(
-            _each(watched.rounds, rows),
-            watched.stolen,
-            watched.others,
+        sample = sample_watched(device, works, conditions, schedule, time.perf_counter() - started)
+        sample = replace(sample, rounds=_each(sample.rounds, rows))
+        if itself:
+            return sample
+        return replace(
+            sample,
             pages=_pages(works, rows) if device.on_cpu else None,
             copy_bytes=_copy_rate(cost(spec).traffic.depthwise, device, conditions),
-            built_s=built_s,
         )
 
 
-def measure_itself(conditions: Conditions, spec: ConvSpec, schedule: Schedule) -> Sample:
-    """Two ordinary convolutions, whose true ratio is 1, the second in the separable form's place. Raises alike."""
-    started = time.perf_counter()
-    with running(conditions) as device:
-        row = rows_of(spec, conditions)["ordinary"]
-        works = {name: row.build(conditions).call for name in FORMS}
-        first_calls(device, works)
+def measure_graphs(conditions: Conditions, schedule: Schedule, graphs: Mapping[str, Graph]) -> Sample:
+    """A whole network, "ordinary" as it is and "separable" with layers replaced, seconds a pass; outputs are checked.
+
+    Raises:
+        CannotMeasureError: the runtime cannot run one of them, or computes something else than torch.
+    """
+    runtime = RUNTIMES[conditions.runtime]
+    assert runtime.graph is not None
+    with running(conditions, "the network") as device:
+        started = time.perf_counter()
+        built = {name: runtime.graph(graph, conditions) for name, graph in graphs.items()}
         built_s = time.perf_counter() - started
-        return Sample(*sample_watched(device, works, conditions, schedule), built_s=built_s)
+        for name, one in built.items():
+            one.call()
+            refuse_wrong(runtime.title, "network", one.output(), graphs[name].outputs, rounding)
+        works = {name: one.call for name, one in built.items()}
+        return sample_watched(device, works, conditions, schedule, built_s)
 
 
 def prepare(conditions: Conditions, spec: ConvSpec) -> Prepared:
@@ -76,14 +89,13 @@ def prepare(conditions: Conditions, spec: ConvSpec) -> Prepared:
     # With the start of the device, 0.4 s for CUDA, and, for the first row, the import of the runtime.
     started = time.perf_counter()
     with running(conditions) as device:
-        rows, built = rows_of(spec, conditions), {}
-        for name, row in rows.items():
-            built[name] = row.build(conditions)
+        rows = rows_of(spec, conditions)
+        built = {name: row.build(conditions) for name, row in rows.items()}
         first_calls(device, {name: one.call for name, one in built.items()})
         built_s = time.perf_counter() - started
         for name, one in built.items():
             one.call()
-            refuse_wrong(runtime.title, name, rows[name].chain, one.output(), conditions.dtype)
+            refuse_wrong_form(runtime.title, name, rows[name].chain, one.output(), conditions.dtype)
         ran = PerOperator(*(built[name].ran() for name in PerOperator._fields))
         return Prepared(
             version=runtime.version(),
@@ -112,21 +124,17 @@ class Row(NamedTuple):
 
     chain: Chain
     layers: int
-    runtime: str
 
-    def build(self, conditions: Conditions) -> Built:
+    def build(self, conditions: Conditions) -> Built[Array]:
         """As the runtime has it."""
-        return RUNTIMES[self.runtime].build(self.chain, conditions)
+        return RUNTIMES[conditions.runtime].build(self.chain, conditions)
 
 
 def rows_of(spec: ConvSpec, conditions: Conditions) -> dict[str, Row]:
     """What is timed, by name, each on memory of its own that is in use before the clock starts."""
-    depthwise, pointwise = separable(spec)
-    forms = {"ordinary": ordinary(spec), "separable": separable(spec)}
-    return {
-        name: row_of(layers, conditions, seed)
-        for seed, (name, layers) in enumerate({**forms, "depthwise": (depthwise,), "pointwise": (pointwise,)}.items())
-    }
+    pair = separable(spec)
+    what = {"ordinary": ordinary(spec), "separable": pair, "depthwise": pair[:1], "pointwise": pair[1:]}
+    return {name: row_of(layers, conditions, seed) for seed, (name, layers) in enumerate(what.items())}
 
 
 def row_of(layers: tuple[ConvLayer, ...], conditions: Conditions, seed: int = 0) -> Row:
@@ -134,7 +142,7 @@ def row_of(layers: tuple[ConvLayer, ...], conditions: Conditions, seed: int = 0)
     first, last = layers[0], layers[-1]
     follows = (first.in_channels, first.input_size) == (last.out_channels, last.output_size)
     count = conditions.chain if follows else 1
-    return Row(chain_of(layers * count, quantised=conditions.quantised, seed=seed), count, conditions.runtime)
+    return Row(chain_of(layers * count, quantised=conditions.quantised, seed=seed), count)
 
 
 def _each(rounds: Rounds, rows: Mapping[str, Row]) -> Rounds:
@@ -169,7 +177,7 @@ def _fixed(spec: ConvSpec, conditions: Conditions, device: Device, ran: Sequence
     return PerOperator(*found)
 
 
-def smallest(layer: ConvLayer, conditions: Conditions, family: str) -> Built | None:
+def smallest(layer: ConvLayer, conditions: Conditions, family: str) -> Built[Array] | None:
     """The same kind of operator with one output pixel and few channels, of the same family; None if there is none.
 
     Torch picks another backend for very small inputs, but not for more than one image. What a call of another

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import torch
 
-from dsconv_cli.errors import DsconvError
+from dsconv_cli.errors import DsconvError, first_line
 from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.timing.result import Machine
 from dsconv_cli.timing.runtimes import TORCH
-from dsconv_cli.timing.worker.answers import Conditions, Found, Machine
+from dsconv_cli.timing.worker.answers import Conditions, Found
 from dsconv_cli.timing.worker.devices import DEVICES, parse_device
 from dsconv_cli.timing.worker.layer import operators_of, row_of
-from dsconv_cli.timing.worker.process import first_line
 from dsconv_cli.timing.worker.system import available_cores
 
 
@@ -30,10 +31,12 @@ def probe(conditions: Conditions) -> Machine:
         raise DsconvError(f"no device {conditions.device} here: {reason}; the device cpu always works")
     if not conditions.quantised:
         _check_dtype(replace(conditions, runtime=TORCH.name, chain=1))
+    cores = available_cores()
     return Machine(
         torch=str(torch.__version__),
         device_name=device.name(torch, index),
-        cores=available_cores(),
+        cores=cores,
+        all_cores=os.cpu_count() or cores,
         default_threads=default_threads,
         clock=device.clock,
         free_bytes=device.free_bytes(torch, index),

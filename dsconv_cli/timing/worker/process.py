@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 
 import torch
 
-from dsconv_cli.timing.worker.answers import Conditions
+from dsconv_cli.timing.worker.answers import Conditions, Sample
 from dsconv_cli.timing.worker.devices import DEVICES, Device, Work, parse_device, wall_stopwatch
-from dsconv_cli.timing.worker.sampling import Rounds, Runner, Schedule, Settled, sample, settle
+from dsconv_cli.timing.worker.sampling import Runner, Schedule, Settled, sample, settle
 from dsconv_cli.timing.worker.system import busy_seconds
 
 #: glibc maps every block above its threshold afresh, and each page of it faults. Freeing one mapped block raises
@@ -70,16 +70,10 @@ def first_calls(device: Device, works: Mapping[str, Work]) -> None:
             device.stopwatch(torch, work, 1)
 
 
-class Watched(NamedTuple):
-    """Rounds, and what the system said meanwhile: see `Sample`."""
-
-    rounds: Rounds
-    stolen: float | None
-    others: float | None
-
-
-def sample_watched(device: Device, works: Mapping[str, Work], conditions: Conditions, schedule: Schedule) -> Watched:
-    """Warm up, then sample.
+def sample_watched(
+    device: Device, works: Mapping[str, Work], conditions: Conditions, schedule: Schedule, built_s: float
+) -> Sample:
+    """Warm up, then sample what took `built_s` to build.
 
     A block of calls on a device of its own is one part: nothing takes them off it, and after each wait for the device
     the first ones come slower. On an H200 each of eight took 8 % longer than each of ninety.
@@ -94,7 +88,7 @@ def sample_watched(device: Device, works: Mapping[str, Work], conditions: Condit
     before = usage()
     rounds = sample(runners, settled, schedule, time.perf_counter)
     alone = device.on_cpu and conditions.threads == 1
-    return Watched(rounds, *_surroundings(before, usage(), alone=alone))
+    return Sample(rounds, *_surroundings(before, usage(), alone=alone), built_s=built_s)
 
 
 def misses_work(runners: Mapping[str, Runner], settled: Settled) -> bool:
@@ -138,8 +132,3 @@ def _surroundings(before: Usage | None, after: Usage | None, *, alone: bool) -> 
     if before.machine is None or after.machine is None:
         return stolen, None
     return stolen, max(0.0, (after.machine - before.machine - own) / wall)
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its type."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from statistics import median
 from typing import Final, NamedTuple
-
-from dsconv_cli.timing.statistics import median
 
 Clock = Callable[[], float]
 #: The two that are compared: their blocks together make a round's length.
