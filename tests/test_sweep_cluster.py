@@ -239,7 +239,8 @@ def test_what_keeps_killing_workers_is_a_row_that_says_so():
     job = Job(3, (closed_forms(ConvSpec(8, 4)),))
     one._deaths, one._observer = Counter({3: 3}), Observer()
     waiting = deque([job])
-    ((found, (row,)),) = one._hopeless(waiting)
+    ((found, answer),) = one._hopeless(waiting)
+    (row,) = answer.documents
     assert (found, row["error"], row["time"], len(waiting)) == (
         job,
         "3 workers died of it, one after the other",

@@ -13,10 +13,12 @@ import sys
 import pytest
 from conftest import SCRIPT, clean_environment
 
-from dsconv_cli.cli import run
+from dsconv_cli.cli import completion, run, sweep_wishes
+from dsconv_cli.comparison.keys import keys_of
 from dsconv_cli.comparison.result import closed_forms
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.sweep import parallel
+from dsconv_cli.sweep.keys import resolve_many
 
 GRID = ("--k", "16:64:*2", "--c", "8,24", "--r", "3,5", "--zip", "s=r", "--profiler", "none")
 CLOSED = ("--k", "64", "--c", "32", "--profiler", "none")
@@ -429,3 +431,37 @@ def test_what_the_layers_of_a_file_share_is_in_the_title(dsconv, tmp_path):
     (tmp_path / "a.csv").write_text("k,c\n16,24\n32,24\n")
     text = dsconv("sweep", "--from", "a.csv", "--profiler", "none", cwd=tmp_path).stdout
     assert text.splitlines()[1].startswith("2 from a.csv; c=24; from formulas")
+
+
+@pytest.mark.parametrize(
+    ("condition", "shown"),
+    [("environment.cpu == 'none such'", ""), ("environment.cpu != 'none such' and k > 8", "16\n"), ("error == ''", "")],
+)
+def test_a_condition_on_what_no_formula_tells(capsys, condition, shown):
+    assert run(["sweep", "--k", "8,16", "--c", "8", "--profiler", "none", "--where", condition, "--get", "k"]) == 0
+    told = capsys.readouterr()
+    assert told.out == shown
+    assert ("warning: no layer satisfies --where" in told.err) == (shown == "")
+
+
+def test_arithmetic_has_no_machines(monkeypatch, capsys, tmp_path):
+    """With nothing to measure --cluster has no effect: not on rows, not on files of them, not on what may be asked for."""
+    monkeypatch.setattr(sweep_wishes, "check_installed", lambda *_, **__: None)
+    layers = ("--k", "8,16", "--c", "8", "--profiler", "none", "--cluster", "tcp://127.0.0.1:1")
+    for asked in (("--sort", "environment.machine.cores"), ("--fail-under", "environment.machine.cores=1")):
+        assert run(["sweep", *layers, *asked]) == 2
+        told = capsys.readouterr().err
+        assert "environment.machine.cores is not measured in this run; it needs --cluster with --time or a" in told
+    path = tmp_path / "rows.jsonl"
+    assert run(["sweep", *layers, "--resume", "--output", str(path)]) == 0
+    assert [json.loads(line)["spec"]["k"] for line in path.read_text("utf-8").splitlines()] == [8, 16]
+    assert "note: --cluster has no effect with --profiler none" in capsys.readouterr().err
+
+
+def test_a_section_stands_for_the_machine_too():
+    shared = keys_of(shared=True)
+    machine = [key for key in shared if key.startswith("environment.machine.")]
+    assert machine
+    assert list(resolve_many("environment.machine", "--columns", shared)) == machine
+    assert {*machine} < {*resolve_many("environment", "--columns", shared)} < {*shared}
+    assert {*machine, "error"} < {*completion.keys_of("sweep")}

@@ -18,7 +18,7 @@ from dsconv_cli.report.pictures.drawing import Axes, Picture
 from dsconv_cli.report.sweep import key_columns
 from dsconv_cli.sweep import order, spool
 from dsconv_cli.sweep.order import Order, Ranked
-from dsconv_cli.sweep.spool import Rows, Spool
+from dsconv_cli.sweep.spool import Spool
 
 #: What the issue allows for a row.
 MOST_BYTES = 64
@@ -140,7 +140,7 @@ def test_a_table_takes_little_memory(monkeypatch):
 
 
 def test_rows_that_were_measured_come_back_whole():
-    rows = Rows()
+    rows = Spool()
     ones = [closed_forms(ConvSpec(k, 4), f"layer {k}") for k in range(1, 500)]
     places = [rows.put(one) for one in ones]
     assert [rows.get(place) for place in reversed(places)] == ones[::-1]

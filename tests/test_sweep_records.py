@@ -12,6 +12,8 @@ from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.spec import Bias, ConvSpec
 from dsconv_cli.report.rows import csv_header, csv_line, json_line
 from dsconv_cli.sweep.files import LayerFile
+from dsconv_cli.sweep.sources import Shard, parse_source
+from dsconv_cli.sweep.sources import layers as layers_of
 
 SPECS = (
     ConvSpec(64, 32),
@@ -42,6 +44,7 @@ def written(tmp_path, text, name="layers.txt"):
         '{"k": 64, "c": 32, "h": 28}\n\n{"k": 16, "c": "8", "h": 14}\n',
         '[{"k": 64, "c": 32, "h": 28}, {"k": 16, "c": 8, "h": 14}]',
         '[\n  {"k": 64, "c": 32, "h": 28},\n  {"k": 16, "c": 8, "h": 14}\n]\n',
+        '\n[{"k": 64, "c": 32,\n"h": 28}, {"k": 16, "c": 8, "h": 14}]\n',
         '{"layers": [{"k": 64, "c": 32, "h": 28}, {"k": 16, "c": 8, "h": 14}], "model": "m"}',
     ],
 )
@@ -137,6 +140,22 @@ def test_what_only_some_layers_set_is_not_told_of_all(tmp_path):
     assert (file.fixed, set(file.varying)) == ({"k": 64, "h": 28}, {"c", "stride"})
     same = LayerFile(str(written(tmp_path, "k,c,stride\n64,32,1\n64,16,\n")))
     assert (same.fixed, set(same.varying)) == ({"k": 64, "stride": (1, 1)}, {"c"})
+
+
+def test_an_option_outranks_both_ends_of_a_padding(tmp_path):
+    """A kernel of 2 on 8 rows with nothing around them: 7 rows. The file alone pads one end: 8 rows."""
+    path = str(written(tmp_path, "k,c,r,s,h,w,padding,padding_end\n8,8,2,2,8,8,0,1\n"))
+    for texts, rows in (({}, 8), ({"padding": "0"}, 7), ({"padding": "valid"}, 7)):
+        (one,) = layers_of(parse_source(texts, file=path), Shard())
+        assert one.spec.output_shape == (1, 8, rows, rows)
+
+
+def test_a_tie_divides_nothing_that_a_file_says(tmp_path):
+    path = str(written(tmp_path, "k\n8\n"))
+    with pytest.raises(
+        DsconvError, match="--zip c=k/2: only a value that is given can be divided, and k comes from the"
+    ):
+        parse_source({}, zips=["c=k/2"], file=path)
 
 
 def test_names_are_read_and_told_of(tmp_path):

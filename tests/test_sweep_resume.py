@@ -8,20 +8,28 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import nullcontext
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from conftest import SCRIPT, clean_environment
 from fakes import timing
 
+from dsconv_cli.cli import run, sweep_wishes
+from dsconv_cli.cli.streams import Streams
+from dsconv_cli.cli.sweep_run import _with_failures
 from dsconv_cli.comparison.keys import KEYS, keys_of
 from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.counting.profilers import Counted
+from dsconv_cli.environment import machine
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import replacing
 from dsconv_cli.layer.cost import Counts
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.report.rows import json_line
 from dsconv_cli.sweep.results import ResultsFile, comparison_of
+from dsconv_cli.timing.result import Times
 
 LINE = json_line(tuple(KEYS))
 SETTINGS = {"--profiler": "none", "--time": "off"}
@@ -150,7 +158,18 @@ def test_other_files_are_refused_and_left_alone(tmp_path, change, complaint):
     assert path.read_text() == text
 
 
-@pytest.mark.parametrize("text", ["hello\n", "hello", "{}\n", "[1]\n", "k,c\n1,2\n", '{"schema'[::-1]])
+def foreign(**sections):
+    return json.dumps({"schema_version": 1, "measured": None, "time": None, **sections}) + "\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hello\n", "hello", "{}\n", "[1]\n", "k,c\n1,2\n", '{"schema'[::-1], foreign(environment=[]),
+        foreign(environment={"versions": {"profiler": None}}, spec=[]), f'{"[" * 100_000}\n',
+    ],
+    ids=range(9),
+)  # fmt: skip
 def test_what_is_no_results_file_is_left_alone(tmp_path, text):
     path = tmp_path / "notes.jsonl"
     path.write_text(text)
@@ -160,8 +179,6 @@ def test_what_is_no_results_file_is_left_alone(tmp_path, text):
 
 
 def timed(**changes):
-    from dataclasses import replace
-
     closed = closed_forms(SPECS[0])
     return Comparison(closed.spec, closed.cost, time=replace(TIMING, **changes))
 
@@ -286,6 +303,30 @@ def test_nothing_is_added_to_a_file_that_is_about_to_be_replaced(tmp_path):
         with pytest.raises(DsconvError, match="is being written by another run"):
             ResultsFile(path, SETTINGS)
     assert path.read_bytes() == b"other"
+
+
+def test_a_layer_that_failed_now_is_not_one_that_failed_before(capsys):
+    """It failed on two runtimes, and another layer in an earlier run."""
+    told = SimpleNamespace(lost=1, failures=2)
+    broken = Times({"a": TIMING, "b": None, "c": None}, {})
+    rows = [replace(ROWS[0], times=broken), replace(ROWS[1], error="died"), ROWS[2]]
+    assert list(_with_failures(iter(rows), told, Streams())) == rows
+    said = "error: 1 layer could not be measured in an earlier run and was not tried again\n"
+    assert (told.failures, capsys.readouterr().err) == (2, said)
+
+
+def test_what_machines_failed_to_count_in_an_earlier_run_fails_again(monkeypatch, tmp_path, capsys):
+    from dsconv_cli.sweep import cluster
+
+    monkeypatch.setattr(cluster, "Cluster", lambda *_, **__: nullcontext(SimpleNamespace(answers=lambda *_: ())))
+    monkeypatch.setattr(sweep_wishes, "check_installed", lambda *_, **__: None)
+    row = replace(closed_forms(ConvSpec(8, 4)), error="it died of it", machine=machine())
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(keys_of(shared=True).document(row)) + "\n", "utf-8")
+    layers = ("--k", "8", "--c", "4", "--profiler", "torch", "--cluster", "tcp://127.0.0.1:1", "--quiet")
+    assert run(["sweep", *layers, "--resume", "--output", str(path)]) == 3
+    said = "error: 1 layer could not be measured in an earlier run and was not tried again\n"
+    assert capsys.readouterr() == ("", said)
 
 
 def test_a_row_comes_back_as_it_was():

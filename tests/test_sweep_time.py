@@ -12,7 +12,7 @@ from fakes import FakeLaboratory, timing
 
 from dsconv_cli.cli.progress import clock_text, layers_text
 from dsconv_cli.cli.streams import Streams
-from dsconv_cli.cli.sweep_outlets import Doubts
+from dsconv_cli.cli.sweep_outlets import doubts
 from dsconv_cli.comparison.keys import KEYS
 from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.counting.profilers import Counted
@@ -92,7 +92,7 @@ def test_rows_know_their_place():
     timer = FakeTimer(wants_s=1)
     rows, _ = timed(timer)
     assert timer.visited == [LAYERS[place] for place in shuffled(20)]
-    assert [row.comparison.spec for row in sorted(rows, key=lambda row: row.place)] == [layer.spec for layer in LAYERS]
+    assert [one.spec for _, one in sorted(rows, key=lambda row: row[0])] == [layer.spec for layer in LAYERS]
 
 
 def test_a_layer_that_cannot_be_timed_is_named():
@@ -133,11 +133,11 @@ def test_progress_tells_rate_and_time_left(done, total, elapsed, left, expected)
 
 
 def test_timings_that_are_in_doubt_are_counted(capsys):
-    doubts = Doubts(Streams())
+    outlet = doubts(Streams())
     closed = LAYERS[0]
     for reliable, warnings in ((True, ("c",)), (False, ("a", "b")), (False, ("b",))):
-        doubts.add(Comparison(closed.spec, closed.cost, time=timing(reliable=reliable, warnings=warnings)))
-    doubts.finish()
+        outlet.add(Comparison(closed.spec, closed.cost, time=timing(reliable=reliable, warnings=warnings)))
+    outlet.finish()
     assert capsys.readouterr().err == "warning: 2 of 3 timings are not reliable (time.reliable), most often: b\n"
 
 

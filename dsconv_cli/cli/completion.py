@@ -86,7 +86,8 @@ def keys_of(command: str, *, runtimes: bool = False) -> Keys[Any]:
     from dsconv_cli.comparison.keys import keys_of as comparison_keys
     from dsconv_cli.timing.runtimes import RUNTIMES
 
-    return comparison_keys(tuple(RUNTIMES) if runtimes else (), named=command == "sweep")
+    many = command == "sweep"
+    return comparison_keys(tuple(RUNTIMES) if runtimes else (), named=many, shared=many)
 
 
 def this_shell() -> str:

@@ -36,7 +36,8 @@ def _list_option(field: Field, panel: str = LAYER) -> Any:
     one = field_option(field, panel)
     one.metavar = "LIST"
     if field.kind == "pair" and not field.words:
-        one.help = f"{field.help} " * (field.name in SQUARES) + "Numbers, or HEIGHTxWIDTH."
+        more = f"{field.help} " if field.name in SQUARES else ""
+        one.help = f"{more}Numbers, or HEIGHTxWIDTH."
     return with_default(one, field.default)
 
 
@@ -105,10 +106,6 @@ class PlotOptions(Group):
     plot_by: Text = valued("What has one line for each of its values; runtime has one for each runtime.", "NAME")
     plot_y: Text = valued("The ratio on the y axis; by default macs.ratio, or time.speedup with --time.", "KEY")
 
-    def axes(self) -> dict[str, str | None]:
-        """As `choose_axes` takes them."""
-        return {"x": self.plot_x, "by": self.plot_by, "y": self.plot_y}
-
 
 @dataclass(frozen=True)
 class RunOptions(Group):
@@ -144,26 +141,6 @@ class SweepOptions(Group):
     pictures: PlotOptions
     run: RunOptions
     speech: out.StreamOptions
-
-    @property
-    def absent(self) -> tuple[str, ...]:
-        """The sections that are not measured."""
-        measured = {
-            "measured": self.profiler != "none",
-            "time": self.timed,
-            "environment.machine": self.run.cluster,
-        }
-        return tuple(section for section, asked_for in measured.items() if not asked_for)
-
-    @property
-    def timed(self) -> bool:
-        """Whether time is measured."""
-        return self.time or bool(self.how.runtime)
-
-    @property
-    def usual(self) -> str:
-        """The ratio that rows are ranked by and pictures are about, where nothing else is asked for."""
-        return "time.speedup" if self.timed else "macs.ratio"
 
     @property
     def drawn_here(self) -> bool:

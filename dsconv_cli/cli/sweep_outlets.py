@@ -135,25 +135,22 @@ def draw_to(file: File, drawing: Drawing) -> None:
     replace_file(file.path, draw(drawing, file.kind))
 
 
-class Doubts:
-    """Says how many timings are not to be relied on, and why."""
+def doubts(streams: Streams) -> Outlet:
+    """How many timings are not to be relied on, and why."""
+    timings = unreliable = 0
+    reasons: Counter[str] = Counter()
 
-    def __init__(self, streams: Streams) -> None:
-        self._streams = streams
-        self._timings = self._unreliable = 0
-        self._reasons: Counter[str] = Counter()
-
-    def add(self, one: Comparison) -> None:
-        """As `Outlet`."""
+    def add(one: Comparison) -> None:
+        nonlocal timings, unreliable
         for timing in one.runtimes.values() or [one.time]:
-            self._timings += timing is not None
+            timings += timing is not None
             if timing is not None and not timing.reliable:
-                self._unreliable += 1
-                self._reasons.update(timing.warnings)
+                unreliable += 1
+                reasons.update(timing.warnings)
 
-    def finish(self) -> None:
-        """As `Outlet`."""
-        if self._unreliable:
-            reasons = "; ".join(text for text, _ in self._reasons.most_common(1))
-            told = f"{self._unreliable:,} of {self._timings:,} timings are not reliable (time.reliable)"
-            self._streams.warn(f"{told}, most often: {reasons}" if reasons else told)
+    def finish() -> None:
+        if unreliable:
+            often = "".join(f", most often: {text}" for text, _ in reasons.most_common(1))
+            streams.warn(f"{unreliable:,} of {timings:,} timings are not reliable (time.reliable){often}")
+
+    return Outlet(add, finish)

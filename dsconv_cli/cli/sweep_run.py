@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from dsconv_cli.cli.destinations import GATE_FAILED
 from dsconv_cli.cli.progress import LayersDone, clock_text
@@ -13,10 +13,10 @@ from dsconv_cli.cli.stdout import results
 from dsconv_cli.cli.streams import Streams, is_terminal, say
 from dsconv_cli.cli.sweep_gates import Gates
 from dsconv_cli.cli.sweep_outlets import (
-    Doubts,
     LineOutlet,
     Outlet,
     columns_in_file,
+    doubts,
     draw_here,
     draw_to,
     lines_in_file,
@@ -39,7 +39,7 @@ from dsconv_cli.sweep.order import Ranked
 from dsconv_cli.sweep.parallel import PAYS_FROM
 from dsconv_cli.sweep.results import ResultsFile
 from dsconv_cli.sweep.sources import Misfit, layers
-from dsconv_cli.sweep.spool import Rows
+from dsconv_cli.sweep.spool import Spool
 from dsconv_cli.sweep.summary import Summary
 
 if TYPE_CHECKING:
@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 
 #: What gets rows one by one.
 Shown = Outlet | LineOutlet
+
+#: Rows after their numbers, and what gives the row of a number once more.
+Numbered = tuple[Iterator[tuple[int, Comparison]], Callable[[int], Comparison]]
 
 #: Skipped layers that are told one by one; --verbose tells all.
 _TOLD: Final = 5
@@ -103,9 +106,9 @@ def _write(outlets: Iterable[LineOutlet], texts: Iterable[str]) -> None:
 
 def _pass_rows(wishes: Wishes, all_of_them: Sequence[Outlet], shown: Sequence[Shown], rows: Numbered) -> None:
     """The rows one by one, to some as they come and to others in their order, for which their numbers are kept."""
-    order = wishes.order
+    order, (walk, at) = wishes.order, rows
     ranked = None if order is None else Ranked(order)
-    for place, one in rows.walk:
+    for place, one in walk:
         for outlet in all_of_them:
             outlet.add(one)
         if ranked is not None and order is not None:
@@ -113,7 +116,7 @@ def _pass_rows(wishes: Wishes, all_of_them: Sequence[Outlet], shown: Sequence[Sh
         else:
             _add(shown, one)
     for place in ranked or ():
-        _add(shown, rows.at(place))
+        _add(shown, at(place))
 
 
 def _add(outlets: Iterable[Shown], one: Comparison) -> None:
@@ -130,7 +133,7 @@ def _announce(wishes: Wishes) -> None:
     note(f"{sweep.total:,} {'layer' if sweep.total == 1 else 'layers'}{part}{what}")
     if sweep.jobs > 1 and sweep.profiler == "none":
         note("--jobs has no effect with --profiler none: arithmetic is cheaper than handing it over")
-    if sweep.cluster and sweep.closed:
+    if sweep.cluster and not sweep.shared:
         note("--cluster has no effect with --profiler none: arithmetic is cheaper than sending it")
     if sweep.jobs > 1 and sweep.profiler != "none" and sweep.timing is None and sweep.total < PAYS_FROM:
         note(
@@ -150,13 +153,6 @@ def _refuse_misfits(wishes: Wishes) -> None:
             raise DsconvError(f"{one.layer}: {one.reason} (--strict)")
 
 
-class Numbered(NamedTuple):
-    """Rows after their numbers, and what gives the row of a number once more."""
-
-    walk: Iterator[tuple[int, Comparison]]
-    at: Callable[[int], Comparison]
-
-
 class _Told(LayersDone, Observer):
     """What is said while the rows go by: how far it is, and which layers cannot exist. An `Observer` of the sweep."""
 
@@ -167,7 +163,7 @@ class _Told(LayersDone, Observer):
         super().__init__(wishes.sweep.total, quiet=streams.quiet or (streaming and is_terminal(results())))
         self._wishes = wishes
         self._skipped = 0
-        self.rows = self.failures = 0
+        self.rows = self.failures = self.lost = 0
 
     def skipped(self, misfit: Misfit) -> None:
         """As `Observer`: the first ones by name, the others by number."""
@@ -205,6 +201,7 @@ class _Told(LayersDone, Observer):
 
     def failed(self, layer: Comparison) -> None:
         """As `Observer`: the first ones by name, the others by number."""
+        self.lost += 1
         whole = {"": layer.error} if layer.error else {}
         for runtime, reason in {**whole, **layer.failures}.items():
             self.failures += 1
@@ -242,10 +239,10 @@ class _Told(LayersDone, Observer):
 def _rows(wishes: Wishes, told: _Told, stack: ExitStack, *, wanted: bool) -> Numbered:
     """The rows, each with a number by which it can be had again where they are to be in an order."""
     if wishes.results is None and wishes.sweep.closed:
-        return Numbered(wishes.sweep.numbered(told), wishes.sweep.layer_at)
+        return wishes.sweep.numbered(told), wishes.sweep.layer_at
     rows = wishes.sweep.rows(told) if wishes.results is None else _recorded(wishes, told, stack, wanted=wanted)
-    kept = Rows()
-    return Numbered(((0 if wishes.order is None else kept.put(one), one) for one in rows), kept.get)
+    kept: Spool[Comparison] = Spool()
+    return ((0 if wishes.order is None else kept.put(one), one) for one in rows), kept.get
 
 
 def _recorded(wishes: Wishes, told: _Told, stack: ExitStack, *, wanted: bool) -> Iterator[Comparison]:
@@ -259,7 +256,7 @@ def _recorded(wishes: Wishes, told: _Told, stack: ExitStack, *, wanted: bool) ->
     sweep.complete(file, told)
     told.wipe()
     wishes.streams.note(f"{file.path}: {had:,} rows were there, {file.rows - had:,} were added")
-    if wanted or sweep.timing is not None:
+    if wanted or sweep.timing is not None or sweep.shared:
         return _with_failures(sweep.recorded(file), told, wishes.streams)
     told.rows = file.rows
     return iter(())
@@ -267,13 +264,13 @@ def _recorded(wishes: Wishes, told: _Told, stack: ExitStack, *, wanted: bool) ->
 
 def _with_failures(rows: Iterator[Comparison], told: _Told, streams: Streams) -> Iterator[Comparison]:
     """The rows. What failed in an earlier run is not tried again, and makes this one fail alike."""
-    failed, told_already = 0, told.failures
+    failed, lost_now = 0, told.lost
     for one in rows:
         failed += bool(one.error) or not (one.times is None or one.times.complete)
         told.failures = max(told.failures, failed)
         yield one
-    if failed > told_already:
-        earlier = failed - told_already
+    if failed > lost_now:
+        earlier = failed - lost_now
         again = f"{'was' if earlier == 1 else 'were'} not tried again"
         say("error", f"{many(earlier, 'layer')} could not be measured in an earlier run and {again}", streams.color)
 
@@ -312,25 +309,13 @@ def _on_shown(wishes: Wishes, gates: Gates, stack: ExitStack) -> Iterator[Shown]
 
 
 def _table(wishes: Wishes, gates: Gates, write: Callable[[Report], None]) -> Outlet:
-    source = wishes.sweep.source
-    if wishes.columns is not None:
-        columns = key_columns(wishes.columns)
-    else:
-        sweep = wishes.sweep
-        columns = default_columns(
-            source.varying,
-            named=source.named,
-            timed=sweep.timing is not None,
-            runtimes=sweep.runtimes,
-            shared=bool(sweep.cluster),
-        )
-    return table(columns, source.title, lambda report: write(gates.judged(report)))
+    columns = default_columns(wishes.sweep) if wishes.columns is None else key_columns(wishes.columns)
+    return table(columns, wishes.sweep.source.title, lambda report: write(gates.judged(report)))
 
 
 def _judges(wishes: Wishes, gates: Gates) -> Iterator[Outlet]:
     """What says at the end how the rows are to be taken."""
     if wishes.sweep.timing is not None:
-        doubts = Doubts(wishes.streams)
-        yield Outlet(doubts.add, doubts.finish)
+        yield doubts(wishes.streams)
     if wishes.to.gates or wishes.earlier is not None:
         yield Outlet(gates.add, gates.finish)

@@ -36,7 +36,6 @@ from dsconv_cli.sweep.parallel import MOST_JOBS
 from dsconv_cli.sweep.run import Sweep
 from dsconv_cli.sweep.sources import parse_shard, parse_source
 from dsconv_cli.sweep.summary import is_time
-from dsconv_cli.timing.runtimes import RUNTIMES
 
 if TYPE_CHECKING:
     from dsconv_cli.cli.sweep import SweepOptions
@@ -90,21 +89,21 @@ class Wishes:
         """What a row has in CSV or JSON. A column of CSV in which nothing can stand is there only if asked for."""
         if self.columns is not None:
             return self.columns
-        return self.keys.columns(self.options.absent) if format_name == "csv" else tuple(self.keys)
+        return self.keys.columns(self.sweep.absent) if format_name == "csv" else tuple(self.keys)
 
 
 def check(options: SweepOptions) -> Wishes:
     """Check every wish, before anything is measured."""
     streams = options.speech.streams()
     sweep = _sweep(options, streams)
-    order = parse_order(options.rows.sort, options.rows.top, default=options.usual)
-    keys = keys_of(sweep.runtimes, named=sweep.source.named, shared=bool(sweep.cluster))
+    order = parse_order(options.rows.sort, options.rows.top, default=sweep.usual)
+    keys = keys_of(sweep.runtimes, named=sweep.source.named, shared=sweep.shared)
     columns = None
     if options.rows.columns is not None:
-        columns = resolve_many(options.rows.columns, "--columns", sweep.runtimes, keys)
+        columns = resolve_many(options.rows.columns, "--columns", keys)
     key = resolve(options.output.get, "--get") if options.output.get else None
     gates = parse_gates(options.gates.fail_under, options.gates.fail_over, resolve)
-    absent = (*_absent(options, sweep), *([] if sweep.source.named else ["name"]))
+    absent = (*sweep.absent, *([] if sweep.source.named else ["name"]))
     for option, wanted in (
         ("--where", sweep.condition.keys if sweep.condition else ()),
         ("--sort", (order.key,) if order else ()),
@@ -119,7 +118,9 @@ def check(options: SweepOptions) -> Wishes:
             check_present(one, absent, option)
     check_types(KEYS, gates)
     files = list(_files(options))
-    earlier = _earlier(options, path_of(options.gates, files, streams), keys, absent)
+    baseline = path_of(options.gates, files, streams)
+    limits = limits_of(options.gates, keys, absent, lambda name: resolve(name, OPTION))
+    earlier = None if baseline is None else EarlierRows(baseline, limits, keys)
     results, rest = _results_file(options, files)
     axes = _axes(options, sweep) if options.drawn_here or any(file.kind for file in files) else None
     beside = [] if results is None else [results]
@@ -128,14 +129,6 @@ def check(options: SweepOptions) -> Wishes:
     wishes = Wishes(options, sweep, keys, order, columns, axes, results, to, earlier)
     _refuse_endless_table(wishes)
     return wishes
-
-
-def _earlier(
-    options: SweepOptions, path: Path | None, keys: Keys[Comparison], absent: Sequence[str]
-) -> EarlierRows | None:
-    """The rows of `--baseline`, and what may not have grown since."""
-    limits = limits_of(options.gates, keys, absent, lambda name: resolve(name, OPTION))
-    return None if path is None else EarlierRows(path, limits, keys)
 
 
 def _refuse_endless_table(wishes: Wishes) -> None:
@@ -215,22 +208,17 @@ def _results_file(options: SweepOptions, files: Sequence[File]) -> tuple[Path | 
     return lines[0].path, [file for file in files if file is not lines[0]]
 
 
-def _absent(options: SweepOptions, sweep: Sweep) -> tuple[str, ...]:
-    """The sections that are not measured."""
-    return (*options.absent, *(f"runtimes.{name}" for name in RUNTIMES if name not in sweep.runtimes))
-
-
 def _axes(options: SweepOptions, sweep: Sweep) -> Axes:
-    y = resolve(options.pictures.plot_y or options.usual, "--plot-y")
-    check_present(y, _absent(options, sweep), "--plot-y")
+    pictures, source = options.pictures, sweep.source
+    y = resolve(pictures.plot_y or sweep.usual, "--plot-y")
+    check_present(y, sweep.absent, "--plot-y")
     if sweep.mixed and is_time(y):
         raise DsconvError(
             "a picture of times would put machines of several kinds into one line; leave out --allow-mixed, or draw "
             "--plot-y macs.ratio"
         )
-    source = sweep.source
-    tied = source.grid.tied
-    return choose_axes(source.varying, source.grid.values, options.pictures.axes(), y, sweep.runtimes, tied)
+    asked = {"x": pictures.plot_x, "by": pictures.plot_by, "y": pictures.plot_y}
+    return choose_axes(source.varying, source.grid.values, asked, y, sweep.runtimes, source.grid.tied)
 
 
 def _stdout(options: SweepOptions, other_files: bool) -> str:

@@ -98,7 +98,10 @@ SHARED: Final[tuple[Key[Comparison], ...]] = (
     Key("error", TEXT, lambda one: one.error or None, says="Why nothing was measured.", nullable=True),
 )
 _MACHINE: Final[Section[Comparison]] = Section(
-    "environment.machine", "Which of several it was.", lambda one: one.machine is not None, "--cluster"
+    "environment.machine",
+    "Which of several it was.",
+    lambda one: one.machine is not None,
+    "--cluster with --time or a profiler",
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dsconv_cli.counting.profilers import Counted, count
@@ -22,7 +22,8 @@ class Comparison:
     """Everything known about a layer and its replacement. `name` is what a file of layers calls it, or "".
 
     Where runtimes were asked for by name, `times` has the time on each of them, and `time` is that of the first.
-    `machine` is that of several which found it out, and `error` why it could not, or "".
+    `machine` is that of several which found it out, and `error` why it could not, or "". Of a comparison that was read
+    back from a file, `recorded` has the values at those keys that are not this process's to find out.
     """
 
     spec: ConvSpec
@@ -34,6 +35,7 @@ class Comparison:
     times: Times | None = None
     machine: Machine | None = None
     error: str = ""
+    recorded: Mapping[str, Value] | None = field(default=None, repr=False, compare=False)
 
     @property
     def runtimes(self) -> Mapping[str, Timing | None]:
@@ -55,11 +57,6 @@ class Comparison:
     def approximation(self) -> Approximation:
         """R×S, how far off it is for this layer, and whether its assumptions hold."""
         return Approximation(self.spec, self.cost)
-
-    @property
-    def recorded(self) -> Mapping[str, Value] | None:
-        """Values at keys, where they are not this process's to find out: of a comparison read back from a file."""
-        return None
 
     @property
     def environment(self) -> Environment:

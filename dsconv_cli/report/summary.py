@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from statistics import median
+from statistics import geometric_mean, median
 from typing import Final
 
 from dsconv_cli.keys import Value
@@ -63,7 +63,7 @@ def _rows(summary: Summary) -> Iterator[tuple[Value, ...]]:
 
 
 def _figures(spread: Spread) -> tuple[float, ...]:
-    return (min(spread.values), median(spread.values), spread.geometric_mean, max(spread.values))
+    return (min(spread.values), median(spread.values), geometric_mean(spread.values), max(spread.values))
 
 
 def _name(summary: Summary, spread: Spread) -> str:

@@ -18,6 +18,7 @@ from dsconv_cli.report.compare import UNITS_NOTE, tone_of
 from dsconv_cli.report.layer import biases
 from dsconv_cli.report.page import Cell, Line, Page, Table
 from dsconv_cli.sweep.keys import KEYS, RUNTIME_RATIOS
+from dsconv_cli.sweep.run import Sweep
 from dsconv_cli.timing.result import Timing
 
 #: Cells are kept until the last row is there, and most of them are one of a few.
@@ -35,20 +36,18 @@ class Column(NamedTuple):
     name: bool = False
 
 
-def default_columns(
-    varying: Collection[str], *, named: bool, timed: bool, runtimes: Sequence[str] = (), shared: bool = False
-) -> tuple[Column, ...]:
-    """What differs between the layers, the ratios of the closed forms, R×S, and the time if it was measured.
+def default_columns(of: Sweep) -> tuple[Column, ...]:
+    """What differs between the layers, the ratios of the closed forms, R×S, and the time if it is measured.
 
-    Layers that have names begin with them; of one layer alone its sizes are shown. Of several `runtimes` each has a
+    Layers that have names begin with them; of one layer alone its sizes are shown. Of several runtimes each has a
     column.
     """
-    spec = [_spec_column(name) for name in FIELDS if name in (varying or SIZES)]
+    spec = [_spec_column(name) for name in FIELDS if name in (of.source.varying or SIZES)]
     ratios = (
         Column(one.narrow_label, _ratio(f"{one.name}.ratio", times)) for one in METRICS.values() if not one.repeats
     )
-    time = tuple(map(_on, runtimes)) if len(runtimes) > 1 else _TIME if timed else ()
-    return (*([_NAME] if named else []), *spec, *ratios, _KERNEL, *time, *([_MACHINE] if shared else []))
+    time = tuple(map(_on, of.runtimes)) if len(of.runtimes) > 1 else () if of.timing is None else _TIME
+    return (*([_NAME] if of.source.named else []), *spec, *ratios, _KERNEL, *time, *([_MACHINE] if of.shared else []))
 
 
 def key_columns(keys: Sequence[str]) -> tuple[Column, ...]:

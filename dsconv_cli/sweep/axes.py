@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, combinations, count, takewhile
 from math import gcd, lcm
 from typing import Final
@@ -26,41 +25,25 @@ _LISTED: Final = 4096
 _MOST_RANGES: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Squares:
-    """(n, n) for each of `numbers`: a range of an option that takes height and width."""
-
-    numbers: range
-
-    def __getitem__(self, index: int) -> Pair:
-        return (self.numbers[index], self.numbers[index])
-
-    def __iter__(self) -> Iterator[Pair]:
-        return ((number, number) for number in self.numbers)
-
-    def __contains__(self, value: object) -> bool:
-        return isinstance(value, tuple) and value[0] == value[1] and value[0] in self.numbers
-
-
 #: A range, or values that were listed one by one.
-Piece = range | Squares | tuple[Scalar, ...]
+Piece = range | tuple[Scalar, ...]
 
 
 def _count(piece: Piece) -> int:
     """How many values; `len` takes no more than the system's words can hold."""
-    if isinstance(piece, tuple):
-        return len(piece)
-    numbers = _numbers(piece)
-    return (numbers.stop - 1 - numbers.start) // numbers.step + 1
+    return len(piece) if isinstance(piece, tuple) else (piece[-1] - piece.start) // piece.step + 1
 
 
 class Axis:
-    """The values of one option, in the order they were written, each once."""
+    """The values of one option, in the order they were written, each once.
 
-    __slots__ = ("_ends", "_listed", "count", "name", "pieces")
+    Where it is of `pairs`, height and width, a number in `pieces` stands for both.
+    """
 
-    def __init__(self, name: str, pieces: Sequence[Piece]) -> None:
-        self.name = name
+    __slots__ = ("_ends", "_listed", "_pairs", "count", "name", "pieces")
+
+    def __init__(self, name: str, pieces: Sequence[Piece], *, pairs: bool = False) -> None:
+        self.name, self._pairs = name, pairs
         self.pieces = tuple(pieces)
         self._ends = tuple(accumulate(map(_count, pieces)))
         self.count = self._ends[-1]
@@ -70,15 +53,18 @@ class Axis:
         if self._listed is not None:
             return self._listed[index]
         piece = bisect_right(self._ends, index)
-        return self.pieces[piece][index - (self._ends[piece - 1] if piece else 0)]
+        return self._value(self.pieces[piece][index - (self._ends[piece - 1] if piece else 0)])
 
     def __iter__(self) -> Iterator[Scalar]:
-        return (value for piece in self.pieces for value in piece)
+        return (self._value(value) for piece in self.pieces for value in piece)
+
+    def _value(self, value: Scalar) -> Scalar:
+        return (value, value) if self._pairs and isinstance(value, int) else value
 
     @property
     def largest(self) -> int:
         """The largest of its numbers; an axis of words has none."""
-        lasts = (max(piece) if isinstance(piece, tuple) else piece[_count(piece) - 1] for piece in self.pieces)
+        lasts = (max(piece) if isinstance(piece, tuple) else piece[-1] for piece in self.pieces)
         return max(last for last in lasts if isinstance(last, int))
 
     def first_not_divisible(self, divisor: int) -> int | None:
@@ -112,18 +98,20 @@ def parse_axis(name: str, text: str, label: str) -> Axis:
                 f"{label} {quoted(text)}: a value is missing; it takes values and ranges such as 16,32:128:*2"
             )
         if ":" not in item:
-            listed.append(field_value(field, item, label, between="x"))
+            value = field_value(field, item, label, between="x")
+            # So that it is found in ranges, too.
+            listed.append(value[0] if isinstance(value, tuple) and value[0] == value[1] else value)
             continue
         numbers = _range(field, item, label)
         if isinstance(numbers, list):
-            listed += [(number, number) for number in numbers] if field.kind == "pair" else numbers
+            listed += numbers
             continue
         pieces += [tuple(listed)] if listed else []
         listed = []
-        pieces.append(Squares(numbers) if field.kind == "pair" else numbers)
+        pieces.append(numbers)
     pieces += [tuple(listed)] if listed else []
     _refuse_repeats(pieces, label)
-    return Axis(name, pieces)
+    return Axis(name, pieces, pairs=field.kind == "pair")
 
 
 def parse_square(square: Square, text: str) -> tuple[Axis, Axis]:
@@ -139,8 +127,8 @@ def _side(name: str, pairs: Axis, place: int) -> Axis:
 
 def _part(piece: Piece, place: int) -> Piece:
     """The heights, or the widths, of a piece of pairs."""
-    if isinstance(piece, Squares):
-        return piece.numbers
+    if isinstance(piece, range):
+        return piece
     return tuple(value[place] if isinstance(value, tuple) else value for value in piece)
 
 
@@ -166,22 +154,18 @@ def _range(field: Field, item: str, label: str) -> range | list[int]:
 
 def _refuse_repeats(pieces: Sequence[Piece], label: str) -> None:
     """A value that is there twice would make the same layer twice."""
-    ranges = [piece for piece in pieces if not isinstance(piece, tuple)]
+    ranges = [piece for piece in pieces if isinstance(piece, range)]
     if len(ranges) > _MOST_RANGES:
         raise DsconvError(f"{label} has {len(ranges):,} ranges; a list takes at most {_MOST_RANGES}")
     met: set[Scalar] = set()
     for value in (value for piece in pieces if isinstance(piece, tuple) for value in piece):
-        if value in met or any(value in one for one in ranges):
+        if value in met or (isinstance(value, int) and any(value in one for one in ranges)):
             raise DsconvError(f"{label}: {as_text(value)} is there twice")
         met.add(value)
     for one, other in combinations(ranges, 2):
-        common = _first_common(_numbers(one), _numbers(other))
+        common = _first_common(one, other)
         if common is not None:
             raise DsconvError(f"{label}: {common} is there twice")
-
-
-def _numbers(piece: range | Squares) -> range:
-    return piece.numbers if isinstance(piece, Squares) else piece
 
 
 def _first_common(one: range, other: range) -> int | None:

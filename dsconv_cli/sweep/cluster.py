@@ -10,11 +10,10 @@ import logging
 import queue
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from statistics import median
-from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
 from dsconv_cli._version import __version__
@@ -23,7 +22,7 @@ from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.environment import Machine
 from dsconv_cli.errors import CannotMeasureError, DsconvError, first_line
 from dsconv_cli.numbers import many
-from dsconv_cli.sweep.machines import Answer, Introduction, Request, identify, measure
+from dsconv_cli.sweep.machines import Answer, Request, identify, measure
 from dsconv_cli.sweep.observer import Observer
 
 #: What a worker has one of, so that one thing at a time is done on its machine.
@@ -98,21 +97,16 @@ class Cluster:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with suppress(Exception):
             self._client.close(timeout=2)
 
-    def answers(
-        self, jobs: Iterable[Job], request: Callable[[Job], Request], answered: Callable[[Job, Answer], None]
-    ) -> Iterator[tuple[Job, Sequence[Mapping[str, Any]]]]:
-        """The jobs, as they are done, with their rows as documents.
+    def answers(self, jobs: Iterable[Job], request: Callable[[Job], Request]) -> Iterator[tuple[Job, Answer]]:
+        """The jobs, as they are done, with what came back.
 
         Args:
             jobs: what is to be done.
             request: what a machine is sent for a job, which is asked when one is free.
-            answered: hears each answer.
 
         Raises:
             DsconvError: the machines are of several kinds.
@@ -131,12 +125,9 @@ class Cluster:
             yield from self._hopeless(again)
             for worker in self._finished():
                 found = self._fetched(worker)
-                if found is None:
-                    continue
-                job, answer = found
-                answered(job, answer)
-                self._remember(answer)
-                yield job, answer.documents
+                if found is not None:
+                    self._remember(found[1])
+                    yield found
 
     def off(self) -> Iterator[str]:
         """Machines whose peaks are not those of the others of their kind, a line each."""
@@ -229,19 +220,19 @@ class Cluster:
             worker.failed = first_line(error)
             return None
         worker.future = None
-        if isinstance(found, Introduction):
-            self._admit(worker, found)
+        if not isinstance(found, Answer):
+            self._admit(worker, *found)
             return None
         job, worker.job = worker.job, None
         assert job is not None
         self._tell_work()
         return job, found
 
-    def _admit(self, worker: _Worker, told: Introduction) -> None:
-        worker.machine = machine = told.machine
+    def _admit(self, worker: _Worker, machine: Machine, version: str) -> None:
+        worker.machine = machine
         why = ""
-        if told.dsconv != __version__:
-            why = f"it has dsconv {told.dsconv}, and this is {__version__}"
+        if version != __version__:
+            why = f"it has dsconv {version}, and this is {__version__}"
         elif not self._mixed and self._kind not in {None, machine.kind}:
             why = f"it is another kind of machine ({machine.kind}); --allow-mixed uses it"
         if why:
@@ -293,13 +284,14 @@ class Cluster:
             {one.machine.host: one.job.layers[0].label for one in self._workers.values() if one.machine and one.job}
         )
 
-    def _hopeless(self, jobs: deque[Job]) -> Iterator[tuple[Job, Sequence[Mapping[str, Any]]]]:
+    def _hopeless(self, jobs: deque[Job]) -> Iterator[tuple[Job, Answer]]:
         """Jobs that workers keep dying of, as rows that say so."""
         for job in [one for one in jobs if self._deaths[one.place] >= _MOST_DEATHS]:
             jobs.remove(job)
             why = f"{many(_MOST_DEATHS, 'worker')} died of it, one after the other"
             keys = keys_of(named=True, shared=True)
-            yield job, [keys.document(replace(one, error=why, machine=_NOBODY)) for one in job.layers]
+            documents = tuple(keys.document(replace(one, error=why, machine=_NOBODY)) for one in job.layers)
+            yield job, Answer(documents, ({},) * len(documents), 0.0)
 
     def _remember(self, answer: Answer) -> None:
         for document in answer.documents:

@@ -63,7 +63,6 @@ class _Term(NamedTuple):
 class Condition:
     """A parsed `--where`. `keys` are those it reads."""
 
-    text: str
     keys: tuple[str, ...]
     holds: Callable[[Comparison], bool]
 
@@ -80,7 +79,7 @@ def parse_where(*texts: str) -> Condition:
     read = [_Reader(text) for text in texts]
     conditions = [reader.whole() for reader in read]
     keys = tuple(dict.fromkeys(key for reader in read for key in reader.keys))
-    return Condition(" and ".join(texts), keys, _joined(all, conditions))
+    return Condition(keys, _joined(all, conditions))
 
 
 class _Reader(ast.NodeVisitor):

@@ -12,7 +12,7 @@ import tempfile
 import weakref
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -81,7 +81,8 @@ class LayerFile:
 
     def _parse(self) -> Iterator[Record | None]:
         try:
-            with self._opened() as stream:
+            with Path(self.name).open("rb") if self._spooled is None else nullcontext(self._spooled) as stream:
+                stream.seek(0)
                 yield from (parquet_records if _is_parquet(stream) else text_records)(stream, self.name)
         except UnicodeDecodeError:
             raise DsconvError(f"{self.name} is not UTF-8 text; save it as CSV UTF-8") from None
@@ -89,16 +90,6 @@ class LayerFile:
             raise DsconvError(f"{self.name} is not CSV: {error}") from None
         except OSError as error:
             raise _unreadable(self.name, error) from None
-
-    @contextmanager
-    def _opened(self) -> Iterator[BinaryIO]:
-        """The file from its beginning."""
-        if self._spooled is None:
-            with Path(self.name).open("rb") as stream:
-                yield stream
-            return
-        self._spooled.seek(0)
-        yield self._spooled
 
 
 def _is_parquet(stream: BinaryIO) -> bool:
@@ -113,10 +104,8 @@ def _spool(source: str, name: str) -> Any:
         raise DsconvError(f"cannot read {name}: it is closed")
     try:
         if source != "-" and Path(source).is_file():
-            Path(source).open("rb").close()
             return None
-        with ExitStack() as stack:
-            raw = sys.stdin.buffer if source == "-" else stack.enter_context(Path(source).open("rb"))
+        with nullcontext(sys.stdin.buffer) if source == "-" else Path(source).open("rb") as raw:
             spooled = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
             while chunk := raw.read(_CHUNK):
                 spooled.write(chunk)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from dsconv_cli.errors import DsconvError
+from dsconv_cli.layer.fields import FIELDS
 from dsconv_cli.sweep.axes import Axis
 from dsconv_cli.sweep.ties import Tie, Zips, check_values, in_order
 
@@ -106,7 +107,7 @@ def _dimensions(free: Mapping[str, Axis], zips: Zips) -> Iterator[Dimension]:
         done.update(names)
         for other in names:
             if other not in free:
-                raise DsconvError(f"--zip {','.join(names)}: {other} has no value; give --{other}")
+                raise DsconvError(f"--zip {','.join(names)}: {other} has no value; give {FIELDS[other].option}")
             if free[other].count != axis.count:
                 told = f"{name} has {axis.count:,}, {other} has {free[other].count:,}"
                 raise DsconvError(f"--zip {','.join(names)}: lists that walk in step must be equally long; {told}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from dsconv_cli.comparison.keys import keys_of
@@ -21,15 +21,14 @@ def resolve(name: str, option: str = "") -> str:
         return KEYS.find(name)
 
 
-def resolve_many(text: str, option: str, runtimes: Iterable[str] = (), every: Iterable[str] = KEYS) -> tuple[str, ...]:
-    """Keys between commas, each once. A section, such as `macs`, stands for all of its keys in a run on `runtimes`.
+def resolve_many(text: str, option: str, known: Collection[str]) -> tuple[str, ...]:
+    """Keys between commas, each once. A section, such as `macs`, stands for those of its keys that are `known`.
 
-    `all` stands for `every`.
+    `all` stands for everything `known`.
     """
     if text.strip() == "all":
-        return tuple(every)
+        return tuple(known)
     keys: list[str] = []
-    known = keys_of(tuple(runtimes), named=True)
     for name in (part.strip() for part in text.split(",")):
         section = [key for key in known if key.startswith(f"{name}.")] if f"spec.{name}" not in KEYS else []
         keys.extend(section or [resolve(name, option)])

@@ -43,16 +43,9 @@ class _Kept:
     timers: Timers | None = None
 
 
-class Introduction(NamedTuple):
-    """Which machine it is, and which version of this program it has."""
-
-    machine: Machine
-    dsconv: str
-
-
-def identify() -> Introduction:
-    """Which machine this is."""
-    return Introduction(machine(), __version__)
+def identify() -> tuple[Machine, str]:
+    """Which machine this is, and which version of this program it has."""
+    return machine(), __version__
 
 
 def measure(request: Request) -> Answer:

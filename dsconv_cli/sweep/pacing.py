@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import CannotMeasureError
@@ -16,13 +16,6 @@ if TYPE_CHECKING:
 
 #: However late a run is, a layer gets this share of what it would have had.
 LEAST_SHARE = 0.5
-
-
-class Timed(NamedTuple):
-    """A layer's number in the sweep, and the layer with its time."""
-
-    place: int
-    comparison: Comparison
 
 
 def shuffled(count: int) -> list[int]:
@@ -44,8 +37,8 @@ def time_layers(
     *,
     watch: Callable[[Comparison, float], Watcher],
     clock: Callable[[], float] = time.monotonic,
-) -> Iterator[Timed]:
-    """The layers in the order in which they are timed.
+) -> Iterator[tuple[int, Comparison]]:
+    """The layers with their times after their places in the sweep, in the order in which they are timed.
 
     What one layer leaves of its share of `total_s` goes to the others.
 
@@ -73,4 +66,4 @@ def time_layers(
             times = timers.time(layer.spec, lambda _, watcher=watcher: watcher)  # type: ignore[misc]
         except CannotMeasureError as error:
             raise CannotMeasureError(f"{layer.label}: {error}") from error
-        yield Timed(place, comparison.with_times(times))
+        yield place, comparison.with_times(times)

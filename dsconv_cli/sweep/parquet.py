@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from dsconv_cli.comparison.result import Comparison
@@ -28,30 +28,20 @@ _GROUP_ROWS: Final = 2**15
 _MOST: Final = 2**63 - 1
 #: Rows that are read at once.
 _READ_ROWS: Final = 1024
-
-
-def schema(keys: tuple[str, ...]) -> pa.Schema:
-    """The columns: named as the keys, each with the type of its values, and any of them may lack one."""
-    import pyarrow as pa
-
-    return pa.schema([(key, _type(KEYS[key].type)) for key in keys])
+#: What Arrow calls the types of JSON.
+_PLAIN: Final = {"integer": "int64", "number": "float64", "boolean": "bool", "string": "string"}
 
 
 def _type(type_: Type) -> pa.DataType:
+    """The type of a column whose values, where they are there, are of `type_`."""
     import pyarrow as pa
 
-    plain: Mapping[str, Callable[[], pa.DataType]] = {
-        "integer": pa.int64,
-        "number": pa.float64,
-        "boolean": pa.bool_,
-        "string": pa.string,
-    }
     shape = type_.schema
     if "const" in shape or "enum" in shape:
         return pa.int64() if type_.kind == "number" else pa.string()
     if shape["type"] == "array":
-        return pa.list_(plain[shape["items"]["type"]]())
-    return plain[shape["type"]]()
+        return pa.list_(pa.type_for_alias(_PLAIN[shape["items"]["type"]]))
+    return pa.type_for_alias(_PLAIN[shape["type"]])
 
 
 class Writer:
@@ -65,7 +55,7 @@ class Writer:
         self._keys = keys
         #: Short, for they stand in each row.
         self._names = [f"{number:x}" for number in range(len(keys))]
-        self._schema = schema(keys)
+        self._schema = pa.schema([(key, _type(KEYS[key].type)) for key in keys])
         self._short = pa.schema(list(zip(self._names, self._schema.types, strict=True)))
         self._sink = _Sink(write)
         self._file = parquet.ParquetWriter(pa.PythonFile(self._sink, mode="w"), self._schema)

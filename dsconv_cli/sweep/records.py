@@ -74,11 +74,7 @@ def _telling(source: str, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _csv_records(stream: IO[str], source: str) -> Iterator[Record | None]:
-    header = ""
-    while not header.strip():
-        header = stream.readline()
-        if not header:
-            return
+    header = next((line for line in stream if line.strip()), "")
     # A spreadsheet separates by what its locale does not use in numbers.
     delimiter = max(",;\t", key=header.count)
     stream.seek(0)
@@ -99,6 +95,7 @@ def _csv_records(stream: IO[str], source: str) -> Iterator[Record | None]:
 
 
 def _json_records(stream: IO[str], source: str) -> Iterator[Record | None]:
+    met = False
     for number, line in enumerate(stream, 1):
         if not line.strip():
             continue
@@ -106,11 +103,12 @@ def _json_records(stream: IO[str], source: str) -> Iterator[Record | None]:
         try:
             document = _parsed(line, where)
         except (ValueError, RecursionError) as error:
-            if number == 1 or line.strip() in {"{", "["}:
+            if not met or line.strip() in {"{", "["}:
                 # One document over several lines, as --format json writes it.
                 yield from _whole_document(stream, source)
                 return
             raise DsconvError(f"{where} is not JSON: {getattr(error, 'msg', error)}") from None
+        met = True
         for one in _layers_of(document):
             yield _json_record(one, number, where)
 

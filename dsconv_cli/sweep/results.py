@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final, Self
 
 from dsconv_cli.comparison.keys import KEYS, RUNTIMES, keys_of
@@ -19,13 +18,14 @@ from dsconv_cli.comparison.result import Comparison, closed_forms
 from dsconv_cli.counting.profilers import Counted
 from dsconv_cli.data import at, json_line
 from dsconv_cli.environment import Machine
-from dsconv_cli.errors import DsconvError, SpecError
+from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import GrowingFile
-from dsconv_cli.keys import SCHEMA_VERSION, Keys, Value
+from dsconv_cli.keys import SCHEMA_VERSION, Keys
 from dsconv_cli.layer.cost import Counts
 from dsconv_cli.layer.forms import FORMS
 from dsconv_cli.layer.spec import Bias, ConvSpec
 from dsconv_cli.sweep.keys import is_measured
+from dsconv_cli.timing.keys import ALONE
 from dsconv_cli.timing.result import Executed, Fastest, Interval, Times, Timing
 
 Settings = Mapping[str, Any]
@@ -36,22 +36,6 @@ _SAME_MACHINE: Final = ("platform", "cpu")
 _KIND: Final = "kind of machine"
 #: How those settings begin that differ between machines of several kinds.
 _OF_A_KIND: Final = (_KIND, *_SAME_MACHINE, "version of ", "counts by")
-
-
-class Recorded(Comparison):
-    """A comparison read back: what was measured, and the machine that did it, are as they were written."""
-
-    __slots__ = ("_recorded",)
-
-    def __init__(self, one: Comparison, recorded: Mapping[str, Value]) -> None:
-        super().__init__(**{each.name: getattr(one, each.name) for each in fields(one)})
-        object.__setattr__(self, "_recorded", MappingProxyType(recorded))
-
-    @property
-    def recorded(self) -> Mapping[str, Value]:
-        """The values at the keys that are no arithmetic."""
-        value: Mapping[str, Value] = self._recorded  # type: ignore[attr-defined]
-        return value
 
 
 class ResultsFile:
@@ -149,7 +133,7 @@ class ResultsFile:
             version = document["schema_version"]
             if version == SCHEMA_VERSION:
                 settings, spec = settings_of(document), spec_of(document)
-        except (ValueError, KeyError, TypeError, SpecError):
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             raise DsconvError(f"{where} is not a result of dsconv sweep; --resume leaves the file alone") from None
         if version != SCHEMA_VERSION:
             raise DsconvError(
@@ -167,12 +151,9 @@ class ResultsFile:
                 there, here = (self._wanted[name], value) if mine else (value, self._wanted[name])
                 raise DsconvError(
                     f"{where} was made with {name} {there}, this run has {here}; "
-                    f"results are not mixed: choose another file or {_same(name)}"
+                    f"results are not mixed: choose another file or "
+                    f"{'--allow-mixed' if name == _KIND else 'the same settings'}"
                 )
-
-
-def _same(name: str) -> str:
-    return "--allow-mixed" if name == _KIND else "the same settings"
 
 
 def runtimes_text(names: Iterable[str]) -> str:
@@ -209,13 +190,14 @@ def settings_of(document: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
+def _value(value: Any) -> Any:
+    """What stands in JSON for one value of several parts is a list."""
+    return tuple(value) if isinstance(value, list) else value
+
+
 def spec_of(document: Mapping[str, Any]) -> ConvSpec:
     """The layer of a row."""
-    fields: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in document["spec"].items()
-        if name != "bias"
-    }
+    fields: dict[str, Any] = {name: _value(value) for name, value in document["spec"].items() if name != "bias"}
     return ConvSpec(**fields, bias=Bias(**document["spec"]["bias"]))
 
 
@@ -224,21 +206,19 @@ def comparison_of(document: Mapping[str, Any]) -> Comparison:
     closed = closed_forms(spec_of(document), document.get("name", ""))
     machine, each = document["environment"], document.get(RUNTIMES) or {}
     counters = tuple((machine["versions"]["profiler"] or "").split(" + "))
-    one = Comparison(
-        closed.spec,
-        closed.cost,
-        _counted(document["measured"], counters),
-        _timing(document["time"]),
-        machine["device"],
-        closed.name,
-        Times({name: _timing(section) for name, section in each.items()}, {}) if each else None,
-        Machine(**machine["machine"]) if machine.get("machine") is not None else None,
-        document.get("error") or "",
+    here = Machine(**machine["machine"]) if machine.get("machine") is not None else None
+    keys = keys_of(tuple(each), shared=here is not None)
+    return replace(
+        closed,
+        counted=_counted(document["measured"], counters),
+        time=_timing(document["time"]),
+        device=machine["device"],
+        times=Times({name: _timing(section) for name, section in each.items()}, {}) if each else None,
+        machine=here,
+        error=document.get("error") or "",
+        # A row of an older version may lack a key.
+        recorded={key: _value(at(document, key)) for key in keys if is_measured(key)},
     )
-    keys = keys_of(tuple(each), shared=one.machine is not None)
-    # A row of an older version may lack a key.
-    measured = {key: at(document, key) for key in keys if is_measured(key)}
-    return Recorded(one, {key: tuple(value) if isinstance(value, list) else value for key, value in measured.items()})
 
 
 def _counted(section: Mapping[str, Any] | None, counters: tuple[str, ...]) -> Counted | None:
@@ -251,29 +231,18 @@ def _counted(section: Mapping[str, Any] | None, counters: tuple[str, ...]) -> Co
 def _timing(section: Mapping[str, Any] | None) -> Timing | None:
     if section is None:
         return None
+    runtime = section["runtime"]
     return Timing(
-        ordinary_s=section["ordinary"]["median_s"],
-        separable_s=section["separable"]["median_s"],
-        depthwise_s=section["depthwise"]["median_s"],
-        pointwise_s=section["pointwise"]["median_s"],
+        **{f"{form}_s": section[form]["median_s"] for form in ("separable", *ALONE)},
+        **{name: section[name] for name in ("verdict", "reliable", "device", "threads", "layout", "dtype")},
         speedup=Interval(**section["speedup"]),
         fastest=Fastest(**{**section["fastest"], "speedup": Interval(**section["fastest"]["speedup"])}),
-        verdict=section["verdict"],
-        reliable=section["reliable"],
         warnings=tuple(section["warnings"]),
-        device=section["device"],
-        threads=section["threads"],
-        layout=section["layout"],
-        dtype=section["dtype"],
         processes=section["samples"]["processes"],
         pairs=section["samples"]["pairs"],
-        runtime=_executed(section["runtime"]),
-    )
-
-
-def _executed(section: Mapping[str, Any]) -> Executed:
-    return Executed(
-        section["name"], section["version"], section["precision"] or "", section["chain"], section["build_s"]
+        runtime=Executed(
+            runtime["name"], runtime["version"], runtime["precision"] or "", runtime["chain"], runtime["build_s"]
+        ),
     )
 
 

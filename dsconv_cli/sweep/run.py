@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from operator import attrgetter
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from dsconv_cli.comparison.result import Comparison
@@ -16,10 +16,11 @@ from dsconv_cli.sweep.compiled.plan import Lines, ToLine, make_plan
 from dsconv_cli.sweep.conditions import Condition
 from dsconv_cli.sweep.keys import KEYS, is_measured
 from dsconv_cli.sweep.observer import Observer
-from dsconv_cli.sweep.pacing import Timed, time_layers
+from dsconv_cli.sweep.pacing import time_layers
 from dsconv_cli.sweep.parallel import count, count_one
 from dsconv_cli.sweep.results import ResultsFile, runtimes_text
 from dsconv_cli.sweep.sources import Misfit, Shard, Source, layer_at, layers
+from dsconv_cli.timing.runtimes import RUNTIMES
 
 if TYPE_CHECKING:
     from dsconv_cli.sweep.cluster import Cluster
@@ -75,7 +76,7 @@ class Sweep:
         names = "yes" if self.source.named else "no"
         known = {
             "names": names,
-            "--cluster": "on" if self.cluster else "off",
+            "--cluster": "on" if self.shared else "off",
             "--profiler": self.profiler,
             "--time": "off" if self.timing is None else "on",
         }
@@ -88,8 +89,28 @@ class Sweep:
 
     @property
     def closed(self) -> bool:
-        """Whether all is known of a layer that has its number: those of a grid, by arithmetic alone."""
-        return self.timing is None and self.profiler == "none" and self.source.file is None
+        """Whether all that is asked of a layer follows from its number: of a grid's layers, by arithmetic alone."""
+        return not (self._measures or self._judges_measured) and self.source.file is None
+
+    @property
+    def shared(self) -> bool:
+        """Whether several machines measure."""
+        return bool(self.cluster) and self._measures
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """The sections that are not measured."""
+        return (
+            *(["measured"] if self.profiler == "none" else []),
+            *(["time"] if self.timing is None else []),
+            *([] if self.shared else ["environment.machine"]),
+            *(f"runtimes.{name}" for name in RUNTIMES if name not in self.runtimes),
+        )
+
+    @property
+    def usual(self) -> str:
+        """The ratio that rows are ranked by and pictures are about, where nothing else is asked for."""
+        return "macs.ratio" if self.timing is None else "time.speedup"
 
     def layers(self, observer: Observer = _NOBODY) -> Iterator[Comparison]:
         """Those that can exist, by their closed forms, and that the condition lets through as far as these tell."""
@@ -156,21 +177,21 @@ class Sweep:
         Raises:
             CannotMeasureError: a layer could not be counted or timed; the message names it.
         """
-        return self._late(self._measured(self.layers(observer), observer))
+        measured = self._measured(self.layers(observer), observer)
+        return self._late(one for _, one in (measured if self.timing is None else sorted(measured, key=itemgetter(0))))
 
     def complete(self, file: ResultsFile, observer: Observer = _NOBODY) -> None:
         """Measure what `file` lacks, and append each row as soon as it is there. Raises as `rows` does."""
-        missing = file.missing(self.layers(observer))
-        if self.timing is None:
-            new = self._measured(missing, observer)
-        else:
-            new = (one.comparison for one in self._timed(missing, self.timing, observer))
-        for row in new:
+        for _, row in self._measured(file.missing(self.layers(observer)), observer):
             file.append(row)
 
     def recorded(self, file: ResultsFile) -> Iterator[Comparison]:
         """The rows of a `file` that is complete, in the order of the sweep."""
         return self._late(file.read_all(self.layers()))
+
+    @property
+    def _measures(self) -> bool:
+        return self.timing is not None or self.profiler != "none"
 
     @property
     def _early(self) -> Callable[[Comparison], bool] | None:
@@ -185,18 +206,17 @@ class Sweep:
         """What the condition asks of measured values."""
         return filter(self.condition.holds, rows) if self.condition is not None and self._judges_measured else rows
 
-    def _measured(self, wanted: Iterable[Comparison], observer: Observer) -> Iterator[Comparison]:
-        if self.timing is None:
-            if self.cluster and self.profiler != "none":
-                return self._counted_elsewhere(wanted, observer)
-            return count(wanted, self.profiler, self.jobs)
-        timed = self._timed(wanted, self.timing, observer)
-        return (one.comparison for one in sorted(timed, key=attrgetter("place")))
+    def _measured(self, wanted: Iterable[Comparison], observer: Observer) -> Iterator[tuple[int, Comparison]]:
+        """The layers after their places, as they are done: in their order, unless they are timed."""
+        if self.timing is not None:
+            return self._timed(wanted, self.timing, observer)
+        if self.shared:
+            return enumerate(self._counted_elsewhere(wanted, observer))
+        return enumerate(count(wanted, self.profiler, self.jobs))
 
-    def _timed(self, wanted: Iterable[Comparison], settings: TimingSettings, observer: Observer) -> Iterator[Timed]:
-        """In the order in which they are timed."""
-        from dsconv_cli.timing.timers import Timers
-
+    def _timed(
+        self, wanted: Iterable[Comparison], settings: TimingSettings, observer: Observer
+    ) -> Iterator[tuple[int, Comparison]]:
         listed = list(islice(wanted, MOST_TIMED + 1))
         if len(listed) > MOST_TIMED:
             raise DsconvError(f"more than {MOST_TIMED:,} layers are too many to time in one run; take parts of them")
@@ -204,31 +224,31 @@ class Sweep:
             return
         total_s = self.budget_s or settings.budget_s * len(listed)
         observer.begins_timing(len(listed), total_s)
-        if self.cluster:
-            yield from self._timed_elsewhere(listed, settings, total_s, observer)
-            return
+        timed = self._timed_elsewhere if self.cluster else self._timed_here
+        for place, one in timed(listed, settings, total_s, observer):
+            observer.done()
+            if one.error or one.failures:
+                observer.failed(one)
+            yield place, one if self.runtimes else replace(one, times=None)
+
+    def _timed_here(
+        self, layers: Sequence[Comparison], settings: TimingSettings, total_s: float, observer: Observer
+    ) -> Iterator[tuple[int, Comparison]]:
+        from dsconv_cli.timing.timers import Timers
+
         with Timers(settings, self.runtimes or (settings.runtime,)) as timers:
-            for one in time_layers(
-                listed, lambda layer: count_one(layer, self.profiler), timers, total_s, watch=observer.times
-            ):
-                observer.done()
-                if one.comparison.failures:
-                    observer.failed(one.comparison)
-                yield one if self.runtimes else one._replace(comparison=replace(one.comparison, times=None))
+            yield from time_layers(
+                layers, lambda layer: count_one(layer, self.profiler), timers, total_s, watch=observer.times
+            )
 
     def _timed_elsewhere(
         self, layers: Sequence[Comparison], settings: TimingSettings, total_s: float, observer: Observer
-    ) -> Iterator[Timed]:
+    ) -> Iterator[tuple[int, Comparison]]:
         from dsconv_cli.sweep.machines import Request
         from dsconv_cli.sweep.shared import timed_rows
 
         with self._machines(observer, alone=True) as cluster:
-            request = Request((), self.profiler, settings, self.runtimes)
-            for one in timed_rows(cluster, layers, request, total_s, observer.failed):
-                observer.done()
-                if one.comparison.error:
-                    observer.failed(one.comparison)
-                yield one
+            yield from timed_rows(cluster, layers, Request((), self.profiler, settings, self.runtimes), total_s)
             for text in cluster.off():
                 observer.warn(text)
 

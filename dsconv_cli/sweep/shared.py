@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from heapq import heappop, heappush
 from itertools import count, islice
 from typing import Final
 
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.sweep.cluster import Cluster, Job
 from dsconv_cli.sweep.machines import Answer, Request
-from dsconv_cli.sweep.pacing import LEAST_SHARE, Timed, shuffled
+from dsconv_cli.sweep.pacing import LEAST_SHARE, shuffled
 from dsconv_cli.sweep.results import comparison_of
-from dsconv_cli.timing.result import Times
 
 #: Layers that a machine counts at a time.
 _TOGETHER: Final = 64
@@ -43,20 +41,15 @@ class Budget:
 
 
 def timed_rows(
-    cluster: Cluster,
-    layers: Sequence[Comparison],
-    request: Request,
-    total_s: float,
-    failed: Callable[[Comparison], None],
-) -> Iterator[Timed]:
-    """The layers with their times, as they are done.
+    cluster: Cluster, layers: Sequence[Comparison], request: Request, total_s: float
+) -> Iterator[tuple[int, Comparison]]:
+    """The layers with their times after their places, as they are done.
 
     Args:
         cluster: who measures.
         layers: in the order of the sweep.
         request: what is to be known of each; its layers and budget are set here.
         total_s: seconds of all machines together.
-        failed: hears of layers that runtimes could not time.
     """
     assert request.timing is not None
     timing, budget = request.timing, Budget(total_s, len(layers))
@@ -66,44 +59,27 @@ def timed_rows(
         budget_s = budget.share(job.place)
         return _about(job, replace(request, timing=replace(timing, budget_s=budget_s, share=budget_s / total_s)))
 
-    def answered(job: Job, answer: Answer) -> None:
-        budget.spent(job.place, answer.seconds)
-        for layer, failures in zip(job.layers, answer.failures, strict=True):
-            if failures:
-                failed(replace(layer, times=Times({}, failures)))
-
-    for job, rows in _rows(cluster, jobs, asked, answered):
-        yield Timed(job.place, rows[0])
+    for job, answer in cluster.answers(jobs, asked):
+        # Where nobody lived to answer, nobody knows what it took.
+        if answer.seconds:
+            budget.spent(job.place, answer.seconds)
+        (document,), (failures,) = answer.documents, answer.failures
+        one = comparison_of(document)
+        # Why runtimes failed stands in no document.
+        yield job.place, one if one.times is None else replace(one, times=one.times._replace(failures=failures))
 
 
 def counted_rows(cluster: Cluster, layers: Iterable[Comparison], profiler: str) -> Iterator[Comparison]:
     """The layers with what was counted of them, in their order."""
-    early: list[tuple[int, list[Comparison]]] = []
-    following = 0
-    for job, rows in _rows(cluster, _chunks(layers), lambda job: _about(job, Request((), profiler))):
-        heappush(early, (job.place, rows))
-        while early and early[0][0] == following:
-            yield from heappop(early)[1]
-            following += 1
-
-
-def _chunks(layers: Iterable[Comparison]) -> Iterator[Job]:
     rest = iter(layers)
-    for number in count():
-        some = tuple(islice(rest, _TOGETHER))
-        if not some:
-            return
-        yield Job(number, some)
-
-
-def _rows(
-    cluster: Cluster,
-    jobs: Iterable[Job],
-    asked: Callable[[Job], Request],
-    answered: Callable[[Job, Answer], None] = lambda _, __: None,
-) -> Iterator[tuple[Job, list[Comparison]]]:
-    for job, documents in cluster.answers(jobs, asked, answered):
-        yield job, list(map(comparison_of, documents))
+    jobs = map(Job, count(), iter(lambda: tuple(islice(rest, _TOGETHER)), ()))
+    early: dict[int, Answer] = {}
+    following = 0
+    for job, answer in cluster.answers(jobs, lambda job: _about(job, Request((), profiler))):
+        early[job.place] = answer
+        while following in early:
+            yield from map(comparison_of, early.pop(following).documents)
+            following += 1
 
 
 def _about(job: Job, request: Request) -> Request:

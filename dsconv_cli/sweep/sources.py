@@ -21,14 +21,6 @@ _NO_BIAS = Bias()
 _REQUIRED = tuple(name for name in VALUED if not FIELDS[name].default)
 
 
-class Candidate(NamedTuple):
-    """A layer that may not exist: what would make it, and what a file calls it and where it stands there, or ""."""
-
-    arguments: Arguments
-    name: str = ""
-    origin: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class Source:
     """Layers by number, from 0: those of a grid, or those of a file, each at every point of the grid.
@@ -70,21 +62,21 @@ class Source:
         """Whether a file gives them names."""
         return self.file is not None and self.file.named
 
-    def walk(self, start: int, stop: int) -> Iterator[Candidate]:
-        """Layers `start` up to `stop`."""
+    def walk(self, start: int, stop: int) -> Iterator[Comparison | Misfit]:
+        """Layers `start` up to `stop`, by their closed forms."""
         if self.file is None:
-            yield from (Candidate(self.grid.arguments(index)) for index in range(start, stop))
+            yield from (_layer(self.grid.arguments(index)) for index in range(start, stop))
             return
-        points = self.grid.count
+        points, pads = self.grid.count, "padding" in {*self.grid.varying, *self.grid.fixed}
         for row, record in enumerate(self.file.records()):
             first = row * points
             if first >= stop:
                 return
             for index in range(max(start - first, 0), min(stop - first, points)):
                 found = self.grid.arguments(index, record.arguments)
-                if found.get("padding") != record.arguments.get("padding"):
+                if pads:
                     found.pop("padding_end", None)
-                yield Candidate(found, record.name, f"{self.file.name} line {record.line}: ")
+                yield _layer(found, record.name, f"{self.file.name} line {record.line}: ")
 
     def __str__(self) -> str:
         crossed = str(self.grid)
@@ -172,17 +164,17 @@ def parse_shard(text: str | None) -> Shard:
 
 def layers(source: Source, shard: Shard) -> Iterator[Comparison | Misfit]:
     """The layers of one shard by their closed forms, in their order."""
-    return map(_layer, source.walk(*shard.bounds(source.count)))
+    return source.walk(*shard.bounds(source.count))
 
 
 def layer_at(source: Source, place: int) -> Comparison | Misfit:
     """The layer of that number."""
-    return _layer(next(source.walk(place, place + 1)))
+    return next(source.walk(place, place + 1))
 
 
-def _layer(one: Candidate) -> Comparison | Misfit:
+def _layer(arguments: Arguments, name: str = "", origin: str = "") -> Comparison | Misfit:
+    """The layer that a file calls `name`, and that stands there at `origin`."""
     try:
-        return closed_forms(ConvSpec(**one.arguments), one.name)
+        return closed_forms(ConvSpec(**arguments), name)
     except SpecError as error:
-        name = f"{one.name}: " if one.name else ""
-        return Misfit(f"{one.origin}{name}{layer_name(one.arguments)}", str(error))
+        return Misfit(f"{origin}{f'{name}: ' if name else ''}{layer_name(arguments)}", str(error))

@@ -7,13 +7,10 @@ import tempfile
 import weakref
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import CannotMeasureError
 from dsconv_cli.files import reason
-from dsconv_cli.layer.cost import cost
 
 Thing = TypeVar("Thing")
 
@@ -60,24 +57,6 @@ class Spool(Collection[Thing], Generic[Thing]):
             thing = self.get(place)
             place = self._file.tell()
             yield thing
-
-
-class Rows:
-    """Layers with what was measured of them."""
-
-    def __init__(self) -> None:
-        self._spool: Spool[tuple[type[Comparison], dict[str, Any], dict[str, Any] | None]] = Spool()
-
-    def put(self, one: Comparison) -> int:
-        """Add one; its place."""
-        known = {field.name: getattr(one, field.name) for field in fields(one) if field.name != "cost"}
-        return self._spool.put((type(one), known, None if one.recorded is None else dict(one.recorded)))
-
-    def get(self, place: int) -> Comparison:
-        """The one at that place."""
-        kind, known, recorded = self._spool.get(place)
-        one = Comparison(cost=cost(known["spec"]), **known)
-        return one if recorded is None else kind(one, recorded)  # type: ignore[arg-type]
 
 
 @contextmanager

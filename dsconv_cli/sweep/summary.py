@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from array import array
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import geometric_mean, median
 from typing import Any, Final
 
 from dsconv_cli.comparison.keys import RATIOS
@@ -33,11 +32,10 @@ def is_time(key: str) -> bool:
 
 @dataclass(slots=True)
 class Extent:
-    """The values that one trait takes: all of them while they are few, and always the least and the greatest."""
+    """The values that one trait takes: how many layers have each, while they are few; the least and the greatest."""
 
     low: Any = None
     high: Any = None
-    few: set[Any] | None = field(default_factory=set)
     layers: Counter[Any] = field(default_factory=Counter)
 
     def add(self, value: Value) -> None:
@@ -48,14 +46,10 @@ class Extent:
             self.high = value
         if value in self.layers or len(self.layers) < _COUNTED:
             self.layers[value] += 1
-        if self.few is not None:
-            self.few.add(value)
-            if len(self.few) > _LISTED:
-                self.few = None
 
     def __str__(self) -> str:
-        if self.few is not None:
-            return ", ".join(as_text(value) for value in sorted(self.few))
+        if len(self.layers) <= _LISTED:
+            return ", ".join(map(as_text, sorted(self.layers)))
         return f"{as_text(self.low)}–{as_text(self.high)}"
 
 
@@ -84,11 +78,6 @@ class Spread:
         for trait, extent in self.where.items():
             extent.add(getattr(one.spec, trait))
 
-    @property
-    def geometric_mean(self) -> float:
-        """Exp of the mean logarithm: the mean that fits ratios."""
-        return math.exp(math.fsum(map(math.log, self.values)) / len(self.values))
-
 
 class Summary:
     """Collects layers one by one."""
@@ -97,7 +86,7 @@ class Summary:
         self.layers = 0
         self._spreads = {key: Spread(key) for key in (*RATIOS, *RUNTIME_RATIOS)}
         self._all: dict[str, Extent] = {trait: Extent() for trait in _TRAITS}
-        self._kinds: dict[str, list[Spread]] = {}
+        self._kinds: dict[str, dict[str, Spread]] = {}
         self._hosts: dict[str, dict[str, None]] = {}
 
     def add(self, one: Comparison) -> None:
@@ -116,12 +105,10 @@ class Summary:
             return self._spreads[key]
         kind = one.machine.kind
         self._hosts.setdefault(kind, {})[one.machine.host] = None
-        known = self._kinds.setdefault(kind, [])
-        found = next((spread for spread in known if spread.key == key), None)
-        if found is None:
-            found = Spread(key, 1 + list(self._kinds).index(kind))
-            known.append(found)
-        return found
+        known = self._kinds.setdefault(kind, {})
+        if key not in known:
+            known[key] = Spread(key, 1 + list(self._kinds).index(kind))
+        return known[key]
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -135,7 +122,7 @@ class Summary:
         """The ratios that have values."""
         yield from (spread for spread in self._spreads.values() if spread.values)
         for spreads in self._kinds.values():
-            yield from spreads
+            yield from spreads.values()
 
     def varying(self) -> tuple[str, ...]:
         """The traits in which the layers differ."""
@@ -160,7 +147,7 @@ class Summary:
             {
                 "kind": kind,
                 "machines": list(self._hosts[kind]),
-                "summary": {spread.key: self._numbers(spread) for spread in spreads},
+                "summary": {key: self._numbers(spread) for key, spread in spreads.items()},
             }
             for kind, spreads in self._kinds.items()
         ]
@@ -170,7 +157,7 @@ class Summary:
         return {
             "min": min(spread.values),
             "median": median(spread.values),
-            "geometric_mean": spread.geometric_mean,
+            "geometric_mean": geometric_mean(spread.values),
             "max": max(spread.values),
             "losing": spread.losing,
             **({"losing_surely": spread.losing_surely} if is_time(spread.key) else {}),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dsconv_cli.errors import DsconvError, quoted
-from dsconv_cli.layer.fields import MAX_DIMENSION, NUMBERS
+from dsconv_cli.layer.fields import FIELDS, MAX_DIMENSION, NUMBERS
 from dsconv_cli.layer.reading import integer
 from dsconv_cli.sweep.axes import Axis
 
@@ -102,7 +102,9 @@ def in_order(ties: Collection[Tie], known: Collection[str]) -> Iterator[Tie]:
         if not ready:
             lost = [tie for tie in waiting if tie.source not in {tie.target for tie in waiting}]
             if lost:
-                raise DsconvError(f"--zip {lost[0]}: {lost[0].source} has no value; give --{lost[0].source}")
+                raise DsconvError(
+                    f"--zip {lost[0]}: {lost[0].source} has no value; give {FIELDS[lost[0].source].option}"
+                )
             raise DsconvError(f"--zip goes round in a circle: {', '.join(map(str, waiting))}")
         yield from ready
         met.update(tie.target for tie in ready)
@@ -123,9 +125,8 @@ def check_values(ties: Collection[Tie], axes: Mapping[str, Axis]) -> None:
         if tie.over == 1:
             continue
         if tie.source not in axes:
-            raise DsconvError(
-                f"--zip {tie}: only a value that is given can be divided, and {tie.source} is tied itself"
-            )
+            why = "is tied itself" if tie.source in {one.target for one in ties} else "comes from the file"
+            raise DsconvError(f"--zip {tie}: only a value that is given can be divided, and {tie.source} {why}")
         odd = axes[tie.source].first_not_divisible(tie.over)
         if odd is not None:
             raise DsconvError(f"--zip {tie}: {tie.source} is {odd} in one layer, which {tie.over} does not divide")

@@ -17,9 +17,8 @@ from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.fields import FIELDS, VALUED
 from dsconv_cli.layer.metrics import METRICS
 from dsconv_cli.layer.reading import as_text
-from dsconv_cli.sweep.columns import Varying
 from dsconv_cli.sweep.keys import KEYS, RUNTIME_RATIOS
-from dsconv_cli.sweep.order import Order, Ranked
+from dsconv_cli.sweep.order import Order, Ranked, Varying
 from dsconv_cli.timing.runtimes import RUNTIMES
 
 #: What an axis can be, with its label and unit.

@@ -64,7 +64,7 @@ class Block(NamedTuple):
 
 
 class Table:
-    """A grid as blocks of rows."""
+    """A grid as blocks of rows: `outer` are the variables of a block, `inner` those of a row."""
 
     def __init__(self, grid: Grid, *, scattered: bool = False) -> None:
         """Where its layers come `scattered`, and not as neighbours, they have nothing in common."""
@@ -84,18 +84,9 @@ class Table:
         self._part_rows = rows
         within = 0 if scattered else within - self._in_parts
         self._outside, self._inside = grid.dimensions[:within], grid.dimensions[within:]
+        self.outer, self.inner = map(self._variables, (self._outside, self._inside))
         listed = not (scattered or self._in_parts)
         self._rows = self._crossed([range(one.count) for one in self._inside]) if listed else []
-
-    @property
-    def outer(self) -> tuple[str, ...]:
-        """The variables of a block."""
-        return self._variables(self._outside)
-
-    @property
-    def inner(self) -> tuple[str, ...]:
-        """The variables of a row."""
-        return self._variables(self._inside)
 
     @property
     def kinds(self) -> Iterator[tuple[int, Mapping[str, str | None]]]:
@@ -151,17 +142,11 @@ class Table:
 
 
 def _slot(axis: Axis, weight: int) -> Slot:
-    words: dict[str, None] = {}
-    numbers = False
-    for piece in axis.pieces:
-        for value in piece if isinstance(piece, tuple) else ():
-            if isinstance(value, str):
-                words[value] = None
-            else:
-                numbers = True
-        numbers = numbers or not isinstance(piece, tuple)
+    listed = (value for piece in axis.pieces if isinstance(piece, tuple) for value in piece)
+    words = tuple(value for value in listed if isinstance(value, str))
+    numbers = len(words) < axis.count
     parts = ("_height", "_width") if FIELDS[axis.name].kind == "pair" else ("",)
-    return Slot(axis, tuple(words), tuple(axis.name + part for part in parts) if numbers else (), weight)
+    return Slot(axis, words, tuple(axis.name + part for part in parts) if numbers else (), weight)
 
 
 def _steps(dimensions: Sequence[Dimension], index: int) -> list[int]:

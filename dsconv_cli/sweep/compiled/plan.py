@@ -132,12 +132,9 @@ def _fits(one: Kind, write: Writer) -> Iterator[str]:
 
 
 def _holds(one: Kind, holds: Holds, write: Writer) -> Iterator[str]:
-    assert one.layer is not None
-    yield f"yield {write.name(one.tape.trace(partial(_truth, holds, one.layer)))}"
-
-
-def _truth(holds: Holds, layer: Comparison) -> bool:
-    return bool(holds(layer))
+    layer = one.layer
+    assert layer is not None
+    yield f"yield {write.name(one.tape.trace(lambda: bool(holds(layer))))}"
 
 
 def _line(one: Kind, line: ToLine, write: Writer) -> Iterator[str]:

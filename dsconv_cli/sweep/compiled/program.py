@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, Final
+from typing import Any
 
 from dsconv_cli.sweep.compiled.symbols import Symbol
 
@@ -14,8 +14,6 @@ Pieces = Sequence[str | Symbol]
 #: Rows as numbers, each after the number of its kind.
 Row = tuple[int, ...]
 Function = Callable[[Row, Sequence[Row]], Any]
-
-_INDENT: Final = "    "
 
 
 @dataclass
@@ -91,20 +89,16 @@ def program(
         writer = Writer(frozenset(inner), f"k{kind}_")
         last = list(write(writer))
         before += writer.before
-        branches += [f"if outer_kind + kind == {kind}:", *(_INDENT + line for line in (*writer.within, *last))]
-    if len(kinds) == 1:
-        branches = [line.removeprefix(_INDENT) for line in branches[1:]]
+        branches += [f"if outer_kind + kind == {kind}:", *(f"    {line}" for line in (*writer.within, *last))]
     source = [
         "def run(outer, rows):",
-        *_indented(1, [f"{', '.join(('outer_kind', *outer))}, = outer", *before]),
-        *_indented(1, ["for row in rows:", _INDENT + f"{', '.join(('kind', *inner))}, = row"]),
-        *_indented(2, branches),
+        f"    {', '.join(('outer_kind', *outer))}, = outer",
+        *(f"    {line}" for line in before),
+        "    for row in rows:",
+        f"        {', '.join(('kind', *inner))}, = row",
+        *(f"        {line}" for line in branches),
     ]
     namespace: dict[str, Any] = {}
     exec(compile("\n".join(source), "<sweep>", "exec"), namespace)  # noqa: S102  the text is made above, of numbers
     found: Function = namespace["run"]
     return found
-
-
-def _indented(depth: int, lines: Iterable[str]) -> Iterator[str]:
-    return (_INDENT * depth + line for line in lines)

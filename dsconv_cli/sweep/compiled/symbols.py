@@ -31,6 +31,15 @@ class _UndecidedError(BaseException):
         self.condition = condition
 
 
+def _operation(sign: str, *, reflected: bool = False) -> Callable[[Symbol, Any], Any]:
+    """What an operator does with a symbol: it is written down."""
+
+    def noted(one: Symbol, other: Any) -> Any:
+        return one.tape.binary(sign, *((other, one) if reflected else (one, other)))
+
+    return noted
+
+
 class Symbol:
     """A number, or the answer to a comparison, that is known when the program runs: `operation` on `parts`.
 
@@ -50,59 +59,17 @@ class Symbol:
     def __bool__(self) -> bool:
         return self.tape.decided(self)
 
-    def __add__(self, other: Any) -> Any:
-        return self.tape.binary("+", self, other)
-
-    def __radd__(self, other: Any) -> Any:
-        return self.tape.binary("+", other, self)
-
-    def __sub__(self, other: Any) -> Any:
-        return self.tape.binary("-", self, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return self.tape.binary("-", other, self)
-
-    def __mul__(self, other: Any) -> Any:
-        return self.tape.binary("*", self, other)
-
-    def __rmul__(self, other: Any) -> Any:
-        return self.tape.binary("*", other, self)
-
-    def __floordiv__(self, other: Any) -> Any:
-        return self.tape.binary("//", self, other)
-
-    def __rfloordiv__(self, other: Any) -> Any:
-        return self.tape.binary("//", other, self)
-
-    def __mod__(self, other: Any) -> Any:
-        return self.tape.binary("%", self, other)
-
-    def __truediv__(self, other: Any) -> Any:
-        return self.tape.binary("/", self, other)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return self.tape.binary("/", other, self)
+    __add__, __radd__ = _operation("+"), _operation("+", reflected=True)
+    __sub__, __rsub__ = _operation("-"), _operation("-", reflected=True)
+    __mul__, __rmul__ = _operation("*"), _operation("*", reflected=True)
+    __floordiv__, __rfloordiv__ = _operation("//"), _operation("//", reflected=True)
+    __truediv__, __rtruediv__ = _operation("/"), _operation("/", reflected=True)
+    __mod__ = _operation("%")
+    __lt__, __le__, __gt__, __ge__ = map(_operation, ("<", "<=", ">", ">="))
+    __eq__, __ne__ = map(_operation, ("==", "!="))
 
     def __neg__(self) -> Any:
         return self.tape.binary("-", 0, self)
-
-    def __lt__(self, other: Any) -> Any:
-        return self.tape.binary("<", self, other)
-
-    def __le__(self, other: Any) -> Any:
-        return self.tape.binary("<=", self, other)
-
-    def __gt__(self, other: Any) -> Any:
-        return self.tape.binary(">", self, other)
-
-    def __ge__(self, other: Any) -> Any:
-        return self.tape.binary(">=", self, other)
-
-    def __eq__(self, other: object) -> Any:
-        return self.tape.binary("==", self, other)
-
-    def __ne__(self, other: object) -> Any:
-        return self.tape.binary("!=", self, other)
 
 
 class Fork(NamedTuple):
