@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -106,21 +106,20 @@ def _analyse(recipe: Recipe, chosen: Wishes) -> ModelResult:
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     with loading("torch"):
         from dsconv_cli.model.analysis import analyse_source
+        from dsconv_cli.model.saving import saved
         from dsconv_cli.model.target import load
 
+    content = b""
     with _options_named(), same_directory():
         source, inputs = load(recipe)
         result = analyse_source(source, inputs, chosen.selection, fidelity=chosen.fidelity)
         if chosen.save is None:
             return result
-        from dsconv_cli.model.saving import saved
-
         kind = chosen.save.suffix.lower()
-        found = saved(kind, result, source, inputs, "refit" if chosen.refit else "fit")
+        content, result = saved(kind, result, source, inputs, "refit" if chosen.refit else "fit")
     # Where the command line said, whatever directory the network's own code has gone to.
-    replace_file(chosen.save, found.content)
-    kept = found.output_fidelity
-    return replace(result, layers=tuple(replace(one, output_fidelity=kept.get(one.name)) for one in result.layers))
+    replace_file(chosen.save, content)
+    return result
 
 
 def _analyse_graph(recipe: Recipe, chosen: Wishes) -> ModelResult:

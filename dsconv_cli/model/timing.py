@@ -62,10 +62,10 @@ class ExportNetwork:
     def run(self) -> Mapping[str, Graph]:
         """Write them."""
         if is_graph(self.recipe.target):
-            from dsconv_cli.model.graph.exporting import export_graph
+            from dsconv_cli.model.graph.saving import export_graph
 
             return export_graph(self)
-        from dsconv_cli.model.exporting import export_network
+        from dsconv_cli.model.workload import export_network
 
         return export_network(self)
 
