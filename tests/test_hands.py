@@ -167,8 +167,8 @@ def test_every_synonym_stands_for_an_option_that_some_command_has():
     known = {
         name for command in main.make_app(COMMANDS).commands.values() for one in command.params for name in one.opts
     }
-    for word, options in suggestions._SYNONYMS.items():
-        assert any(option.partition(" ")[0] in known for option in options), word
+    for options, words in suggestions._SYNONYMS.items():
+        assert any(option.partition(" ")[0] in known for option in options), words
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from dsconv_cli.cli.options import choice
-from dsconv_cli.cli.progress import timing_line
+from dsconv_cli.cli.options import choice, number
+from dsconv_cli.cli.progress import timing_lines
 from dsconv_cli.cli.streams import Streams
-from dsconv_cli.errors import DsconvError, installed, loading, need, quoted
+from dsconv_cli.errors import DsconvError, installed, loading, need
 from dsconv_cli.files import replace_file
 from dsconv_cli.layer import reading
 from dsconv_cli.layer.fields import FLOATS
@@ -23,7 +23,6 @@ from dsconv_cli.model.choose import parse_count
 from dsconv_cli.model.foreign import same_directory
 from dsconv_cli.model.result import AUTO, InputShape, ModelResult, Recipe, Selection
 from dsconv_cli.model.save_kinds import checked_path, is_graph
-from dsconv_cli.numbers import decimal
 from dsconv_cli.report.network import Levels
 
 if TYPE_CHECKING:
@@ -80,8 +79,8 @@ def measure(
     # The measuring process loads torch while this one does.
     with Timer(settings) as timer:
         result = _analyse(recipe, chosen)
-        names = tuple(runtimes)
-        return time_network(timer, names, result, recipe, lambda what: timing_line(quiet=streams.quiet, prefix=what))
+        with timing_lines(quiet=streams.quiet) as watcher:
+            return time_network(timer, tuple(runtimes), result, recipe, watcher)
 
 
 @contextmanager
@@ -114,12 +113,12 @@ def _analyse(recipe: Recipe, chosen: Wishes) -> ModelResult:
     with _options_named(), same_directory():
         source, inputs = load(recipe)
         result = analyse_source(source, inputs, chosen.selection, fidelity=chosen.fidelity)
-        if chosen.save is not None:
-            kind = chosen.save.suffix.lower()
-            content, result = saved(kind, result, source, inputs, "refit" if chosen.refit else "fit")
+        if chosen.save is None:
+            return result
+        kind = chosen.save.suffix.lower()
+        content, result = saved(kind, result, source, inputs, "refit" if chosen.refit else "fit")
     # Where the command line said, whatever directory the network's own code has gone to.
-    if chosen.save is not None:
-        replace_file(chosen.save, content)
+    replace_file(chosen.save, content)
     return result
 
 
@@ -207,10 +206,7 @@ def _input(text: str, dtype: str) -> InputShape:
 def _ratio(text: str | None) -> float | None:
     if text is None:
         return None
-    value = decimal(text)
-    if value is None or not 0 <= value <= sys.float_info.max:
-        raise DsconvError(f"--min-ratio must be a number such as 2, not {quoted(text)}")
-    return float(value)
+    return float(number(text, "--min-ratio", "a number such as 2", lambda value: 0 <= value <= sys.float_info.max))
 
 
 def _least_fidelity(least: str | None, error: str | None) -> float | None:
@@ -223,10 +219,7 @@ def _least_fidelity(least: str | None, error: str | None) -> float | None:
 
 
 def _share(text: str, label: str) -> Fraction:
-    value = decimal(text)
-    if value is None or not 0 <= value <= 1:
-        raise DsconvError(f"{label} must be a number from 0 to 1, such as 0.9, not {quoted(text)}")
-    return value
+    return number(text, label, "a number from 0 to 1, such as 0.9", lambda value: 0 <= value <= 1)
 
 
 def selection(what_if: WhatIfOptions) -> Selection:

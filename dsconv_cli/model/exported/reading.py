@@ -16,6 +16,7 @@ import torch
 from torch.export import ExportedProgram
 
 from dsconv_cli.errors import DsconvError
+from dsconv_cli.files import reason
 from dsconv_cli.model.exported.archive import Archive, Layout
 from dsconv_cli.model.exported.checks import RefusedError
 from dsconv_cli.model.exported.payloads import checked_table
@@ -73,7 +74,7 @@ def _checked_copy(path: Path) -> io.BytesIO:
     except RefusedError as error:
         raise DsconvError(f"{path} is not read: {error}") from None
     except OSError as error:
-        raise DsconvError(f"cannot read {path}: {error.strerror or error}") from None
+        raise DsconvError(f"cannot read {path}: {reason(error)}") from None
 
 
 def _entries(archive: Archive) -> Iterator[tuple[str, bytes]]:

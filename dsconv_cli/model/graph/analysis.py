@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 from dsconv_cli.environment import distribution_of
 from dsconv_cli.errors import CannotMeasureError, DsconvError
+from dsconv_cli.files import existing
 from dsconv_cli.model.choose import decide
 from dsconv_cli.model.graph.layers import Rows, rows_of
 from dsconv_cli.model.graph.reading import GraphFile, read, type_name
@@ -26,9 +26,7 @@ def load(recipe: Recipe) -> GraphFile:
     Raises:
         DsconvError: there is none, or it is not to be believed; or the recipe asks for what a file cannot be asked.
     """
-    path = Path(recipe.target)
-    if not path.is_file():
-        raise DsconvError(f"no file {str(path)!r}")
+    path = existing(recipe.target)
     if recipe.arguments:
         raise DsconvError(f"--arg {next(iter(recipe.arguments))}: {path} is a network already and takes no arguments")
     if recipe.inputs_by:
