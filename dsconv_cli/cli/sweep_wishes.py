@@ -163,7 +163,7 @@ def _sweep(options: SweepOptions, streams: Streams) -> Sweep:
         integer(options.run.jobs, "--jobs", most=MOST_JOBS),
         settings,
         runtimes if how.runtime else (),
-        seconds(how.budget) if how.budget else None,
+        None if how.budget is None else seconds(how.budget),
         _cluster(options),
         options.run.allow_mixed,
     )

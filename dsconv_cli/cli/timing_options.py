@@ -54,7 +54,7 @@ class TimingOptions(Group):
     dtype: Annotated[str, field_option(FIELDS["dtype"], MEASUREMENT)] = FIELDS["dtype"].default
     threads: Text = valued("Threads to use (1 is disturbed the least; torch's own default is all cores).", "INT")
     channels_last: bool = flag("Use the N,H,W,C memory layout.")
-    budget: str = valued("Time limit per layer and runtime, in seconds.", "SECONDS", default=BUDGET)
+    budget: str | None = valued("Time limit per layer and runtime, in seconds.", "SECONDS", default=BUDGET)
     precision: Text = valued(
         "Stop when the 95% interval of the time ratio is as narrow as this, a fraction: 0.05 is ±5% (0.05, or about 4 "
         "seconds where the verdict is clear).",
@@ -76,7 +76,7 @@ class TimingOptions(Group):
             device=self.device,
             threads=DEFAULT_THREADS if self.threads is None else integer(self.threads, "--threads", most=_MOST_THREADS),
             channels_last=self.channels_last,
-            budget_s=seconds(self.budget or BUDGET),
+            budget_s=seconds(BUDGET if self.budget is None else self.budget),
             precision=None if self.precision is None else _fraction(self.precision),
         )
 
