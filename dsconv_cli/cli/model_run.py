@@ -109,7 +109,6 @@ def _analyse(recipe: Recipe, chosen: Wishes) -> ModelResult:
         from dsconv_cli.model.saving import saved
         from dsconv_cli.model.target import load
 
-    content = b""
     with _options_named(), same_directory():
         source, inputs = load(recipe)
         result = analyse_source(source, inputs, chosen.selection, fidelity=chosen.fidelity)
