@@ -88,10 +88,10 @@ SECTIONS: Final[tuple[Section[Environment], ...]] = (Section("versions", "null w
 @cache
 def machine() -> Machine:
     """This machine, as one of several."""
-    told = _processor()
-    model = "/".join(told[name] for name in ("cpu family", "model") if name in told)
-    stepping, cores = told.get("stepping", ""), os.cpu_count() or 1
-    governor = _line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    one = _processor()
+    model = "/".join(one[name] for name in ("cpu family", "model") if name in one)
+    stepping, cores = one.get("stepping", ""), os.cpu_count() or 1
+    governor = told("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
     parts = (
         f"{cpu_name()}{f' model {model}' if model else ''}{f' stepping {stepping}' if stepping else ''}",
         f"{cores} cores",
@@ -101,11 +101,11 @@ def machine() -> Machine:
         f"dsconv {__version__}",
         distribution_of("torch"),
     )
-    boot = _line("/proc/sys/kernel/random/boot_id")
+    boot = told("/proc/sys/kernel/random/boot_id")
     return Machine(platform.node(), boot, cpu_name(), model, stepping, cores, governor, ", ".join(parts))
 
 
-def _line(path: str) -> str:
+def told(path: str) -> str:
     """What one of the system's files says; "" where there is none."""
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace").strip()
@@ -115,7 +115,7 @@ def _line(path: str) -> str:
 
 def _processor() -> dict[str, str]:
     """What Linux says of the first processor."""
-    first = _line("/proc/cpuinfo").partition("\n\n")[0]
+    first = told("/proc/cpuinfo").partition("\n\n")[0]
     return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())}
 
 
@@ -151,12 +151,9 @@ def _environment(torch: str | None, counters: tuple[str, ...], device: str) -> E
 @cache
 def cpu_name() -> str:
     """The CPU as its maker calls it, or its architecture where the system does not tell."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith(("model name", "Model", "Hardware")):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
+    for line in told("/proc/cpuinfo").splitlines():
+        if line.startswith(("model name", "Model", "Hardware")):
+            return line.partition(":")[2].strip()
     return platform.processor() or platform.machine() or "unknown"
 
 

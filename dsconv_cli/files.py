@@ -30,16 +30,19 @@ _PAUSE_S: Final = 0.01
 _CHUNK: Final = 2**20
 
 
-class Replacement:
-    """What will be a file once all of it is written."""
+def existing(text: str) -> Path:
+    """The file that is called so.
 
-    def __init__(self, path: Path, stream: BinaryIO) -> None:
-        self._path, self._stream = path, stream
-
-    def write(self, data: bytes) -> None:
-        """Add `data`."""
-        with _naming(self._path):
-            self._stream.write(data)
+    Raises:
+        DsconvError: there is none, or it cannot be looked at.
+    """
+    path = Path(text)
+    try:
+        if path.is_file():
+            return path
+    except OSError as error:
+        raise DsconvError(f"cannot read {path}: {reason(error)}") from None
+    raise DsconvError(f"no file {str(path)!r}")
 
 
 def check_targets(paths: Sequence[Path], added: Collection[Path] = ()) -> None:
@@ -96,6 +99,26 @@ def _temporary(target: Path) -> tuple[int, str]:
     return mkstemp(prefix=_TEMPORARY, dir=target.parent)
 
 
+class Replacement(NamedTuple):
+    """A new file, beside `target`, of which it may take the place; `path` is what `target` is called."""
+
+    path: Path
+    target: Path
+    temporary: Path
+    stream: BinaryIO
+
+    def write(self, data: bytes) -> None:
+        """Add `data`."""
+        with _naming(self.path):
+            self.stream.write(data)
+
+    def move(self) -> None:
+        """Take its place, with the permissions that it has."""
+        self.stream.close()
+        self.temporary.chmod(_mode(self.target))
+        self.temporary.replace(self.target)
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Replacement]:
     """A neighbour of `path` that takes its place when all went well, and is gone when not.
@@ -106,7 +129,7 @@ def replacing(path: Path) -> Iterator[Replacement]:
     with _naming(path):
         guards = _guard(path)
     with guards, _neighbour(path) as new:
-        yield Replacement(path, new.stream)
+        yield new
         with _naming(path):
             # What has come to stand there meanwhile may be in use too.
             guards.enter_context(_guard(path))
@@ -123,7 +146,7 @@ def appending(path: Path, apart: str = "") -> Iterator[Replacement]:
         DsconvError: the disk is full, the directory has gone, or another run does not let go of the file.
     """
     with _neighbour(path, "w+b") as added:
-        yield Replacement(path, added.stream)
+        yield added
         with _naming(path), _alone(path) as there, _neighbour(path) as whole:
             _copy(there, whole.stream)
             if there.tell():
@@ -134,22 +157,8 @@ def appending(path: Path, apart: str = "") -> Iterator[Replacement]:
             whole.move()
 
 
-class _Neighbour(NamedTuple):
-    """A new file beside `target`, which may take its place."""
-
-    target: Path
-    path: Path
-    stream: BinaryIO
-
-    def move(self) -> None:
-        """Take its place, with the permissions that it has."""
-        self.stream.close()
-        self.path.chmod(_mode(self.target))
-        self.path.replace(self.target)
-
-
 @contextmanager
-def _neighbour(path: Path, mode: Literal["wb", "w+b"] = "wb") -> Iterator[_Neighbour]:
+def _neighbour(path: Path, mode: Literal["wb", "w+b"] = "wb") -> Iterator[Replacement]:
     """A file that is gone in the end, unless it was moved."""
     with _naming(path), interrupts.held:
         target = path.resolve()
@@ -157,7 +166,7 @@ def _neighbour(path: Path, mode: Literal["wb", "w+b"] = "wb") -> Iterator[_Neigh
         temporary, stream = Path(name), os.fdopen(handle, mode)
         interrupts.at_end(temporary.unlink)
     try:
-        yield _Neighbour(target, temporary, stream)
+        yield Replacement(path, target, temporary, stream)
     finally:
         with suppress(OSError):
             stream.close()

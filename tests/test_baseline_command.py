@@ -122,6 +122,15 @@ def test_the_first_baseline_is_written_by_the_run_that_names_it(here, tmp_path):
     assert "there is no baseline b.json" in here(*COMPARE, "--baseline", "b.json", code=2).err
 
 
+def test_a_baseline_that_cannot_be_looked_at(here, tmp_path):
+    """A name has at most 255 bytes (NAME_MAX of Linux), and links may form a loop: wrong use, and no failure."""
+    (tmp_path / "loop.json").symlink_to("loop.json")
+    for name, why in ((f"{'a' * 300}.json", "file name too long"), ("loop.json", "too many levels of symbolic links")):
+        (line,) = here(*COMPARE, "--baseline", name, code=2).err.splitlines()
+        assert line.startswith("error: cannot read the baseline ")
+        assert line.endswith(f": {why}")
+
+
 def test_a_limit_needs_a_baseline(here):
     said = here(*COMPARE, "--fail-if-grows", "macs.separable", code=2)
     assert said.err == "error: --fail-if-grows needs --baseline FILE.json, an earlier result to compare with\n"

@@ -271,6 +271,25 @@ def test_where_a_target_is_written(tmp_path, monkeypatch, target, place):
         assert place_of(target.replace("./", "").removeprefix("sub/")) == place
 
 
+def test_a_target_that_cannot_be_looked_at_is_nowhere(tmp_path, monkeypatch):
+    """The name is longer than the 255 bytes that Linux allows; the directory is gone."""
+    assert place_of(f"{'a' * 300}.py:net") is None
+    (tmp_path / "net.py").write_text(NET)
+    (tmp_path / "gone").mkdir()
+    monkeypatch.delenv("GITHUB_WORKSPACE", raising=False)
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert place_of(f"{tmp_path / 'net.py'}:net") is None
+
+
+def test_links_that_form_a_loop_are_no_summary(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    (tmp_path / "loop.json").symlink_to("loop.json")
+    assert run([*COMPARE, "--output", "loop.json"]) == 2
+    assert capsys.readouterr().err.startswith("error: cannot write loop.json: ")
+
+
 def append_file(path, text, apart=""):
     with appending(path, apart) as file:
         file.write(text.encode())

@@ -152,18 +152,20 @@ def test_what_the_system_tells(monkeypatch):
     files = {
         "/proc/stat": "cpu  100 10 50 9999 7 3 2 5 0 0\ncpu0 1 1 1 1\n",
         "/proc/meminfo": "MemTotal: 100 kB\nMemAvailable: 64 kB\n",
-        "/sys/fs/cgroup/memory.max": "60000\n",
-        "/sys/fs/cgroup/memory.current": "10000\n",
+        "/sys/fs/cgroup/memory.max": "60000",
+        "/sys/fs/cgroup/memory.current": "10000",
         "/sys/fs/cgroup/cpu.max": "150000 100000\n",
     }
-    monkeypatch.setattr(system, "_read", lambda path: files.get(path, ""))
+    monkeypatch.setattr(system, "told", lambda path: files.get(path, ""))
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
     monkeypatch.setattr("os.sysconf", lambda _: 100, raising=False)
     assert busy_seconds() == pytest.approx(1.70)
     assert free_memory() == 50_000, "the container's limit, which is below what the machine has"
+    files["/sys/fs/cgroup/memory.stat"] = "anon 6000\nfile 4000\ninactive_file 3000\n"
+    assert free_memory() == 53_000, "what the system keeps of files can be had"
     assert available_cores() == 1, "one and a half"
     files["/sys/fs/cgroup/cpu.max"] = "max 100000\n"
-    files["/sys/fs/cgroup/memory.max"] = "max\n"
+    files["/sys/fs/cgroup/memory.max"] = "max"
     assert available_cores() == 8
     assert free_memory() == 64 * 1024
     del files["/proc/stat"]

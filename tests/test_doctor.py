@@ -15,7 +15,7 @@ from dsconv_cli.report.doctor import report
 from dsconv_cli.report.formats import formats_of
 from dsconv_cli.report.page import View
 from dsconv_cli.timing import doctor
-from dsconv_cli.timing.doctor import Surveyed, examine, trust
+from dsconv_cli.timing.doctor import Surveyed, examine
 from dsconv_cli.timing.doctor_keys import KEYS
 from dsconv_cli.timing.runtimes import RUNTIMES, protocol
 from dsconv_cli.timing.settings import TimingSettings
@@ -84,9 +84,13 @@ def test_a_noisy_machine_is_not(monkeypatch):
 
 def test_what_should_read_one_and_does_not_is_not_trusted(monkeypatch):
     """An interval that misses 1 by a hair happens once in twenty runs; one that misses it by 8 % is a fault."""
-    noise = examined(monkeypatch).noise
-    assert trust(noise._replace(speedup=replace(noise.speedup, value=1.02, low=1.01, high=1.03)))
-    assert not trust(noise._replace(speedup=replace(noise.speedup, value=1.10, low=1.08, high=1.12)))
+    found = examined(monkeypatch)
+    by_a_hair, far_off = (
+        found.noise._replace(speedup=replace(found.noise.speedup, value=value, low=value - 0.01, high=value + 0.01))
+        for value in (1.02, 1.09)
+    )
+    assert replace(found, noise=by_a_hair).trusted
+    assert not replace(found, noise=far_off).trusted
 
 
 @pytest.mark.parametrize(

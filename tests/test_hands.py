@@ -73,6 +73,8 @@ def test_the_size_of_the_input_too(ran, words, positions):
         ("64 x", "C must be a positive integer, not 'x'"),
         ("64 32 0", "R must be a positive integer, not '0'"),
         ("k=64 c=32", "'k=64': options are written --k 64"),
+        ("64 32 depth_multiplier=2", "'depth_multiplier=2': options are written --depth-multiplier 2"),
+        ("64 32 bias=1", "'bias=1': options are written --bias or --no-bias"),
         ("64 32 --kernel 3,3,3", "--kernel must be one number or two"),
         ("64 32 --size big", "--size must be a positive integer, not 'big'"),
         ("64 32 --json --format csv", "--json and --format csv contradict each other"),
@@ -167,8 +169,8 @@ def test_every_synonym_stands_for_an_option_that_some_command_has():
     known = {
         name for command in main.make_app(COMMANDS).commands.values() for one in command.params for name in one.opts
     }
-    for word, options in suggestions._SYNONYMS.items():
-        assert any(option.partition(" ")[0] in known for option in options), word
+    for options, words in suggestions._SYNONYMS.items():
+        assert any(option.partition(" ")[0] in known for option in options), words
 
 
 @pytest.mark.parametrize(

@@ -69,9 +69,7 @@ def test_the_program_itself_lists_its_commands(capsys):
     assert all(re.search(rf"^  {command} ", text, re.MULTILINE) for command in COMMANDS)
 
 
-@pytest.mark.parametrize(
-    ("page_of", "example"), [(name, one.command) for name, one in PAGES.items() for one in one.examples]
-)
+@pytest.mark.parametrize(("page_of", "example"), [(name, one) for name, page in PAGES.items() for one in page.examples])
 def test_every_page_has_three_examples_that_are_understood(page_of, example, capsys):
     """Those that load a network or measure are parsed, the others run."""
     assert len(PAGES[page_of].examples) == 3

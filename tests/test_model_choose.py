@@ -89,7 +89,7 @@ LAYERS = [_layer("stem", 16, 3), _layer("body.a", 64, 64), _layer("body.b", 128,
 
 def _decided(**selection):
     totals = {"params": sum(one.params for one in LAYERS), "macs": sum(one.macs for one in LAYERS)}
-    decided = decide(LAYERS, Selection(**selection), **totals).layers
+    decided = decide(LAYERS, Selection(**selection), **totals)[0]
     assert all(one.replaced == (one.kept is None) for one in decided)
     return {one.name: one.kept for one in decided}
 

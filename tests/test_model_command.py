@@ -357,6 +357,8 @@ BAD = [
     (("no_such_package:net", "--input", "1"), 2, "no module named 'no_such_package'"),
     (("no/such/file.py:net", "--input", "1"), 2, "no file 'no/such/file.py'"),
     (("no/such.pt2",), 2, "no file 'no/such.pt2'"),
+    (("a" * 300 + ".py", "--input", "1"), 2, "aaa.py: file name too long"),
+    (("a" * 300 + ".onnx", "--input", "1"), 2, "aaa.onnx: file name too long"),
     ((f"{ODD}:smal", "--input", "1,3,8,8"), 2, "has no 'smal'; did you mean small?"),
     ((f"{ODD}:number", "--input", "1"), 2, "is of type int: neither a torch.nn.Module nor"),
     ((f"{ODD}:text", "--input", "1"), 2, "gave a str, not a torch.nn.Module"),

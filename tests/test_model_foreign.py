@@ -21,6 +21,17 @@ IMAGE = ("--input", "1,3,8,8")
 MACS = "13824\n"
 
 
+def test_a_directory_that_was_removed_is_no_reason_to_fail(tmp_path, monkeypatch, capsys):
+    (tmp_path / "net.py").write_text("from torch import nn\n\nnet = nn.Conv2d(3, 8, 3, padding=1, bias=False)\n")
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert run(["model", str(tmp_path / "net.py"), *IMAGE, "--get", "totals.macs.before"]) == 0
+    assert capsys.readouterr().out == MACS
+    assert run(["model", "none:net", *IMAGE]) == 2
+    assert "no module named 'none', in this environment\n" in capsys.readouterr().err
+
+
 # --- what it says ----------------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from pathlib import Path
 
 import fakes
@@ -37,9 +36,8 @@ def FakeLaboratory(**more):  # noqa: N802
 DOES_NOT_FIT = CannotMeasureError("it does not fit")
 
 
-@contextmanager
 def _show(_):
-    yield lambda progress: None
+    return lambda progress: None
 
 
 def _network():
@@ -197,6 +195,14 @@ def test_time_options_need_time():
 
     assert run(["model", f"{ODD}:small", "--input", "1,3,8,8", "--budget", "3"]) == 2
     assert run(["model", f"{ODD}:small", "--input", "1,3,8,8", "--threads", "3"]) == 2
+
+
+@pytest.mark.parametrize("command", ["compare 64 32", f"model {ODD}:small", "sweep --k 64 --c 32", "doctor"])
+def test_a_budget_without_words_is_no_budget(command, capsys):
+    from dsconv_cli.cli import run
+
+    assert run([*command.split(), *([] if command == "doctor" else ["--time"]), "--budget", ""]) == 2
+    assert capsys.readouterr().err.startswith("error: --budget must be a number of seconds above 0")
 
 
 def test_the_measuring_side():

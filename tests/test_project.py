@@ -132,6 +132,25 @@ def test_what_is_wrong_in_it_is_told_with_file_and_key(project, ran, text, compl
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "arguments", "complaint"),
+    [
+        ("arg = 'width=8'", ["resnet18"], "TARGET must be "),
+        (
+            "input = [1, 3, 16, 16]",
+            ["net.py:net", "--inputs", "net:net", "--input-dtype", "int8"],
+            "--inputs gives all",
+        ),
+    ],
+)
+def test_a_key_is_not_blamed_for_words_that_its_name_is_a_part_of(project, ran, text, arguments, complaint):
+    project(f"[tool.dsconv]\n{text}\n")
+    code, _, err = ran(*arguments)
+    assert code == 2
+    assert complaint in err
+    assert "pyproject" not in err
+
+
 def test_files_that_are_not_for_us_may_be_broken(project, ran):
     project("[tool.other\n")
     assert ran("net.py:net", "--input", "1,3,16,16", *GET)[0] == 0

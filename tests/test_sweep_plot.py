@@ -273,9 +273,11 @@ def test_the_command_draws_in_the_terminal(dsconv):
     assert "─o─ K = 16" in done.stdout
 
 
+@pytest.mark.parametrize("is_folder", [False, True])
 @pytest.mark.parametrize(("target", "library"), [("a.svg", "matplotlib"), ("-", "plotille")])
-def test_a_missing_library_is_named_with_its_cure(monkeypatch, capsys, tmp_path, target, library):
-    from importlib import util
+def test_a_missing_library_is_named_with_its_cure(monkeypatch, capsys, tmp_path, target, library, is_folder):
+    """Missing too where a folder without files of its own is called so: what an uninstallation leaves."""
+    from importlib import machinery, util
 
     from dsconv_cli.cli import run
 
@@ -285,7 +287,8 @@ def test_a_missing_library_is_named_with_its_cure(monkeypatch, capsys, tmp_path,
         assert name.partition(".")[0] != library
         return load(name, *rest)
 
-    monkeypatch.setattr(util, "find_spec", lambda name, *rest: None if name == library else find(name, *rest))
+    found = machinery.ModuleSpec(library, None, is_package=True) if is_folder else None
+    monkeypatch.setattr(util, "find_spec", lambda name, *rest: found if name == library else find(name, *rest))
     for name in [name for name in sys.modules if name.partition(".")[0] == library]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(builtins, "__import__", refuse)

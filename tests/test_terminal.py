@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 
 import pytest
 
 pytest.importorskip("pty")
+import pty
+import termios
+
 from terminals import CTRL_C, Terminal
+
+from dsconv_cli.cli.progress import ProgressLine
 
 LAYER = ("compare", "--k", "64", "--c", "32")
 
@@ -21,6 +28,20 @@ def in_terminal(*arguments, **settings):
 
 def plain(text):
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+
+
+def test_progress_fits_the_terminal_of_stderr_wherever_stdout_goes(monkeypatch):
+    """50 columns, of which the last stays free; what is wider would wrap, and its first rows stay for good."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 50))
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    with os.fdopen(theirs, "w", encoding="utf-8") as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        with ProgressLine(quiet=False) as line:
+            line.draw("x" * 200)
+            assert os.read(ours, 1000) == b"x" * 49
+    os.close(ours)
 
 
 def test_closed_forms_first_then_what_was_counted():

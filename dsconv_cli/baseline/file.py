@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any, Final, NoReturn
 
 from dsconv_cli.errors import DsconvError
+from dsconv_cli.files import reason
 from dsconv_cli.keys import SCHEMA_VERSION
 
 Document = Mapping[str, Any]
@@ -41,7 +42,7 @@ def _named(path: Path, anew: str) -> Iterator[None]:
     except FileNotFoundError:
         raise DsconvError(f"there is no baseline {path}; {anew}") from None
     except OSError as error:
-        raise DsconvError(f"cannot read the baseline {path}: {(error.strerror or str(error)).lower()}") from None
+        raise DsconvError(f"cannot read the baseline {path}: {reason(error)}") from None
     except (ValueError, RecursionError):
         raise DsconvError(f"the baseline {path} is no JSON; {anew}") from None
 

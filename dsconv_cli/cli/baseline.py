@@ -26,7 +26,12 @@ def path_of(gates: GateOptions, files: Iterable[File], streams: Streams) -> Path
     if gates.baseline is None:
         return None
     path = Path(gates.baseline)
-    if not path.exists() and path.resolve() in {file.path.resolve() for file in files}:
+    try:
+        is_first = not path.exists() and path.resolve() in {file.path.resolve() for file in files}
+    except (OSError, RuntimeError):
+        # What cannot be looked at is told of where it is read or written.
+        is_first = False
+    if is_first:
         streams.note(f"there is no baseline {path} yet: this run writes it")
         return None
     return path

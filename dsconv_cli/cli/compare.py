@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import output_options as out
 from dsconv_cli.cli import timing_options as timed
 from dsconv_cli.cli.destinations import Destinations, asked, choose, for_people, parse_files
-from dsconv_cli.cli.groups import grouped
 from dsconv_cli.cli.layer_options import LayerOptions
+from dsconv_cli.cli.options import OUTPUT, choice, grouped, option
 from dsconv_cli.cli.progress import timing_lines, timing_text
 from dsconv_cli.cli.streams import say
 from dsconv_cli.comparison.keys import RUNTIMES, keys_of
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from dsconv_cli.timing.timers import Timers
 
 Explain = Annotated[
-    bool, opt.option("--explain", text="Derive R×S step by step, with the numbers of this layer.", panel=opt.OUTPUT)
+    bool, option("--explain", text="Derive R×S step by step, with the numbers of this layer.", panel=OUTPUT)
 ]
 
 
@@ -52,16 +51,13 @@ def compare(
     traffic, their ratios (ordinary / separable), and how far off R×S is as an approximation.
     """
     streams = speech.streams()
-    spec = layer.spec(how.timing.dtype)
-    opt.choice("--profiler", profiler, choices())
+    spec = layer.spec(how.dtype)
+    choice("--profiler", profiler, choices())
     settings = how.settings(time)
     runtimes = how.runtimes(settings, spec, streams)
     keys = keys_of(runtimes if how.runtime else ())
-    absent = (
-        *(["measured"] if profiler == "none" else []),
-        *([] if settings else ["time"]),
-        *([] if how.runtime else [RUNTIMES]),
-    )
+    measured = {"measured": profiler != "none", "time": settings, RUNTIMES: how.runtime}
+    absent = [section for section, asked_for in measured.items() if not asked_for]
     key, checks = asked(keys, absent, output.get, gates)
     files = list(parse_files("compare", output))
     baseline = None
@@ -118,7 +114,7 @@ def _measure(spec: ConvSpec, profiler: str, to: Destinations, timers: Timers | N
 
         return counted if timers is None else counted.with_times(timers.time(spec, watcher))
 
-    return show_while(closed, work, profiler, to.view)
+    return show_while(closed, work, profiler, to.streams.view)
 
 
 def _without_screen(closed: Comparison, profiler: str, timers: Timers | None, streams: Streams) -> Comparison:

@@ -10,7 +10,8 @@ from typing import Any, Final
 import typer
 from typer import completion as shells
 
-from dsconv_cli.errors import CannotMeasureError, DsconvError, quoted
+from dsconv_cli.errors import CannotMeasureError
+from dsconv_cli.files import reason
 from dsconv_cli.keys import Key, Keys
 
 _VARIABLE: Final = "_DSCONV_COMPLETE"
@@ -89,17 +90,6 @@ def keys_of(command: str, *, runtimes: bool = False) -> Keys[Any]:
     return comparison_keys(tuple(RUNTIMES) if runtimes else (), named=many, shared=many)
 
 
-def shell_named(text: str, option: str) -> str:
-    """The shell that `--show-completion SHELL` names, such as zsh.
-
-    Raises:
-        DsconvError: there is no script for it.
-    """
-    if text not in SHELLS:
-        raise DsconvError(f"{option} must be one of {', '.join(SHELLS)}, not {quoted(text)}")
-    return text
-
-
 def this_shell() -> str:
     """The name of the user's shell, as it stands in $SHELL."""
     return PurePath(os.environ.get("SHELL", "")).name
@@ -132,6 +122,5 @@ def install(shell: str) -> str:
         if shell == "bash":
             path.write_text(script(shell), encoding="utf-8")
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise CannotMeasureError(f"completion cannot be installed: {reason}: {error.filename}") from None
-    return f"{path} is written; completion begins in the next {shell}"
+        raise CannotMeasureError(f"completion cannot be installed: {reason(error)}: {error.filename}") from None
+    return f"{path} is written; completion begins in the next {shell}\n"

@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from importlib import util
+from contextlib import AbstractContextManager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dsconv_cli.cli.output_options import GateOptions, OutputOptions
-from dsconv_cli.cli.stdout import results
-from dsconv_cli.cli.streams import (
-    ColorChoice,
-    Streams,
-    has_color,
-    has_unicode,
-    is_terminal,
-    say,
-    terminal_width,
-    write_out,
-)
+from dsconv_cli.cli.streams import Streams, say, write_out
 from dsconv_cli.data import bare
-from dsconv_cli.errors import DsconvError
+from dsconv_cli.errors import DsconvError, installed
 from dsconv_cli.files import Replacement, appending, check_targets, replace_file, replacing
 from dsconv_cli.gates import Gate, Verdict, check, check_types, parse_gates
 from dsconv_cli.keys import Keys, Result
 from dsconv_cli.report.formats import FORMATS, Command, Format, formats_of
-from dsconv_cli.report.page import Page, Place, Report, View
+from dsconv_cli.report.page import Place, Report
 from dsconv_cli.text import printable, split_format
 
 if TYPE_CHECKING:
@@ -38,22 +27,6 @@ GATE_FAILED: Final = 1
 
 #: Lines that are written at once.
 _TOGETHER: Final = 10_000
-
-
-def view_of_stdout(color: ColorChoice = "auto") -> View:
-    """What stdout can show."""
-    return View(
-        width=terminal_width() if is_terminal(results()) else None,
-        unicode=has_unicode(results()),
-        color=has_color(results(), color),
-    )
-
-
-def write_page(page: Page) -> None:
-    """Write a page to stdout, as a table."""
-    from dsconv_cli.report.table import render
-
-    write_out(render(page, view_of_stdout()))
 
 
 #: What is said of a picture whose section is not measured.
@@ -105,11 +78,6 @@ class Destinations(NamedTuple):
         return self.key is None and self.format is not None and self.format.name == "table" and self.streams.live
 
     @property
-    def view(self) -> View:
-        """What stdout can show."""
-        return view_of_stdout(self.streams.color)
-
-    @property
     def formats(self) -> tuple[Format, ...]:
         """All that is asked for."""
         return (*([self.format] if self.format and self.key is None else []), *(file.format for file in self.files))
@@ -149,7 +117,7 @@ class Destinations(NamedTuple):
     def write_out(self, report: Report) -> None:
         """Write to stdout, in its format."""
         if self.format is not None and self.key is None:
-            texts = self.format.texts(report, self.view)
+            texts = self.format.texts(report, self.streams.view)
             while text := "".join(islice(texts, _TOGETHER)):
                 write_out(text)
 
@@ -234,7 +202,10 @@ def parse_files(command: Command, output: OutputOptions) -> Iterator[File]:
 def _is_summary(path: Path) -> bool:
     """Whether it is the summary of a GitHub job, to which each of its commands adds its own."""
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    return bool(summary) and path.resolve() == Path(summary or "").resolve()
+    # Links that form a loop are told of by `check_targets`.
+    with suppress(OSError, RuntimeError):
+        return bool(summary) and path.resolve() == Path(summary or "").resolve()
+    return False
 
 
 def parse_file(command: Command, text: str) -> File:
@@ -266,7 +237,7 @@ def parse_picture(command: Command, text: str) -> File:
 
 def check_installed(package: str, what: str, *, extra: str = "plot") -> None:
     """Refuse `what`, before anything is measured, where the package that it needs is missing."""
-    if util.find_spec(package) is None:
+    if not installed(package):
         raise DsconvError(f"{what} needs {package}; install it with pip install 'dsconv-cli[{extra}]'")
 
 

@@ -6,11 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated
 
-from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import output_options as out
 from dsconv_cli.cli import timing_options as timed
 from dsconv_cli.cli.destinations import Destinations, choose, parse_files
-from dsconv_cli.cli.groups import grouped
+from dsconv_cli.cli.options import choice, grouped
 from dsconv_cli.cli.progress import timing_lines
 from dsconv_cli.layer.fields import FLOATS
 from dsconv_cli.timing.runtimes import RUNTIMES
@@ -44,7 +43,7 @@ def doctor(
     Measures the machine's peaks, and its noise: a convolution timed against itself, whose true ratio is 1.
     """
     streams = speech.streams()
-    dtype = opt.choice("--dtype", timing.dtype, FLOATS)
+    dtype = choice("--dtype", timing.dtype, FLOATS)
     files = list(parse_files("doctor", output))
     to = choose("doctor", streams, output.format_name, files)
     settings = timing.settings(True)

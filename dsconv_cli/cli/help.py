@@ -53,12 +53,12 @@ class _Paged:
     def format_epilog(self, _: Any, formatter: Any) -> None:
         """Examples stand last, where the eye is when a long page has scrolled by."""
         with formatter.section("Examples"):
-            for number, example in enumerate(self.page.examples):
+            for number, (command, says) in enumerate(self.page.examples.items()):
                 if number:
                     formatter.write("\n")
-                formatter.write(f"  {example.command}\n")
+                formatter.write(f"  {command}\n")
                 with formatter.indentation():
-                    formatter.write_text(example.says)
+                    formatter.write_text(says)
 
 
 class PlainCommand(_Paged, typer.core.TyperCommand):

@@ -9,8 +9,7 @@ from typing import Annotated, Any, Final, Self
 
 import typer
 
-from dsconv_cli.cli.groups import Group, parameter
-from dsconv_cli.cli.options import option
+from dsconv_cli.cli.options import Group, option, parameter
 from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.layer.fields import FIELDS, POSITIONAL, SQUARES, VALUED, Field, Square
 from dsconv_cli.layer.reading import field_value, layer
@@ -88,7 +87,8 @@ class LayerOptions(Group):
         texts = {name: values[name] for name in names if name != "dtype" and values[name] is not None}
         for square in SQUARES.values():
             _refuse_parts(square, texts)
-        bias = Bias(*(_either(values[f"{part}_bias"], values["bias"]) for part in Bias._fields))
+        own = [values[f"{part}_bias"] for part in Bias._fields]
+        bias = Bias(*(values["bias"] if one is None else one for one in own))
         return cls({**texts, **_positional(values.get("sizes") or (), texts)}, bias)
 
     def spec(self, dtype: str) -> ConvSpec:
@@ -103,21 +103,12 @@ class LayerOptions(Group):
                 pair = field_value(square.field, self.texts[square.name], square.field.option)
                 assert isinstance(pair, tuple)
                 texts.update(zip(square.parts, map(str, pair), strict=True))
-        missing = [name for name, field in FIELDS.items() if not field.default and name in VALUED and name not in texts]
+        missing = [one for name, one in FIELDS.items() if not one.default and name in VALUED and name not in texts]
         if missing:
-            symbols, options = (" and ".join(words) for words in zip(*map(_names, missing), strict=True))
+            symbols, options = (" and ".join(getattr(one, what) for one in missing) for what in ("symbol", "option"))
             are = "are" if len(missing) > 1 else "is"
             raise DsconvError(f"{symbols} {are} missing: dsconv compare K C [R S], or {options}")
         return layer({**texts, "dtype": dtype}, bias=self.bias)
-
-
-def _either(own: bool | None, every: bool) -> bool:
-    return every if own is None else own
-
-
-def _names(name: str) -> tuple[str, str]:
-    """The letter and the option of a field."""
-    return FIELDS[name].symbol, FIELDS[name].option
 
 
 def _refuse_parts(square: Square, texts: Mapping[str, str]) -> None:
@@ -147,5 +138,9 @@ def _positional(words: Sequence[str], texts: Mapping[str, str]) -> dict[str, str
 def _refuse_assignment(word: str) -> None:
     """`k=64` is how other programs have it."""
     name, equals, value = word.partition("=")
-    if equals and name.lower() in {*FIELDS, *SQUARES}:
-        raise DsconvError(f"{quoted(word)}: options are written --{name.lower()} {value or 'N'}")
+    squares = {name: square.field for name, square in SQUARES.items()}
+    field = {**FIELDS, **squares}.get(name.lower().replace("-", "_"))
+    if equals and field is not None:
+        no = field.option.replace("--", "--no-")
+        said = f"{field.option} or {no}" if field.kind == "flag" else f"{field.option} {value or 'N'}"
+        raise DsconvError(f"{quoted(word)}: options are written {said}")

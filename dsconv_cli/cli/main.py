@@ -14,8 +14,9 @@ import typer.main
 
 from dsconv_cli import interrupts
 from dsconv_cli.cli import stdout
-from dsconv_cli.cli.completion import install, prepare, script, shell_named
+from dsconv_cli.cli.completion import SHELLS, install, prepare, script
 from dsconv_cli.cli.help import WIDEST, PlainCommand, PlainGroup, write
+from dsconv_cli.cli.options import choice
 from dsconv_cli.cli.pages import PAGES
 from dsconv_cli.cli.project import ProjectCommand
 from dsconv_cli.cli.streams import ColorChoice, ReaderLeftError, line, say, write_out
@@ -70,19 +71,14 @@ def _named(words: Iterable[str]) -> set[str]:
     return {*words, *" ".join(completed).split()} & set(COMMANDS)
 
 
-def _show_completion(ctx: typer.Context, shell: str | None) -> None:
-    if shell is not None and not ctx.resilient_parsing:
-        write_out(script(shell_named(shell, "--show-completion")))
-        raise typer.Exit
+def _for_a_shell(name: str, text: str, answer: Callable[[str], str]) -> Any:
+    """An option that takes the name of a shell; the program writes the `answer` for it and ends."""
 
+    def callback(ctx: typer.Context, shell: str | None) -> None:
+        if shell is not None and not ctx.resilient_parsing:
+            write_out(answer(choice(name, shell, SHELLS)))
+            raise typer.Exit
 
-def _install_completion(ctx: typer.Context, shell: str | None) -> None:
-    if shell is not None and not ctx.resilient_parsing:
-        write_out(f"{install(shell_named(shell, '--install-completion'))}\n")
-        raise typer.Exit
-
-
-def _for_a_shell(name: str, text: str, callback: Callable[[typer.Context, str | None], None]) -> Any:
     return typer.Option(name, help=text, metavar="SHELL", callback=callback, is_eager=True)
 
 
@@ -92,11 +88,11 @@ def dsconv(
     version: Annotated[bool, typer.Option("--version", "-V", help="Print the version and exit.")] = False,
     show_completion: Annotated[  # noqa: ARG001  what it does is done by then
         str | None,
-        _for_a_shell("--show-completion", "Print what a shell must read to complete dsconv.", _show_completion),
+        _for_a_shell("--show-completion", "Print what a shell must read to complete dsconv.", script),
     ] = None,
     install_completion: Annotated[  # noqa: ARG001
         str | None,
-        _for_a_shell("--install-completion", "Put it where the shell reads it.", _install_completion),
+        _for_a_shell("--install-completion", "Put it where the shell reads it.", install),
     ] = None,
 ) -> None:
     """Show what it saves to replace a convolution with a depthwise separable one, and why that is not R×S.

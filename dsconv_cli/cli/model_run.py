@@ -7,15 +7,15 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from dsconv_cli.cli.options import choice
-from dsconv_cli.cli.progress import timing_line
+from dsconv_cli.cli.options import choice, number
+from dsconv_cli.cli.progress import timing_lines
 from dsconv_cli.cli.streams import Streams
-from dsconv_cli.errors import DsconvError, installed, loading, need, quoted
+from dsconv_cli.errors import DsconvError, installed, loading, need
 from dsconv_cli.files import replace_file
 from dsconv_cli.layer import reading
 from dsconv_cli.layer.fields import FLOATS
@@ -23,14 +23,10 @@ from dsconv_cli.model.choose import parse_count
 from dsconv_cli.model.foreign import same_directory
 from dsconv_cli.model.result import AUTO, InputShape, ModelResult, Recipe, Selection
 from dsconv_cli.model.save_kinds import checked_path, is_graph
-from dsconv_cli.numbers import decimal
 from dsconv_cli.report.network import Levels
 
 if TYPE_CHECKING:
     from dsconv_cli.cli.model import NetworkOptions, WhatIfOptions
-    from dsconv_cli.model.inputs import Inputs
-    from dsconv_cli.model.saving import Saved
-    from dsconv_cli.model.source import Source
     from dsconv_cli.timing.settings import TimingSettings
 
 #: An argument, as the library writes it, and the option. One argument stands for two options.
@@ -83,8 +79,8 @@ def measure(
     # The measuring process loads torch while this one does.
     with Timer(settings) as timer:
         result = _analyse(recipe, chosen)
-        names = tuple(runtimes)
-        return time_network(timer, names, result, recipe, lambda what: timing_line(quiet=streams.quiet, prefix=what))
+        with timing_lines(quiet=streams.quiet) as watcher:
+            return time_network(timer, tuple(runtimes), result, recipe, watcher)
 
 
 @contextmanager
@@ -110,18 +106,19 @@ def _analyse(recipe: Recipe, chosen: Wishes) -> ModelResult:
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     with loading("torch"):
         from dsconv_cli.model.analysis import analyse_source
+        from dsconv_cli.model.saving import saved
         from dsconv_cli.model.target import load
 
     with _options_named(), same_directory():
         source, inputs = load(recipe)
         result = analyse_source(source, inputs, chosen.selection, fidelity=chosen.fidelity)
-        found = None if chosen.save is None else _saved(chosen.save, result, source, inputs, refit=chosen.refit)
+        if chosen.save is None:
+            return result
+        kind = chosen.save.suffix.lower()
+        content, result = saved(kind, result, source, inputs, "refit" if chosen.refit else "fit")
     # Where the command line said, whatever directory the network's own code has gone to.
-    if chosen.save is None or found is None:
-        return result
-    replace_file(chosen.save, found.content)
-    kept = found.output_fidelity
-    return replace(result, layers=tuple(replace(one, output_fidelity=kept.get(one.name)) for one in result.layers))
+    replace_file(chosen.save, content)
+    return result
 
 
 def _analyse_graph(recipe: Recipe, chosen: Wishes) -> ModelResult:
@@ -136,12 +133,6 @@ def _analyse_graph(recipe: Recipe, chosen: Wishes) -> ModelResult:
     if chosen.save is not None:
         replace_file(chosen.save, content)
     return result
-
-
-def _saved(path: Path, result: ModelResult, source: Source, inputs: Inputs, *, refit: bool) -> Saved:
-    from dsconv_cli.model.saving import saved
-
-    return saved(path.suffix.lower(), result, source, inputs, "refit" if refit else "fit")
 
 
 def levels(depth: str | None, top: str | None) -> Levels:
@@ -214,14 +205,7 @@ def _input(text: str, dtype: str) -> InputShape:
 def _ratio(text: str | None) -> float | None:
     if text is None:
         return None
-    value = decimal(text)
-    if value is None or not 0 <= value <= sys.float_info.max:
-        raise DsconvError(f"--min-ratio must be a number such as 2, not {quoted(text)}")
-    return float(value)
-
-
-def _multiplier(text: str) -> int | Literal["auto"]:
-    return AUTO if text == AUTO else reading.integer(text, "--depth-multiplier")
+    return float(number(text, "--min-ratio", "a number such as 2", lambda value: 0 <= value <= sys.float_info.max))
 
 
 def _least_fidelity(least: str | None, error: str | None) -> float | None:
@@ -234,21 +218,18 @@ def _least_fidelity(least: str | None, error: str | None) -> float | None:
 
 
 def _share(text: str, label: str) -> Fraction:
-    value = decimal(text)
-    if value is None or not 0 <= value <= 1:
-        raise DsconvError(f"{label} must be a number from 0 to 1, such as 0.9, not {quoted(text)}")
-    return value
+    return number(text, label, "a number from 0 to 1, such as 0.9", lambda value: 0 <= value <= 1)
 
 
 def selection(what_if: WhatIfOptions) -> Selection:
     """The options that choose layers; a DsconvError where one of them is not what it should be."""
-    macs, params = what_if.target_macs, what_if.target_params
+    macs, params, multiplier = what_if.target_macs, what_if.target_params, what_if.depth_multiplier
     with _options_named():
         return Selection(
             keep=tuple(what_if.keep or ()),
             only=tuple(what_if.only or ()),
             min_ratio=_ratio(what_if.min_ratio),
-            depth_multiplier=_multiplier(what_if.depth_multiplier),
+            depth_multiplier=AUTO if multiplier == AUTO else reading.integer(multiplier, "--depth-multiplier"),
             target_macs=None if macs is None else parse_count(macs, "--target-macs"),
             target_params=None if params is None else parse_count(params, "--target-params"),
             min_fidelity=_least_fidelity(what_if.min_fidelity, what_if.max_error),

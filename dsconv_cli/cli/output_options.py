@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Any, Final, Self, cast
 
 import typer
 
 from dsconv_cli.cli.completion import keys_of
-from dsconv_cli.cli.groups import Group
-from dsconv_cli.cli.options import OUTPUT, choice, option
-from dsconv_cli.cli.streams import ColorChoice, Streams
+from dsconv_cli.cli.options import OUTPUT, Group, Text, Texts, choice, flag, option, valued
+from dsconv_cli.cli.streams import ColorChoice, Streams, write_out
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.report.formats import Command, formats_of
 
@@ -53,13 +51,12 @@ def get_option(example: str) -> Any:
     )
 
 
-_of_output = partial(option, panel=OUTPUT)
-
 Details = Annotated[
     bool,
-    _of_output(
+    option(
         "--details",
         text="Also say what the figures mean and rest on: rates, call overhead, peaks, backends, processes.",
+        panel=OUTPUT,
     ),
 ]
 
@@ -67,11 +64,11 @@ Details = Annotated[
 def _list_keys(ctx: typer.Context, wanted: bool) -> None:
     """Write the keys and exit, whatever else is asked for."""
     if wanted and not ctx.resilient_parsing:
-        from dsconv_cli.cli.destinations import write_page
         from dsconv_cli.report.keys import page
+        from dsconv_cli.report.table import render
 
         command = ctx.info_name or ""
-        write_page(page(keys_of(command), command))
+        write_out(render(page(keys_of(command), command), Streams().view))
         raise typer.Exit
 
 
@@ -88,24 +85,22 @@ KEYS: Final = typer.Option(
 class OutputOptions(Group):
     """What is written, and where to."""
 
+    panel = OUTPUT
+
     format_name: Annotated[str, format_option("compare")] = "table"
     output: Annotated[
-        list[str] | None,
+        Texts,
         output_option(
             "compare",
             " With --time, roofline:PATH or a file called roofline.svg or .png is a roofline picture; with "
             "--runtime, runtimes:PATH or runtimes.svg or .png has a bar for each runtime.",
         ),
     ] = None
-    get: Annotated[str | None, get_option("macs.ratio")] = None
-    append: Annotated[
-        bool,
-        _of_output(
-            "--append",
-            text="Add to what the files of --output hold (.txt .md .jsonl); a GitHub job's summary is always added to.",
-        ),
-    ] = False
-    json: Annotated[bool, _of_output("--json", text="The same as --format json.")] = False
+    get: Annotated[Text, get_option("macs.ratio")] = None
+    append: bool = flag(
+        "Add to what the files of --output hold (.txt .md .jsonl); a GitHub job's summary is always added to."
+    )
+    json: bool = flag("The same as --format json.")
     keys: Annotated[bool, KEYS] = False
 
     @classmethod
@@ -123,27 +118,17 @@ class OutputOptions(Group):
 class GateOptions(Group):
     """What a CI job fails on."""
 
-    fail_under: Annotated[
-        list[str] | None,
-        _of_output(
-            text="Exit with 1 if the value is lower; 20M, 1G and 500k are numbers. Repeatable.", metavar="KEY=NUMBER"
-        ),
-    ] = None
-    fail_over: Annotated[
-        list[str] | None, _of_output(text="Exit with 1 if the value is higher. Repeatable.", metavar="KEY=NUMBER")
-    ] = None
-    baseline: Annotated[
-        str | None,
-        _of_output(text="Show what changed since an earlier result that --output wrote.", metavar="FILE.json"),
-    ] = None
-    fail_if_grows: Annotated[
-        list[str] | None,
-        _of_output(
-            text="Exit with 1 if the value is above that of --baseline, by more than the tolerance if there is one. "
-            "Repeatable.",
-            metavar="KEY[=1%]",
-        ),
-    ] = None
+    panel = OUTPUT
+
+    fail_under: Texts = valued(
+        "Exit with 1 if the value is lower; 20M, 1G and 500k are numbers. Repeatable.", "KEY=NUMBER"
+    )
+    fail_over: Texts = valued("Exit with 1 if the value is higher. Repeatable.", "KEY=NUMBER")
+    baseline: Text = valued("Show what changed since an earlier result that --output wrote.", "FILE.json")
+    fail_if_grows: Texts = valued(
+        "Exit with 1 if the value is above that of --baseline, by more than the tolerance if there is one. Repeatable.",
+        "KEY[=1%]",
+    )
 
     @property
     def compares(self) -> bool:
@@ -155,11 +140,11 @@ class GateOptions(Group):
 class StreamOptions(Group):
     """How a run speaks."""
 
-    quiet: Annotated[bool, _of_output("--quiet", "-q", text="Print only errors and failed gates on stderr.")] = False
-    verbose: Annotated[
-        bool, _of_output("--verbose", text="Also print a traceback where the work could not be done.")
-    ] = False
-    color: Annotated[str, _of_output(text="Colours, on stdout and stderr.", metavar="auto|always|never")] = "auto"
+    panel = OUTPUT
+
+    quiet: bool = flag("Print only errors and failed gates on stderr.", "--quiet", "-q")
+    verbose: bool = flag("Also print a traceback where the work could not be done.")
+    color: str = valued("Colours, on stdout and stderr.", "auto|always|never", default="auto")
 
     def streams(self) -> Streams:
         """The streams as the options want them, unless these contradict each other."""

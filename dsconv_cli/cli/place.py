@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from dsconv_cli.report.page import Place
@@ -18,9 +19,11 @@ def place_of(target: str) -> Place | None:
     """
     text, _, name = target.rpartition(":") if target.rpartition(":")[0].endswith(".py") else (target, "", "")
     path = Path(text)
-    if not path.is_file():
-        return None
-    return Place(_in_checkout(path), _line(path, name) if name else 0)
+    # What cannot be looked at is told of by who loads it; nor is the current directory always there.
+    with suppress(OSError, RuntimeError):
+        if path.is_file():
+            return Place(_in_checkout(path), _line(path, name) if name else 0)
+    return None
 
 
 def _in_checkout(path: Path) -> str:

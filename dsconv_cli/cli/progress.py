@@ -24,20 +24,19 @@ class ProgressLine(Display):
 
     def draw(self, text: str) -> None:
         """As `Display`."""
-        super().draw((text if has_unicode(sys.stderr) else ascii_text(text))[: terminal_width() - 1])
+        super().draw((text if has_unicode(sys.stderr) else ascii_text(text))[: terminal_width(sys.stderr) - 1])
 
 
 class LayersDone(ProgressLine):
     """How many layers of a sweep are done, how many a second, and the time left."""
 
-    def __init__(self, total: int, *, quiet: bool, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, total: int, *, quiet: bool) -> None:
         super().__init__(quiet=quiet)
-        self._clock = clock
         self.restart(total)
 
     def restart(self, total: int) -> None:
         """Begin anew, with as many layers as there turned out to be."""
-        self._total, self._done, self._started = total, 0, self._clock()
+        self._total, self._done, self._started = total, 0, time.monotonic()
 
     def step(self, layers: int = 1) -> None:
         """So many more are done."""
@@ -50,7 +49,7 @@ class LayersDone(ProgressLine):
 
     def text(self, seconds_left: float | None = None) -> str:
         """How far it is."""
-        return layers_text(self._done, self._total, self._clock() - self._started, seconds_left)
+        return layers_text(self._done, self._total, time.monotonic() - self._started, seconds_left)
 
 
 def layers_text(done: int, total: int, elapsed: float, seconds_left: float | None = None) -> str:
@@ -79,13 +78,6 @@ def timing_text(progress: TimingProgress) -> str:
     said = f"timing: {progress.processes} processes, {progress.elapsed_s:.0f} of at most {progress.budget_s:g} s"
     gain = progress.speedup
     return said if gain is None else f"{said}, {times(gain.value)} ±{gain.half_width:.1%}"
-
-
-@contextmanager
-def timing_line(*, quiet: bool, prefix: str = "") -> Iterator[Watcher]:
-    """A line that follows one timing."""
-    with timing_lines(quiet=quiet) as watcher:
-        yield watcher(prefix)
 
 
 @contextmanager

@@ -61,23 +61,10 @@ class Project:
 
 
 def _is_about(message: str, name: str, value: Value) -> bool:
-    named = f"--{_key(name)}" in message or name.upper() in message
+    # Whole words: --input is not in --inputs, nor ARG in TARGET.
+    named = re.search(rf"(--{_key(name)}|\b{name.upper()})(?![\w-])", message)
     parts = (part for text in _texts(value) for part in re.split("[=:]", text))
-    return named or any(len(part) > _TELLING and part in message for part in parts)
-
-
-def find_project(folder: Path, params: Mapping[str, Any]) -> Project | None:
-    """The project that `folder` belongs to, if it says anything to us. `params` are the command's parameters by name.
-
-    Raises:
-        DsconvError: the file cannot be read, or a value in it is not what it should be; both are named.
-    """
-    for home in (folder, *folder.parents):
-        file = home / FILE
-        table = _table(file)
-        if table is not None:
-            return Project(file, dict(_checked(file, table, params)))
-    return None
+    return bool(named) or any(len(part) > _TELLING and part in message for part in parts)
 
 
 def rivals_of(given: set[str]) -> set[str]:
@@ -218,8 +205,18 @@ class ProjectCommand(PlainCommand):
             raise
 
     def _project(self) -> Project | None:
+        """The nearest that says anything to us.
+
+        Raises:
+            DsconvError: the file cannot be read, or a value in it is not what it should be; both are named.
+        """
         try:
             here = Path.cwd()
         except OSError:
             return None
-        return find_project(here, {param.name or "": param for param in self.params})
+        params = {param.name or "": param for param in self.params}
+        for home in (here, *here.parents):
+            table = _table(home / FILE)
+            if table is not None:
+                return Project(home / FILE, dict(_checked(home / FILE, table, params)))
+        return None

@@ -14,7 +14,9 @@ from dsconv_cli import interrupts
 from dsconv_cli.cli import display
 from dsconv_cli.cli.stdout import results
 from dsconv_cli.errors import DsconvError
+from dsconv_cli.files import reason
 from dsconv_cli.numbers import ascii_text
+from dsconv_cli.report.page import View
 from dsconv_cli.text import one_line
 
 ColorChoice = Literal["auto", "always", "never"]
@@ -29,10 +31,8 @@ class StdoutError(DsconvError):
     """The result could not be written to stdout."""
 
     def __init__(self, error: OSError | None = None) -> None:
-        reason = "stdout is closed"
-        if error is not None:
-            reason = f"cannot write to stdout: {(error.strerror or str(error)).lower()}"
-        super().__init__(f"{reason}; the result was not written, or not all of it", exit_code=3)
+        why = "stdout is closed" if error is None else f"cannot write to stdout: {reason(error)}"
+        super().__init__(f"{why}; the result was not written, or not all of it", exit_code=3)
 
 
 class ReaderLeftError(StdoutError):
@@ -61,6 +61,13 @@ class Streams:
     def live(self) -> bool:
         """Whether stdout is a terminal that can redraw what it shows."""
         return can_redraw(results())
+
+    @property
+    def view(self) -> View:
+        """What stdout can show."""
+        stdout = results()
+        width = terminal_width(stdout) if is_terminal(stdout) else None
+        return View(width, has_unicode(stdout), has_color(stdout, self.color))
 
 
 def say(level: Level, text: str, color: ColorChoice = "auto") -> None:
@@ -113,9 +120,8 @@ def failed_write(error: Exception) -> StdoutError:
     return StdoutError(error)
 
 
-def terminal_width() -> int:
-    """Columns of the terminal that results go to."""
-    stream = results()
+def terminal_width(stream: TextIO | None) -> int:
+    """Columns of the terminal that `stream` goes to."""
     if stream is not None and not os.environ.get("COLUMNS"):
         with suppress(OSError, ValueError):
             if columns := os.get_terminal_size(stream.fileno()).columns:

@@ -2,126 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from dsconv_cli.errors import quoted
 from dsconv_cli.text import listed
 
-#: As other programs say it, without dashes, and as this one does; of several, the first that a command has.
-_SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
-    "filters": ("--k",),
-    "outputchannels": ("--k",),
-    "out": ("--output",),
-    "inputchannels": ("--c",),
-    "channels": ("--c",),
-    "cin": ("--c",),
-    "cout": ("--k",),
-    "kernelsize": ("--kernel",),
-    "ksize": ("--kernel",),
-    "filtersize": ("--kernel",),
-    "kernelheight": ("--r",),
-    "kernelwidth": ("--s",),
-    "height": ("--h",),
-    "width": ("--w",),
-    "inputsize": ("--size", "--input"),
-    "imagesize": ("--size", "--input"),
-    "imgsize": ("--size", "--input"),
-    "resolution": ("--size", "--input"),
-    "inputshape": ("--input", "--size"),
-    "shape": ("--input", "--size"),
-    "n": ("--batch", "--top"),
-    "batchsize": ("--batch", "--input"),
-    "strides": ("--stride",),
-    "pad": ("--padding",),
-    "pads": ("--padding",),
-    "dilations": ("--dilation",),
-    "dilationrate": ("--dilation",),
-    "multiplier": ("--depth-multiplier",),
-    "m": ("--depth-multiplier",),
-    "usebias": ("--bias",),
-    "fp16": ("--dtype float16",),
-    "half": ("--dtype float16",),
-    "bf16": ("--dtype bfloat16",),
-    "int8": ("--dtype int8",),
-    "quantize": ("--dtype int8",),
-    "type": ("--dtype",),
-    "gpu": ("--device cuda",),
-    "cuda": ("--device cuda",),
-    "cpu": ("--device cpu",),
-    "mps": ("--device mps",),
-    "nhwc": ("--channels-last",),
-    "nthreads": ("--threads",),
-    "numthreads": ("--threads",),
-    "timing": ("--time",),
-    "latency": ("--time",),
-    "speed": ("--time",),
-    "benchmark": ("--time",),
-    "measure": ("--time",),
-    "timeout": ("--budget",),
-    "seconds": ("--budget",),
-    "backend": ("--runtime", "--profiler"),
-    "engine": ("--runtime",),
-    "onnxruntime": ("--runtime onnxruntime",),
-    "ort": ("--runtime onnxruntime",),
-    "counter": ("--profiler",),
-    "noprofile": ("--profiler none",),
-    "csv": ("--format csv",),
-    "markdown": ("--format markdown",),
-    "md": ("--format markdown",),
-    "jsonl": ("--output FILE.jsonl",),
-    "save": ("--save", "--output"),
-    "file": ("--output", "--from"),
-    "export": ("--output",),
-    "write": ("--output",),
-    "silent": ("--quiet",),
-    "debug": ("--verbose",),
-    "v": ("--verbose",),
-    "nocolor": ("--color never",),
-    "colour": ("--color",),
-    "key": ("--get",),
-    "value": ("--get",),
-    "field": ("--get",),
-    "listkeys": ("--keys",),
-    "why": ("--explain",),
-    "derive": ("--explain",),
-    "failbelow": ("--fail-under",),
-    "failabove": ("--fail-over",),
-    "min": ("--fail-under",),
-    "max": ("--fail-over",),
-    "filter": ("--where",),
-    "query": ("--where",),
-    "orderby": ("--sort",),
-    "sortby": ("--sort",),
-    "limit": ("--top",),
-    "head": ("--top",),
-    "select": ("--columns",),
-    "workers": ("--jobs",),
-    "j": ("--jobs",),
-    "continue": ("--resume",),
-    "input": ("--from", "--size"),
-    "layersfrom": ("--from",),
-    "exclude": ("--keep",),
-    "skip": ("--keep",),
-    "ignore": ("--keep",),
-    "include": ("--only",),
-    "args": ("--arg",),
-    "kwargs": ("--arg",),
-    "maxmacs": ("--target-macs",),
-    "maxparams": ("--target-params",),
-    "level": ("--depth",),
-    "showkeys": ("--keys",),
+#: As this program says it, and what others call that, without dashes; of several options the first that a command has.
+_SYNONYMS: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
+    ("--k",): ("filters", "outputchannels", "cout"),
+    ("--c",): ("inputchannels", "channels", "cin"),
+    ("--kernel",): ("kernelsize", "ksize", "filtersize"),
+    ("--r",): ("kernelheight",),
+    ("--s",): ("kernelwidth",),
+    ("--h",): ("height",),
+    ("--w",): ("width",),
+    ("--size", "--input"): ("inputsize", "imagesize", "imgsize", "resolution"),
+    ("--input", "--size"): ("inputshape", "shape"),
+    ("--batch", "--top"): ("n",),
+    ("--batch", "--input"): ("batchsize",),
+    ("--stride",): ("strides",),
+    ("--padding",): ("pad", "pads"),
+    ("--dilation",): ("dilations", "dilationrate"),
+    ("--depth-multiplier",): ("multiplier", "m"),
+    ("--bias",): ("usebias",),
+    ("--dtype float16",): ("fp16", "half"),
+    ("--dtype bfloat16",): ("bf16",),
+    ("--dtype int8",): ("int8", "quantize"),
+    ("--dtype",): ("type",),
+    ("--device cuda",): ("gpu", "cuda"),
+    ("--device cpu",): ("cpu",),
+    ("--device mps",): ("mps",),
+    ("--channels-last",): ("nhwc",),
+    ("--threads",): ("nthreads", "numthreads"),
+    ("--time",): ("timing", "latency", "speed", "benchmark", "measure"),
+    ("--budget",): ("timeout", "seconds"),
+    ("--runtime", "--profiler"): ("backend",),
+    ("--runtime",): ("engine",),
+    ("--runtime onnxruntime",): ("onnxruntime", "ort"),
+    ("--profiler",): ("counter",),
+    ("--profiler none",): ("noprofile",),
+    ("--format csv",): ("csv",),
+    ("--format markdown",): ("markdown", "md"),
+    ("--output",): ("out", "export", "write"),
+    ("--output FILE.jsonl",): ("jsonl",),
+    ("--save", "--output"): ("save",),
+    ("--output", "--from"): ("file",),
+    ("--quiet",): ("silent",),
+    ("--verbose",): ("debug", "v"),
+    ("--color",): ("colour",),
+    ("--color never",): ("nocolor",),
+    ("--get",): ("key", "value", "field"),
+    ("--keys",): ("listkeys", "showkeys"),
+    ("--explain",): ("why", "derive"),
+    ("--fail-under",): ("failbelow", "min"),
+    ("--fail-over",): ("failabove", "max"),
+    ("--where",): ("filter", "query"),
+    ("--sort",): ("orderby", "sortby"),
+    ("--top",): ("limit", "head"),
+    ("--columns",): ("select",),
+    ("--jobs",): ("workers", "j"),
+    ("--resume",): ("continue",),
+    ("--from", "--size"): ("input",),
+    ("--from",): ("layersfrom",),
+    ("--keep",): ("exclude", "skip", "ignore"),
+    ("--only",): ("include",),
+    ("--arg",): ("args", "kwargs"),
+    ("--target-macs",): ("maxmacs",),
+    ("--target-params",): ("maxparams",),
+    ("--depth",): ("level",),
 }
 _NEAR: Final = 0.75
 _PROPOSED: Final = 3
 
 
-def options_meant(name: str, known: Mapping[str, Any]) -> list[str]:
+def options_meant(name: str, known: Collection[str]) -> list[str]:
     """The options among `known` that `name`, such as `--kernel-size`, may mean; the likeliest first, none far away."""
     word = name.lstrip("-").replace("_", "-").lower()
     if f"--{word}" in known:
         return [f"--{word}"]
-    synonyms = _SYNONYMS.get(word.replace("-", ""), ())
+    joined = word.replace("-", "")
+    synonyms = (option for options, words in _SYNONYMS.items() if joined in words for option in options)
     found = [option for option in synonyms if option.partition(" ")[0] in known][:1]
     if found or len(word) < 2:
         return found
@@ -149,10 +110,6 @@ def said_of_command(name: str) -> str:
     return ""
 
 
-def _options(command: Any) -> dict[str, Any]:
-    return {name: param for param in command.params for name in _names(param)}
-
-
-def _names(param: Any) -> Iterator[str]:
-    if param.param_type_name == "option":
-        yield from (*param.opts, *param.secondary_opts)
+def _options(command: Any) -> list[str]:
+    options = (param for param in command.params if param.param_type_name == "option")
+    return [name for one in options for name in (*one.opts, *one.secondary_opts)]

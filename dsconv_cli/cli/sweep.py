@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from inspect import Parameter
 from typing import Annotated, Any
 
 import typer
 
-from dsconv_cli.cli import options as opt
 from dsconv_cli.cli import output_options as out
 from dsconv_cli.cli import timing_options as timed
-from dsconv_cli.cli.groups import Group, grouped
 from dsconv_cli.cli.layer_options import LAYER, LayerOptions, field_option, with_default
-from dsconv_cli.cli.options import MEASUREMENT, OUTPUT
+from dsconv_cli.cli.options import MEASUREMENT, OUTPUT, Group, Text, Texts, flag, grouped, valued
 from dsconv_cli.cli.timing_options import BUDGET
 from dsconv_cli.layer.fields import FIELDS, SQUARES, Field
-
-GRID = "The layers of a sweep"
-PICTURE = "The picture"
-RUN = "Long runs"
-
-Text = str | None
-Texts = list[str] | None
-
-_of_layers = partial(opt.option, panel=GRID)
-_of_output = partial(opt.option, panel=OUTPUT)
-_of_picture = partial(opt.option, panel=PICTURE)
-_of_run = partial(opt.option, panel=RUN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +42,13 @@ def _list_option(field: Field, panel: str = LAYER) -> Any:
 
 
 @dataclass(frozen=True)
-class SweepTimingOptions(timed.TimingOptions):
-    """How time is measured: a budget for all layers together."""
+class SweepTimingOptions(timed.ChainOptions):
+    """How time is measured, and on what: a budget for all layers together."""
 
     dtype: Annotated[str, _list_option(FIELDS["dtype"], MEASUREMENT)] = ""
-    budget: Annotated[
-        str,
-        opt.option(
-            text=f"Time limit for all layers together, in seconds; {BUDGET} for each by default.",
-            panel=MEASUREMENT,
-            metavar="SECONDS",
-        ),
-    ] = ""
-
-
-@dataclass(frozen=True)
-class SweepRuntimeOptions(timed.ChainOptions):
-    """The same, and on what."""
-
-    timing: SweepTimingOptions
+    budget: str | None = valued(
+        f"Time limit for all layers together, in seconds; {BUDGET} for each by default.", "SECONDS"
+    )
 
 
 @dataclass(frozen=True)
@@ -90,116 +63,67 @@ class SweepOutputOptions(out.OutputOptions):
 class SourceOptions(Group):
     """Where layers come from, beside the lists of their fields."""
 
-    from_file: Annotated[
-        Texts, _of_layers("--from", text="Layers from CSV or JSON Lines; - is stdin.", metavar="FILE|-")
-    ] = None
-    zips: Annotated[
-        Texts,
-        _of_layers(
-            "--zip",
-            text="Tie one value to another: c=k, w=h, s=r, c=k/2; or k,c to walk two lists in step. Repeatable.",
-            metavar="TIE",
-        ),
-    ] = None
-    strict: Annotated[
-        bool, _of_layers("--strict", text="Fail if a kernel does not fit, instead of skipping the layer.")
-    ] = False
+    panel = "The layers of a sweep"
+
+    from_file: Texts = valued("Layers from CSV or JSON Lines; - is stdin.", "FILE|-", "--from")
+    zips: Texts = valued(
+        "Tie one value to another: c=k, w=h, s=r, c=k/2; or k,c to walk two lists in step. Repeatable.", "TIE", "--zip"
+    )
+    strict: bool = flag("Fail if a kernel does not fit, instead of skipping the layer.")
 
 
 @dataclass(frozen=True)
 class RowOptions(Group):
     """Which rows are shown, in which order, and what of them."""
 
-    where: Annotated[
-        Texts,
-        _of_output(
-            text="Only layers for which this is true, such as 'macs.ratio < 6 and k >= 64'. Repeatable: all must be "
-            "true.",
-            metavar="CONDITION",
-        ),
-    ] = None
-    sort: Annotated[
-        Text, _of_output(text="Sort the rows by this key, the largest first.", metavar="KEY[:asc|:desc]")
-    ] = None
-    top: Annotated[
-        Text,
-        _of_output(
-            text="Only the first N rows; sorted by macs.ratio, or by time.speedup with --time, unless --sort says "
-            "otherwise.",
-            metavar="N",
-        ),
-    ] = None
-    columns: Annotated[
-        Text,
-        _of_output(
-            text="Only these keys; a section such as macs stands for all of its keys, and all for every key.",
-            metavar="KEY,...",
-        ),
-    ] = None
-    summary: Annotated[
-        bool,
-        _of_output(
-            "--summary",
-            text="Instead of the rows: minimum, median, geometric mean and maximum of each ratio, and where it is "
-            "below 1.",
-        ),
-    ] = False
+    panel = OUTPUT
+
+    where: Texts = valued(
+        "Only layers for which this is true, such as 'macs.ratio < 6 and k >= 64'. Repeatable: all must be true.",
+        "CONDITION",
+    )
+    sort: Text = valued("Sort the rows by this key, the largest first.", "KEY[:asc|:desc]")
+    top: Text = valued(
+        "Only the first N rows; sorted by macs.ratio, or by time.speedup with --time, unless --sort says otherwise.",
+        "N",
+    )
+    columns: Text = valued(
+        "Only these keys; a section such as macs stands for all of its keys, and all for every key.", "KEY,..."
+    )
+    summary: bool = flag(
+        "Instead of the rows: minimum, median, geometric mean and maximum of each ratio, and where it is below 1."
+    )
 
 
 @dataclass(frozen=True)
 class PlotOptions(Group):
     """Pictures, and what their axes are."""
 
-    plot: Annotated[
-        Texts,
-        _of_picture(
-            text="Draw a ratio to PATH.svg or PATH.png, or with - in the terminal. Repeatable.", metavar="PATH|-"
-        ),
-    ] = None
-    plot_x: Annotated[
-        Text, _of_picture(text="What the x axis shows; by default what has the most values.", metavar="NAME")
-    ] = None
-    plot_by: Annotated[
-        Text,
-        _of_picture(text="What has one line for each of its values; runtime has one for each runtime.", metavar="NAME"),
-    ] = None
-    plot_y: Annotated[
-        Text,
-        _of_picture(text="The ratio on the y axis; by default macs.ratio, or time.speedup with --time.", metavar="KEY"),
-    ] = None
+    panel = "The picture"
+
+    plot: Texts = valued("Draw a ratio to PATH.svg or PATH.png, or with - in the terminal. Repeatable.", "PATH|-")
+    plot_x: Text = valued("What the x axis shows; by default what has the most values.", "NAME")
+    plot_by: Text = valued("What has one line for each of its values; runtime has one for each runtime.", "NAME")
+    plot_y: Text = valued("The ratio on the y axis; by default macs.ratio, or time.speedup with --time.", "KEY")
 
 
 @dataclass(frozen=True)
 class RunOptions(Group):
     """How a long run is done."""
 
-    resume: Annotated[
-        bool, _of_run("--resume", text="Continue a run: keep the rows that --output FILE.jsonl has already.")
-    ] = False
-    jobs: Annotated[
-        str,
-        _of_run(
-            text="Processes to count with. Timing uses one at a time, because two would disturb each other.",
-            metavar="N",
-        ),
-    ] = "1"
-    cluster: Annotated[
-        Text,
-        _of_run(
-            text="Measure on the machines of a dask scheduler, one layer at a time on each, whose workers have "
-            "--nthreads 1 --resources machine=1. --budget is for all of them together.",
-            metavar="tcp://HOST:PORT",
-        ),
-    ] = None
-    allow_mixed: Annotated[
-        bool, _of_run("--allow-mixed", text="With --cluster: use machines of several kinds, and keep them apart.")
-    ] = False
-    shard: Annotated[
-        Text,
-        _of_run(
-            text="Only part I of N, from 1; all outputs put together in order are that of the whole.", metavar="I/N"
-        ),
-    ] = None
+    panel = "Long runs"
+
+    resume: bool = flag("Continue a run: keep the rows that --output FILE.jsonl has already.")
+    jobs: str = valued(
+        "Processes to count with. Timing uses one at a time, because two would disturb each other.", "N", default="1"
+    )
+    cluster: Text = valued(
+        "Measure on the machines of a dask scheduler, one layer at a time on each, whose workers have --nthreads 1 "
+        "--resources machine=1. --budget is for all of them together.",
+        "tcp://HOST:PORT",
+    )
+    allow_mixed: bool = flag("With --cluster: use machines of several kinds, and keep them apart.")
+    shard: Text = valued("Only part I of N, from 1; all outputs put together in order are that of the whole.", "I/N")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +134,7 @@ class SweepOptions(Group):
     source: SourceOptions
     profiler: timed.Profiler = "thop"
     time: timed.Time = False
-    how: SweepRuntimeOptions
+    how: SweepTimingOptions
     output: SweepOutputOptions
     rows: RowOptions
     gates: out.GateOptions

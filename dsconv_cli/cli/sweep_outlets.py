@@ -13,7 +13,7 @@ from dsconv_cli.cli.streams import Streams, write_out
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.files import replace_file, replacing
-from dsconv_cli.report import answer, summary, sweep
+from dsconv_cli.report import answer, sweep
 from dsconv_cli.report.compare import counted_by
 from dsconv_cli.report.page import Cell, Page, Report, View
 from dsconv_cli.report.pictures.drawing import Axes, Drawing, Picture
@@ -21,7 +21,7 @@ from dsconv_cli.report.rows import STREAMED
 from dsconv_cli.sweep.compiled.plan import ToLine
 from dsconv_cli.sweep.keys import KEYS
 from dsconv_cli.sweep.spool import Spool
-from dsconv_cli.sweep.summary import Summary, is_time
+from dsconv_cli.sweep.summary import is_time
 
 #: Seconds after which rows that trickle are passed on.
 _FLUSH_AFTER: Final = 0.2
@@ -113,12 +113,6 @@ def table(columns: tuple[sweep.Column, ...], title: str, write: Callable[[Report
         return sweep.table(columns, rows, answer.of_layers(ratios), title)
 
     return Outlet(add, lambda: write(Report(page, dict, tuple)))
-
-
-def summary_of(write: Callable[[Report], None]) -> Outlet:
-    """What the rows are as a whole."""
-    whole = Summary()
-    return Outlet(whole.add, lambda: write(summary.report(whole)))
 
 
 def plot(axes: Axes, write: Callable[[Drawing], None]) -> Outlet:

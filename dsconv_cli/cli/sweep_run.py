@@ -22,7 +22,6 @@ from dsconv_cli.cli.sweep_outlets import (
     lines_in_file,
     lines_on_stdout,
     plot,
-    summary_of,
     table,
 )
 from dsconv_cli.cli.sweep_wishes import Wishes, check
@@ -30,6 +29,7 @@ from dsconv_cli.comparison.keys import keys_of
 from dsconv_cli.comparison.result import Comparison
 from dsconv_cli.errors import CANNOT_MEASURE, DsconvError
 from dsconv_cli.numbers import many
+from dsconv_cli.report import summary
 from dsconv_cli.report.page import Report
 from dsconv_cli.report.rows import STREAMED
 from dsconv_cli.report.sweep import default_columns, key_columns
@@ -40,6 +40,7 @@ from dsconv_cli.sweep.parallel import PAYS_FROM
 from dsconv_cli.sweep.results import ResultsFile
 from dsconv_cli.sweep.sources import Misfit, layers
 from dsconv_cli.sweep.spool import Spool
+from dsconv_cli.sweep.summary import Summary
 
 if TYPE_CHECKING:
     from dsconv_cli.cli.sweep import SweepOptions
@@ -277,11 +278,12 @@ def _with_failures(rows: Iterator[Comparison], told: _Told, streams: Streams) ->
 def _on_all(wishes: Wishes, gates: Gates) -> Iterator[Outlet]:
     """What shows all rows at once."""
     if wishes.options.rows.summary:
-        yield summary_of(lambda report: wishes.to.write_out(gates.judged(report)))
+        whole = Summary()
+        yield Outlet(whole.add, lambda: wishes.to.write_out(gates.judged(summary.report(whole))))
     if wishes.axes is None:
         return
     if wishes.options.drawn_here:
-        yield plot(wishes.axes, partial(draw_here, wishes.to.view))
+        yield plot(wishes.axes, partial(draw_here, wishes.streams.view))
     for file in wishes.to.files:
         if file.kind:
             yield plot(wishes.axes, partial(draw_to, file))

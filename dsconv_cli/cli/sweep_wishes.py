@@ -144,10 +144,9 @@ def _sweep(options: SweepOptions, streams: Streams) -> Sweep:
     choice("--profiler", options.profiler, choices())
     how = options.how
     settings = how.settings(options.time)
-    budget = how.timing.budget
-    dtype = {"dtype": how.timing.dtype} if how.timing.dtype else {}
+    dtype = {"dtype": how.dtype} if how.dtype else {}
     # Of several dtypes, or what a file says, each layer is refused where it comes.
-    usual = ConvSpec(1, 1, dtype=how.timing.dtype if how.timing.dtype in DTYPE_BYTES else FIELDS["dtype"].default)
+    usual = ConvSpec(1, 1, dtype=how.dtype if how.dtype in DTYPE_BYTES else FIELDS["dtype"].default)
     runtimes = how.runtimes(settings, usual, streams)
     source = parse_source(
         {**options.layers.texts, **dtype},
@@ -163,7 +162,7 @@ def _sweep(options: SweepOptions, streams: Streams) -> Sweep:
         integer(options.run.jobs, "--jobs", most=MOST_JOBS),
         settings,
         runtimes if how.runtime else (),
-        seconds(budget, "--budget") if budget else None,
+        None if how.budget is None else seconds(how.budget),
         _cluster(options),
         options.run.allow_mixed,
     )

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Annotated, Final
 
-from dsconv_cli.cli.groups import Group
-from dsconv_cli.cli.options import MEASUREMENT, choice, option
+from dsconv_cli.cli.layer_options import field_option
+from dsconv_cli.cli.options import MEASUREMENT, Group, Text, choice, flag, number, option, valued
 from dsconv_cli.cli.streams import Streams
 from dsconv_cli.counting.profilers import choices
-from dsconv_cli.errors import DsconvError, need, quoted
+from dsconv_cli.errors import DsconvError, need
 from dsconv_cli.layer.fields import FIELDS
 from dsconv_cli.layer.reading import integer
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.numbers import decimal
 from dsconv_cli.timing.runtimes import DEFAULT, RUNTIMES
 
 if TYPE_CHECKING:
@@ -43,68 +42,24 @@ Profiler = Annotated[
 Time = Annotated[
     bool, option("--time", text="Also measure run time, with a 95% confidence interval.", panel=MEASUREMENT)
 ]
-Device = Annotated[str, option("--device", text="Device to measure on.", panel=MEASUREMENT, metavar="cpu|cuda[:I]|mps")]
-Dtype = Annotated[
-    str,
-    option("--dtype", text=FIELDS["dtype"].help, panel=MEASUREMENT, metavar="|".join(FIELDS["dtype"].words)),
-]
-Threads = Annotated[
-    str | None,
-    option(
-        "--threads",
-        text="Threads to use (1 is disturbed the least; torch's own default is all cores).",
-        panel=MEASUREMENT,
-        metavar="INT",
-    ),
-]
-ChannelsLast = Annotated[bool, option("--channels-last", text="Use the N,H,W,C memory layout.", panel=MEASUREMENT)]
-Budget = Annotated[
-    str,
-    option("--budget", text="Time limit per layer and runtime, in seconds.", panel=MEASUREMENT, metavar="SECONDS"),
-]
-Precision = Annotated[
-    str | None,
-    option(
-        "--precision",
-        text="Stop when the 95% interval of the time ratio is as narrow as this, a fraction: 0.05 is ±5% (0.05, or "
-        "about 4 seconds where the verdict is clear).",
-        panel=MEASUREMENT,
-        metavar="FRACTION",
-    ),
-]
-
-
-RuntimeNames = Annotated[
-    str,
-    option(
-        "--runtime",
-        text="What runs the layer (torch): one, or several with commas between them, side by side; implies --time. "
-        "all: every one that is installed.",
-        panel=MEASUREMENT,
-        metavar="|".join((*RUNTIMES, "all")),
-    ),
-]
-Chain = Annotated[
-    str,
-    option(
-        "--chain",
-        text="Run this many such layers in a row, as in a network; times are per layer.",
-        panel=MEASUREMENT,
-        metavar="INT",
-    ),
-]
 
 
 @dataclass(frozen=True)
 class TimingOptions(Group):
     """How time is measured, and the dtype, which stands between them."""
 
-    device: Device = "cpu"
-    dtype: Dtype = FIELDS["dtype"].default
-    threads: Threads = None
-    channels_last: ChannelsLast = False
-    budget: Budget = BUDGET
-    precision: Precision = None
+    panel = MEASUREMENT
+
+    device: str = valued("Device to measure on.", "cpu|cuda[:I]|mps", default="cpu")
+    dtype: Annotated[str, field_option(FIELDS["dtype"], MEASUREMENT)] = FIELDS["dtype"].default
+    threads: Text = valued("Threads to use (1 is disturbed the least; torch's own default is all cores).", "INT")
+    channels_last: bool = flag("Use the N,H,W,C memory layout.")
+    budget: str | None = valued("Time limit per layer and runtime, in seconds.", "SECONDS", default=BUDGET)
+    precision: Text = valued(
+        "Stop when the 95% interval of the time ratio is as narrow as this, a fraction: 0.05 is ±5% (0.05, or about 4 "
+        "seconds where the verdict is clear).",
+        "FRACTION",
+    )
 
     def settings(self, wanted: bool) -> TimingSettings | None:
         """The options as `TimingSettings`, or None where no time is `wanted`.
@@ -121,8 +76,8 @@ class TimingOptions(Group):
             device=self.device,
             threads=DEFAULT_THREADS if self.threads is None else integer(self.threads, "--threads", most=_MOST_THREADS),
             channels_last=self.channels_last,
-            budget_s=seconds(self.budget or BUDGET, "--budget"),
-            precision=None if self.precision is None else fraction(self.precision, "--precision"),
+            budget_s=seconds(BUDGET if self.budget is None else self.budget),
+            precision=None if self.precision is None else _fraction(self.precision),
         )
 
     def _refuse_without_time(self) -> None:
@@ -133,15 +88,19 @@ class TimingOptions(Group):
 
 
 @dataclass(frozen=True)
-class RuntimeOptions(Group):
+class RuntimeOptions(TimingOptions):
     """How time is measured, and on what."""
 
-    timing: TimingOptions
-    runtime: RuntimeNames = ""
+    runtime: str = valued(
+        "What runs the layer (torch): one, or several with commas between them, side by side; implies --time. all: "
+        "every one that is installed.",
+        "|".join((*RUNTIMES, "all")),
+        default="",
+    )
 
     def settings(self, wanted: bool) -> TimingSettings | None:
         """As `TimingOptions.settings`; a runtime is a wish for time."""
-        return self.timing.settings(wanted or bool(self.runtime))
+        return super().settings(wanted or bool(self.runtime))
 
     def runtimes(self, settings: TimingSettings | None, spec: ConvSpec, streams: Streams) -> tuple[str, ...]:
         """Those that are asked for, known to be able to time `spec`; of `all` the others are told in a note.
@@ -171,16 +130,12 @@ class RuntimeOptions(Group):
 class ChainOptions(RuntimeOptions):
     """How time is measured, on what, and of how many layers in a row."""
 
-    chain: Chain = "1"
+    chain: str = valued("Run this many such layers in a row, as in a network; times are per layer.", "INT", default="1")
 
     def settings(self, wanted: bool) -> TimingSettings | None:
         """As `RuntimeOptions.settings`."""
         found = super().settings(wanted)
-        if found is not None:
-            return replace(found, chain=integer(self.chain, "--chain", most=_LONGEST_CHAIN))
-        if self.chain != "1":
-            raise DsconvError("--chain is about measured time: add --time")
-        return None
+        return found and replace(found, chain=integer(self.chain, "--chain", most=_LONGEST_CHAIN))
 
 
 def _able(settings: TimingSettings, spec: ConvSpec, streams: Streams) -> Iterator[str]:
@@ -198,38 +153,26 @@ def _able(settings: TimingSettings, spec: ConvSpec, streams: Streams) -> Iterato
         raise reasons[0]
 
 
-@contextmanager
-def timers_of(settings: TimingSettings | None, runtimes: Iterable[str]) -> Iterator[Timers | None]:
+def timers_of(settings: TimingSettings | None, runtimes: tuple[str, ...]) -> AbstractContextManager[Timers | None]:
     """A timer for each of `runtimes`, whose processes end with the block, or None. Without it nothing is loaded."""
     if settings is None:
-        yield None
-        return
+        return nullcontext()
     from dsconv_cli.timing.timers import Timers
 
-    with Timers(settings, tuple(runtimes)) as all_of_them:
-        yield all_of_them
+    return Timers(settings, runtimes)
 
 
-def seconds(text: str, label: str) -> float:
-    """A positive number of seconds, of at most `_MOST_SECONDS`.
-
-    Raises:
-        DsconvError: the text is anything else.
-    """
-    value = decimal(text)
-    if value is None or not 0 < value <= _MOST_SECONDS:
-        limit = f"{_MOST_SECONDS:,}, which is four months"
-        raise DsconvError(f"{label} must be a number of seconds above 0, at most {limit}, not {quoted(text)}")
-    return float(value)
-
-
-def fraction(text: str, label: str) -> float:
-    """A number between 0 and 1.
+def seconds(text: str) -> float:
+    """`--budget`: a positive number of seconds, of at most `_MOST_SECONDS`.
 
     Raises:
         DsconvError: the text is anything else.
     """
-    value = decimal(text)
-    if value is None or not 0 < value < 1:
-        raise DsconvError(f"{label} must be a fraction between 0 and 1, such as 0.05, not {quoted(text)}")
-    return float(value)
+    wanted = f"a number of seconds above 0, at most {_MOST_SECONDS:,}, which is four months"
+    return float(number(text, "--budget", wanted, lambda value: 0 < value <= _MOST_SECONDS))
+
+
+def _fraction(text: str) -> float:
+    """`--precision`: between 0 and 1."""
+    wanted = "a fraction between 0 and 1, such as 0.05"
+    return float(number(text, "--precision", wanted, lambda value: 0 < value < 1))

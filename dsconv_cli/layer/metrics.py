@@ -36,15 +36,10 @@ def bytes_stored(layer: ConvLayer, dtype: str) -> int:
 
 
 def bytes_alive(layer: ConvLayer, dtype: str) -> int:
-    """Input and output, which are in memory at the same time while the operator runs."""
-    return DTYPE_BYTES[dtype] * _activations(layer)
-
-
-def _activations(layer: ConvLayer) -> int:
-    """Elements of the input and of the output, N·(C·H·W + K·H'·W')."""
+    """Input and output, N·(C·H·W + K·H'·W') elements: in memory at the same time while the operator runs."""
     in_h, in_w = layer.input_size
     out_h, out_w = layer.output_size
-    return layer.batch * (layer.in_channels * in_h * in_w + layer.out_channels * out_h * out_w)
+    return DTYPE_BYTES[dtype] * layer.batch * (layer.in_channels * in_h * in_w + layer.out_channels * out_h * out_w)
 
 
 def weights(layer: ConvLayer) -> int:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, get_args
 
 from torch import nn
 from torch.export import ExportedProgram
 
 from dsconv_cli.environment import distribution_of
-from dsconv_cli.errors import CannotMeasureError, DsconvError
+from dsconv_cli.errors import CannotMeasureError, DsconvError, quoted
 from dsconv_cli.model import notes
 from dsconv_cli.model.choose import decide
-from dsconv_cli.model.converting import Weights, build_separated, check_weights
+from dsconv_cli.model.converting import Weights, build_separated, weight_of
 from dsconv_cli.model.convolutions import conv_of, spec_of
 from dsconv_cli.model.foreign import foreign
 from dsconv_cli.model.inputs import CPU, Inputs, inputs_of
@@ -22,9 +22,8 @@ from dsconv_cli.model.network import Network, type_of
 from dsconv_cli.model.reasons import FAILS, why_not_by_itself
 from dsconv_cli.model.result import BeforeAfter, Layer, ModelResult, Selection
 from dsconv_cli.model.source import Source, source_of
-from dsconv_cli.model.spectra import notes_on_weights
-from dsconv_cli.model.trained import decomposed
-from dsconv_cli.model.trial import Failure, Ran, Totals, Trials, run_somewhere
+from dsconv_cli.model.spectra import notes_on_weights, with_spectra
+from dsconv_cli.model.trial import Failure, Ran, Trials, run_somewhere
 from dsconv_cli.numbers import many
 
 
@@ -69,7 +68,9 @@ def separate(
           )
         )
     """
-    check_weights(weights)
+    if weights not in get_args(Weights):
+        kinds = ", ".join(map(repr, get_args(Weights)))
+        raise DsconvError(f"`weights` must be one of {kinds}, not {quoted(weights)}")
     source, given = source_of(model), inputs_of(inputs)
     if inputs is not None:
         layers: Sequence[Layer] = analyse_source(source, given, selection).replaced
@@ -90,9 +91,9 @@ def analyse_source(source: Source, inputs: Inputs, selection: Selection, *, fide
         _check_sum(layers, ran)
         untrained = False
         if fidelity or selection.needs_weights:
-            layers, untrained = decomposed(source, layers)
-        after = _replaced(ran, layers, selection, Trials(source, inputs, ran))
-    before = ran.totals
+            layers, untrained = _decomposed(source, layers)
+        (decided, gap), guilty, failure = _replaced(ran, layers, selection, Trials(source, inputs, ran))
+    before, after = ran.totals, ran.totals_without([layer for layer in decided if layer.replaced])
     return ModelResult(
         target=source.name,
         type=type_of(ran.network.module),
@@ -100,48 +101,46 @@ def analyse_source(source: Source, inputs: Inputs, selection: Selection, *, fide
         not_on_meta=ran.not_on_meta,
         inputs=ran.inputs,
         outputs=ran.walk.outputs,
-        layers=after.layers,
-        params=BeforeAfter(before.params, after.totals.params),
-        macs=BeforeAfter(before.macs, after.totals.macs),
+        layers=decided,
+        params=BeforeAfter(before.params, after.params),
+        macs=BeforeAfter(before.macs, after.macs),
         other_params=before.params - sum(layer.params for layer in layers),
         selection=selection,
-        after_counted=after.failure is None,
+        after_counted=failure is None,
         uncounted=tuple(dict.fromkeys(name for name, _ in ran.walk.uncounted)),
         notes=(
-            *notes.about(ran, after.layers, source.not_built_on_meta, after.guilty, after.failure),
-            *notes_on_weights(after.layers, after.gap, untrained=untrained),
+            *notes.about(ran, decided, source.not_built_on_meta, guilty, failure),
+            *notes_on_weights(decided, gap, untrained=untrained),
         ),
         counters=(distribution_of("torch"),),
-        weight_bytes=BeforeAfter(before.weight_bytes, after.totals.weight_bytes),
+        weight_bytes=BeforeAfter(before.weight_bytes, after.weight_bytes),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _After:
-    """The network with the chosen layers replaced.
+def _decomposed(source: Source, layers: Sequence[Layer]) -> tuple[tuple[Layer, ...], bool]:
+    """`layers` with the spectra of those that are eligible, and whether all these weights look untrained."""
+    base = source.original(CPU)
+    weights = {layer.name: weight_of(base.get_submodule(layer.name)) for layer in layers if layer.eligible}
+    return with_spectra(layers, {name: weight for name, weight in weights.items() if weight is not None})
 
-    `guilty` says what was wrong with layers that are left as they are for it, `failure` what is still wrong with the
-    rest together: then the totals are those of the closed forms alone. `gap` is that of the choice.
+
+def _replaced(
+    ran: Ran, layers: Sequence[Layer], selection: Selection, trials: Trials
+) -> tuple[tuple[tuple[Layer, ...], float], dict[str, Failure], Failure | None]:
+    """Choose, and really build and run the network with the chosen layers replaced; leave those that do not go.
+
+    What was decided; what was wrong with layers that are left as they are for it; and what is still wrong with the rest
+    together: then the totals are those of the closed forms alone.
     """
-
-    layers: tuple[Layer, ...]
-    totals: Totals
-    guilty: dict[str, Failure]
-    failure: Failure | None
-    gap: float
-
-
-def _replaced(ran: Ran, layers: Sequence[Layer], selection: Selection, trials: Trials) -> _After:
-    """Choose, and really build and run the network with the chosen layers replaced; leave those that do not go."""
     guilty: dict[str, Failure] = {}
     while True:
         spared = [replace(one, eligible=False, reason=FAILS) if one.name in guilty else one for one in layers]
-        decided, gap = decide(spared, selection, params=ran.totals.params, macs=ran.totals.macs)
-        chosen = [layer for layer in decided if layer.replaced]
+        decision = decide(spared, selection, params=ran.totals.params, macs=ran.totals.macs)
+        chosen = [layer for layer in decision[0] if layer.replaced]
         failure = trials.failure(chosen)
         found = trials.guilty(chosen) if failure is not None and trials.blames_layers(failure) else {}
         if not found:
-            return _After(decided, ran.totals_without(chosen), guilty, failure, gap)
+            return decision, guilty, failure
         guilty |= found
 
 
@@ -153,12 +152,13 @@ def _chosen_unseen(source: Source, selection: Selection) -> list[Layer]:
         conv = conv_of(module)
         if conv is None or why_not_by_itself(network, name) is not None:
             continue
-        height, width = (d * (size - 1) + 1 for d, size in zip(conv.dilation, conv.kernel, strict=True))
+        height, width = (d * (size - 1) + 1 for d, size in zip(conv.dilation, conv.kernel_size, strict=True))
         spec = spec_of(conv, (1, conv.in_channels, height, width), selection.multiplier)
         if spec is not None:
             layers.append(Layer(name, type(module).__name__, "convolution", 0, 0, 0, eligible=True, spec=spec))
-    known = decomposed(source, layers)[0] if selection.needs_weights else layers
-    return [layer for layer in decide(known, selection, params=0, macs=0).layers if layer.replaced]
+    known = _decomposed(source, layers)[0] if selection.needs_weights else layers
+    decided, _ = decide(known, selection, params=0, macs=0)
+    return [layer for layer in decided if layer.replaced]
 
 
 def _check_has_convolution(layers: Sequence[Layer], source: Source) -> None:

@@ -193,18 +193,12 @@ def _reaches(saved: Saving, needs: Saving) -> bool:
     return saved.params >= needs.params and saved.macs >= needs.macs
 
 
-class Decision(NamedTuple):
+def decide(layers: Sequence[Layer], selection: Selection, *, params: int, macs: int) -> tuple[tuple[Layer, ...], float]:
     """All layers with whether they are replaced, with which M, and why not those that could be.
 
-    `gap` is by how much another choice might lose less fidelity: 0 where none does, or none is known.
+    And by how much another choice might lose less fidelity: 0 where none does, or none is known. `params` and `macs`
+    are the totals of the network as it is.
     """
-
-    layers: tuple[Layer, ...]
-    gap: float = 0.0
-
-
-def decide(layers: Sequence[Layer], selection: Selection, *, params: int, macs: int) -> Decision:
-    """Choose. `params` and `macs` are the totals of the network as it is."""
     _check_globs([layer.name for layer in layers if layer.operator == "convolution"], selection)
     ways = {layer.name: ways_of(layer, selection) for layer in layers if layer.eligible}
     free = {name: one.layers for name, one in ways.items() if one.kept is None}
@@ -220,7 +214,7 @@ def decide(layers: Sequence[Layer], selection: Selection, *, params: int, macs: 
         way = ways[layer.name]
         return replace(way.layers[0], replaced=False, kept=way.kept or NOT_NEEDED)
 
-    return Decision(tuple(map(decided, layers)), gap)
+    return tuple(map(decided, layers)), gap
 
 
 def _for_targets(free: Mapping[str, Sequence[Layer]], aims: Sequence[Target]) -> tuple[dict[str, Layer], float]:

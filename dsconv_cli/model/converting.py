@@ -5,14 +5,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final, Literal, cast, get_args
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
+from torch.nn.parameter import is_lazy
 from torch.utils._pytree import tree_leaves
 
-from dsconv_cli.errors import DsconvError, quoted
+from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.model.copying import copy_module
 from dsconv_cli.model.foreign import foreign
@@ -21,25 +23,12 @@ from dsconv_cli.model.replacing import SeparablePair, pairs_for
 from dsconv_cli.model.result import InputShape
 from dsconv_cli.model.seeds import seeded
 from dsconv_cli.model.source import Source
-from dsconv_cli.model.trained import numbers, weight_of
 from dsconv_cli.model.walk import tensors_in
 from dsconv_cli.weights.decomposition import factors, spectrum
 from dsconv_cli.weights.refitting import Refit
 
 #: What the weights of a pair are; see `dsconv_cli.separate`.
 Weights = Literal["fresh", "fit", "refit"]
-
-_WEIGHTS: Final = get_args(Weights)
-
-
-def check_weights(weights: str) -> None:
-    """Refuse what is no kind of weights.
-
-    Raises:
-        DsconvError: it is none.
-    """
-    if weights not in _WEIGHTS:
-        raise DsconvError(f"`weights` must be one of {', '.join(map(repr, _WEIGHTS))}, not {quoted(weights)}")
 
 
 def build_separated(source: Source, chosen: Mapping[str, ConvSpec], weights: Weights, inputs: Inputs) -> nn.Module:
@@ -83,7 +72,15 @@ def _fit(pair: SeparablePair, conv: nn.Module, name: str, multiplier: int) -> No
     pair.fidelity = found.fidelity(multiplier)
 
 
-def _put(parameter: torch.Tensor, values: np.ndarray[Any, Any]) -> None:
+def weight_of(module: nn.Module) -> NDArray[Any] | None:
+    """The weight of a convolution, K×C×R×S, in float64; None where there are no numbers, as on the meta device."""
+    weight = getattr(module, "weight", None)
+    if not isinstance(weight, torch.Tensor) or is_lazy(weight) or weight.is_meta:
+        return None
+    return _values(weight)
+
+
+def _put(parameter: torch.Tensor, values: NDArray[Any]) -> None:
     with torch.no_grad():
         parameter.copy_(torch.from_numpy(np.ascontiguousarray(values)))
 
@@ -121,10 +118,9 @@ def _watch(depthwise: nn.Conv2d, refit: Refit, conv: nn.Module, *call: Any) -> N
     refit.see(_values(middle), _values(wanted))
 
 
-def _values(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
-    found = numbers(tensor)
-    assert found is not None
-    return found
+def _values(tensor: torch.Tensor) -> NDArray[Any]:
+    """In float64, wherever they are."""
+    return tensor.detach().to(CPU, torch.float64).numpy()
 
 
 def _check_are_tensors(source: Source, inputs: Inputs) -> None:

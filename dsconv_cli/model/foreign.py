@@ -60,7 +60,10 @@ def blaming(what: str, failed: str = " raised ") -> Iterator[None]:
 @contextmanager
 def same_directory() -> Iterator[None]:
     """Come back to the directory that this one was, which relative paths of the command line are about."""
-    before = os.getcwd()  # noqa: PTH109  a path would be resolved
+    before = "."
+    with contextlib.suppress(OSError):
+        # Where it has been removed, there is none to come back to.
+        before = os.getcwd()  # noqa: PTH109  a path would be resolved
     try:
         yield
     finally:

@@ -8,7 +8,6 @@ from typing import cast
 
 import torch
 from torch import nn
-from torch.nn.parameter import UninitializedParameter
 from torch.nn.utils import parametrize
 from torch.utils._pytree import tree_leaves
 
@@ -63,16 +62,6 @@ def own_parameters(module: nn.Module) -> list[nn.Parameter]:
     if parametrize.is_parametrized(module):
         own += list(cast("nn.Module", module.parametrizations).parameters())
     return own
-
-
-def total_params(module: nn.Module) -> int:
-    """Each parameter once, however many layers share it. Parameters that do not exist yet count nothing."""
-    return sum(one.numel() for one in module.parameters() if not isinstance(one, UninitializedParameter))
-
-
-def total_bytes(module: nn.Module) -> int:
-    """What those take, each at its own dtype."""
-    return bytes_of(one for one in module.parameters() if not isinstance(one, UninitializedParameter))
 
 
 def bytes_of(tensors: Iterable[torch.Tensor]) -> int:

@@ -6,7 +6,7 @@ of a convolution or matrix product; FLOPs = 2·MACs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Final, Literal, NamedTuple, cast
@@ -135,11 +135,6 @@ class Layer:
         return self.macs - (self.saving.macs if self.replaced else 0)
 
     @property
-    def params_after(self) -> int:
-        """Parameters with the chosen layers replaced."""
-        return self.params - (self.saving.params if self.replaced else 0)
-
-    @property
     def activation_bytes_after(self) -> int:
         """Activations in memory at once, with the chosen layers replaced."""
         closed = self.cost
@@ -160,6 +155,18 @@ class Saving(NamedTuple):
     params: int = 0
     macs: int = 0
     weight_bytes: int = 0
+
+
+class Totals(NamedTuple):
+    """Parameters, MACs and bytes of weights of a network."""
+
+    params: int
+    macs: int
+    weight_bytes: int
+
+    def less(self, savings: Iterable[Saving]) -> Totals:
+        """What is left where so much is saved."""
+        return Totals(*(before - sum(saved) for before, *saved in zip(self, *savings, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import torch
 from torch import nn
 
-from dsconv_cli.errors import CannotMeasureError, installed
+from dsconv_cli.errors import CannotMeasureError
 from dsconv_cli.model import tensors_file
 from dsconv_cli.model.converting import Weights, build_separated
 from dsconv_cli.model.foreign import blaming
@@ -23,21 +24,14 @@ from dsconv_cli.model.seeds import seeded
 from dsconv_cli.model.source import Source
 from dsconv_cli.model.walk import Call, tensors_in
 
-#: What one message of Protocol Buffers can hold.
-_MOST_ONNX_BYTES: Final = 2**31 - 1
 
-
-class Saved(NamedTuple):
-    """A file's content, and how much of their outputs the layers keep on what they see, where they were refitted."""
-
-    content: bytes
-    output_fidelity: Mapping[str, float]
-
-
-def saved(ending: str, result: ModelResult, source: Source, inputs: Inputs, weights: Weights = "fit") -> Saved:
+def saved(
+    ending: str, result: ModelResult, source: Source, inputs: Inputs, weights: Weights = "fit"
+) -> tuple[bytes, ModelResult]:
     """The network of `source`, in evaluation mode, with the layers replaced that `result` says, as a file's content.
 
-    Their weights are those of the best separable pair for the layer's own, or refitted: see `dsconv_cli.separate`.
+    Their weights are those of the best separable pair for the layer's own, or refitted: see `dsconv_cli.separate`. Then
+    the layers of the result that comes back know how much of their outputs is kept on what they see.
 
     Raises:
         DsconvError: a replaced layer has no weights, or there are no tensors to refit by.
@@ -50,22 +44,23 @@ def saved(ending: str, result: ModelResult, source: Source, inputs: Inputs, weig
     if not hasattr(network, "type_name"):
         network.eval()
     kept = {name: getattr(network.get_submodule(name), "output_fidelity", None) for name in chosen}
+    layers = tuple(replace(one, output_fidelity=kept.get(one.name)) for one in result.layers)
     kind = _KINDS[ending]
     call = call_of(source, inputs, network, CPU)
     with torch.no_grad():
-        wanted = _outputs(network, call, source.name)
+        with blaming(f"{source.name} with its layers replaced could not be run", ": "):
+            wanted = _outputs(network, call)
         with blaming(f"{source.name} could not be written as {ending}", ": "):
             content = kind.write(network, call)
         with blaming(f"{source.name} was written as {ending} and could not be read back", ": "):
             found = kind.run(content, network, call)
     _check_equal(found, wanted, f"{source.name} as {ending}")
-    return Saved(content, {name: one for name, one in kept.items() if one is not None})
+    return content, replace(result, layers=layers)
 
 
-def _outputs(network: nn.Module, call: Call, name: str) -> list[torch.Tensor]:
+def _outputs(network: Callable[..., Any], call: Call) -> list[torch.Tensor]:
     args, kwargs = call_copied(call)
-    with blaming(f"{name} with its layers replaced could not be run", ": "):
-        return tensors_in(seeded(lambda: network(*args, **kwargs)))
+    return tensors_in(seeded(lambda: network(*args, **kwargs)))
 
 
 def call_copied(call: Call) -> Call:
@@ -89,30 +84,24 @@ def _check_equal(found: Sequence[torch.Tensor], wanted: Sequence[torch.Tensor], 
 
 
 def _write_onnx(network: nn.Module, call: Call) -> bytes:
+    from dsconv_cli.model.graph.reading import MOST_BYTES
+
     args, kwargs = call_copied(call)
     program: Any = torch.onnx.export(network, args, kwargs=dict(kwargs), dynamo=True, verbose=False)
     proto = program.model_proto
-    if proto.ByteSize() > _MOST_ONNX_BYTES:
+    if proto.ByteSize() > MOST_BYTES:
         raise CannotMeasureError("an .onnx file holds at most 2 GiB; save it as .pt2 or .safetensors")
     return bytes(proto.SerializeToString())
 
 
 def _run_onnx(content: bytes, _network: nn.Module, call: Call) -> list[torch.Tensor]:
+    import onnx
+
+    from dsconv_cli.model.graph.saving import session_of
+
     given = [one.detach().numpy() for one in tensors_in(call_copied(call))]
-    if installed("onnxruntime"):
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        session: Any = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        names = [one.name for one in session.get_inputs()]
-    else:
-        import onnx
-        from onnx.reference import ReferenceEvaluator
-
-        session = ReferenceEvaluator(onnx.load_model_from_string(content))
-        names = list(session.input_names)
-    return [torch.as_tensor(one) for one in session.run(None, dict(zip(names, given, strict=True)))]
+    names = [one.name for one in onnx.load_model_from_string(content).graph.input]
+    return [torch.as_tensor(one) for one in session_of(content).run(None, dict(zip(names, given, strict=True)))]
 
 
 def _write_pt2(network: nn.Module, call: Call) -> bytes:
@@ -123,8 +112,7 @@ def _write_pt2(network: nn.Module, call: Call) -> bytes:
 
 
 def _run_pt2(content: bytes, _network: nn.Module, call: Call) -> list[torch.Tensor]:
-    args, kwargs = call_copied(call)
-    return tensors_in(torch.export.load(io.BytesIO(content)).module()(*args, **kwargs))
+    return _outputs(torch.export.load(io.BytesIO(content)).module(), call)
 
 
 def _write_tensors(network: nn.Module, _call: Call) -> bytes:
@@ -136,12 +124,11 @@ def _run_tensors(content: bytes, network: nn.Module, call: Call) -> list[torch.T
     for tensor in network.state_dict().values():
         tensor.zero_()
     network.load_state_dict(tensors_file.read(content))
-    args, kwargs = call_copied(call)
-    return tensors_in(seeded(lambda: network(*args, **kwargs)))
+    return _outputs(network, call)
 
 
 class _Kind(NamedTuple):
-    """A kind of file: what writes a network that is called so, and what runs that again; and packages it needs."""
+    """A kind of file: what writes a network that is called so, and what runs that again."""
 
     write: Callable[[nn.Module, Call], bytes]
     run: Callable[[bytes, nn.Module, Call], list[torch.Tensor]]

@@ -120,11 +120,8 @@ def from_exported(program: ExportedProgram, name: str) -> Source:
     Raises:
         CannotMeasureError: torch cannot do that.
     """
-    try:
-        with foreign(name):
-            module = torch.export.unflatten(program)
-    except Exception as error:
-        raise CannotMeasureError(f"{name} could not be taken apart into modules: {describe(error)}") from error
+    with blaming(name, " could not be taken apart into modules: "):
+        module = torch.export.unflatten(program)
     return Source(name, module=module, example=program.example_inputs)
 
 

@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,7 @@ from torch.export import ExportedProgram
 
 from dsconv_cli.counting.modules import torch_dtype
 from dsconv_cli.errors import DsconvError, quoted
+from dsconv_cli.files import existing
 from dsconv_cli.model.exported.reading import load_program
 from dsconv_cli.model.foreign import blaming
 from dsconv_cli.model.inputs import Inputs, inputs_from, once
@@ -58,7 +60,7 @@ def _inputs_by(text: str, loaded: dict[str, ModuleType]) -> Inputs:
 def _find(text: str, arguments: Mapping[str, object], loaded: dict[str, ModuleType]) -> Source:
     if text.endswith(".pt2"):
         _refuse_arguments(text, arguments)
-        path = _existing(text)
+        path = existing(text)
         return from_exported(load_program(path), str(path))
     wanted = "TARGET must be package.module:factory, path/to/file.py, path/to/file.py:factory, or a .pt2 or .onnx file"
     if text.endswith(".py"):
@@ -80,7 +82,7 @@ def _find(text: str, arguments: Mapping[str, object], loaded: dict[str, ModuleTy
 
 def _only(place: str, arguments: Mapping[str, object], loaded: dict[str, ModuleType]) -> str:
     """The name of the only network in a file."""
-    loaded[place] = _from_file(_existing(place))
+    loaded[place] = _from_file(existing(place))
     with blaming(f"looking for a network in {place}"):
         return only_network(loaded[place], place, arguments)
 
@@ -91,28 +93,25 @@ def _module(text: str, loaded: dict[str, ModuleType], wanted: str) -> tuple[Modu
     if not place or not name:
         raise DsconvError(f"{wanted}, not {quoted(text)}{proposed(text)}")
     if place not in loaded:
-        loaded[place] = _from_file(_existing(place)) if place.endswith(".py") else _from_package(place)
+        loaded[place] = _from_file(existing(place)) if place.endswith(".py") else _from_package(place)
     return loaded[place], place, name
 
 
 def _from_package(name: str) -> ModuleType:
-    here = Path.cwd()
-    _look_in(here)
+    where = "in this environment"
+    # It may have been removed.
+    with suppress(OSError):
+        here = Path.cwd()
+        _look_in(here)
+        where = f"{where} or in {here}"
     with blaming(f"importing {name}"):
         try:
             return importlib.import_module(name)
         except ModuleNotFoundError as error:
             missing = error.name or name
             if name == missing or name.startswith(f"{missing}."):
-                raise DsconvError(f"no module named {missing!r}, in this environment or in {here}") from None
+                raise DsconvError(f"no module named {missing!r}, {where}") from None
             raise
-
-
-def _existing(text: str) -> Path:
-    path = Path(text)
-    if not path.is_file():
-        raise DsconvError(f"no file {str(path)!r}")
-    return path
 
 
 def _from_file(path: Path) -> ModuleType:

@@ -7,7 +7,6 @@ Needs no torch: what measures is in other processes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import ClassVar, Final
@@ -31,8 +30,8 @@ _BUILDS_S: Final = 12.0
 #: Torch has written a network by then, or never will.
 _PATIENCE_S: Final = 600.0
 
-#: Gives, for what is about to be timed, a context in which its progress is shown.
-Show = Callable[[str], AbstractContextManager[Watcher]]
+#: Gives, for what is about to be timed, what shows its progress.
+Show = Callable[[str], Watcher]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +62,10 @@ class ExportNetwork:
     def run(self) -> Mapping[str, Graph]:
         """Write them."""
         if is_graph(self.recipe.target):
-            from dsconv_cli.model.graph.exporting import export_graph
+            from dsconv_cli.model.graph.saving import export_graph
 
             return export_graph(self)
-        from dsconv_cli.model.exporting import export_network
+        from dsconv_cli.model.workload import export_network
 
         return export_network(self)
 
@@ -115,11 +114,10 @@ def _layers(timer: Timer, specs: list[ConvSpec], show: Show) -> tuple[dict[ConvS
     timings: dict[ConvSpec, Timing] = {}
     failed: list[CannotMeasureError] = []
     for number, spec in enumerate(specs, 1):
-        with show(f"shape {number} of {len(specs)}, ") as watch:
-            try:
-                timings[spec] = timer.time(spec, watch)
-            except CannotMeasureError as error:
-                failed.append(error)
+        try:
+            timings[spec] = timer.time(spec, show(f"shape {number} of {len(specs)}, "))
+        except CannotMeasureError as error:
+            failed.append(error)
     if not failed:
         return timings, []
     each = f"{timer.settings.budget_s:.3g} s each"
@@ -128,14 +126,14 @@ def _layers(timer: Timer, specs: list[ConvSpec], show: Show) -> tuple[dict[ConvS
 
 def _whole(timer: Timer, job: Callable[[], Make], dtype: str, show: Show) -> tuple[PairTime | None, list[str]]:
     """The time of the network, or why there is none."""
+    watch = show("the network, ")
     try:
         make = job()
     except CannotMeasureError as error:
         return None, [f"the whole network is not timed: {error}"]
     try:
-        with show("the network, ") as watch:
-            built_s = 0.0 if timer.settings.runtime == DEFAULT else _BUILDS_S
-            return timer.time_pair(make, dtype, watch, built_s), []
+        built_s = 0.0 if timer.settings.runtime == DEFAULT else _BUILDS_S
+        return timer.time_pair(make, dtype, watch, built_s), []
     except CannotMeasureError as error:
         return None, [f"the whole network was not timed in {timer.settings.budget_s:.3g} s: {error}"]
 

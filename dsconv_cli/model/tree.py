@@ -104,11 +104,6 @@ def leaves(shown: Sequence[Branch]) -> tuple[Branch, ...]:
     return tuple(one for one, below in zip(shown, following, strict=True) if below <= one.level)
 
 
-def hidden(shown: Sequence[Branch]) -> int:
-    """How many layers have no line of their own, being summed up in one."""
-    return sum(len(one.members) for one in leaves(shown) if one.layer is None)
-
-
 def _tree(layers: Sequence[Layer]) -> _Node:
     root = _Node("")
     for layer in layers:

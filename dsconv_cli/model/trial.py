@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from torch import nn
+from torch.nn.parameter import UninitializedParameter
 
 from dsconv_cli.errors import CannotMeasureError, DsconvError
 from dsconv_cli.model.foreign import describe, foreign
 from dsconv_cli.model.inputs import CPU, META, Inputs, call_of, shapes_of
-from dsconv_cli.model.network import Network, total_bytes, total_params
+from dsconv_cli.model.network import Network, bytes_of
 from dsconv_cli.model.replacing import pairs_for
-from dsconv_cli.model.result import InputShape, Layer, Saving
+from dsconv_cli.model.result import InputShape, Layer, Totals
 from dsconv_cli.model.seeds import seeded
 from dsconv_cli.model.source import Source, check_call
 from dsconv_cli.model.walk import Call, Shape, Walk, walk
@@ -24,23 +25,6 @@ _MOST_TRIALS: Final = {META: 64, CPU: 16}
 
 #: What Python says to a program that wants a thing to be another.
 _WRONG_KIND: Final = (AttributeError, IndexError, KeyError, TypeError)
-
-
-class Totals(NamedTuple):
-    """Parameters, MACs and bytes of weights of a network."""
-
-    params: int = 0
-    macs: int = 0
-    weight_bytes: int = 0
-
-    @classmethod
-    def of(cls, module: nn.Module, macs: int) -> Totals:
-        """Those of a network that was run."""
-        return cls(total_params(module), macs, total_bytes(module))
-
-    def less(self, savings: Iterable[Saving]) -> Totals:
-        """What is left where so much is saved."""
-        return Totals(*(before - sum(saved) for before, *saved in zip(self, *savings, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +40,17 @@ class Ran:
     @property
     def totals(self) -> Totals:
         """As it is."""
-        return Totals.of(self.network.module, self.walk.total_macs)
+        return _totals(self.network.module, self.walk.total_macs)
 
     def totals_without(self, chosen: Sequence[Layer]) -> Totals:
         """With `chosen` replaced, by the closed forms."""
         return self.totals.less(layer.saving for layer in chosen)
+
+
+def _totals(module: nn.Module, macs: int) -> Totals:
+    """Each parameter once, however many layers share it. Those that do not exist yet count nothing."""
+    made = [one for one in module.parameters() if not isinstance(one, UninitializedParameter)]
+    return Totals(sum(one.numel() for one in made), macs, bytes_of(made))
 
 
 def run_somewhere(source: Source, inputs: Inputs) -> Ran:
@@ -135,7 +125,7 @@ class Trials:
             return Failure(f"raises {describe(error)}", error)
         if walked.outputs != ran.walk.outputs:
             return Failure(f"gives {_listed(walked.outputs)} instead of {_listed(ran.walk.outputs)}")
-        found, expected = Totals.of(module, walked.total_macs), ran.totals_without(chosen)
+        found, expected = _totals(module, walked.total_macs), ran.totals_without(chosen)
         if found == expected:
             return None
         return Failure(

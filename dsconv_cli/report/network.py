@@ -14,7 +14,7 @@ from dsconv_cli.layer.metrics import METRICS, Metric
 from dsconv_cli.layer.reading import COLUMNS, columns
 from dsconv_cli.model.keys import keys_of, layer_keys_of, layers_of
 from dsconv_cli.model.result import AUTO, GRAPH, BeforeAfter, Layer, ModelResult
-from dsconv_cli.model.tree import Branch, branches, hidden, largest
+from dsconv_cli.model.tree import Branch, branches, largest, leaves
 from dsconv_cli.numbers import by, exact, many, percent, scaled, seconds, times
 from dsconv_cli.report import answer, timing
 from dsconv_cli.report.page import Block, Cell, Column, Facts, Layouts, Line, Page, Report, Table, Tone, report_of
@@ -268,7 +268,7 @@ def _summary(result: ModelResult) -> list[str]:
 
 def _hidden_note(result: ModelResult, shown: Sequence[Branch]) -> str:
     """That layers are summed up, and how to see them."""
-    count = hidden(shown)
+    count = sum(len(one.members) for one in leaves(shown) if one.layer is None)
     if not count:
         return ""
     return f"{count} of {len(result.layers)} layers are summed up; --depth N goes deeper, --top N lists the largest."

@@ -32,9 +32,10 @@ def page(summary: Summary) -> Page:
     middle: dict[str, float] = {key: median(values[key]) for key in answer.RATIOS if key in values}
     spreads = tuple(spread for spread in summary.spreads if spread.key not in _REPEATED)
     rows = [(Cell(_name(summary, spread)), *(Cell(times(value)) for value in _figures(spread))) for spread in spreads]
+    kinds = (Line(f"kind {number} is {machines}") for number, machines in enumerate(summary.kinds, 1))
     return Page(
         (
-            (Line(answer.of_layers(told, middle), "strong"), *_kinds(summary)),
+            (Line(answer.of_layers(told, middle), "strong"), *kinds),
             (Table(_COLUMNS, rows, "none"), Line("Ratios are ordinary ÷ separable.", "dim")),
             (
                 Line("Where the separable form loses (ratio below 1):", "lead"),
@@ -48,11 +49,6 @@ def page(summary: Summary) -> Page:
 def _losing(summary: Summary, spread: Spread) -> Item:
     told, where = summary.losing(spread)
     return Item(told, Cell(_name(summary, spread)), where)
-
-
-def _kinds(summary: Summary) -> Iterator[Line]:
-    """Which machines timed, where they are of several kinds."""
-    return (Line(f"kind {number} is {told}") for number, told in enumerate(summary.kinds, 1))
 
 
 def _rows(summary: Summary) -> Iterator[tuple[Value, ...]]:

@@ -25,8 +25,7 @@ from dsconv_cli.layer.cost import Counts
 from dsconv_cli.layer.forms import FORMS
 from dsconv_cli.layer.spec import Bias, ConvSpec
 from dsconv_cli.sweep.keys import is_measured
-from dsconv_cli.timing.keys import ALONE
-from dsconv_cli.timing.result import Executed, Fastest, Interval, Times, Timing
+from dsconv_cli.timing.result import Executed, Fastest, Interval, PerOperator, Times, Timing
 
 Settings = Mapping[str, Any]
 
@@ -231,7 +230,7 @@ def _timing(section: Mapping[str, Any] | None) -> Timing | None:
         return None
     runtime = section["runtime"]
     return Timing(
-        **{f"{form}_s": section[form]["median_s"] for form in ("separable", *ALONE)},
+        **{f"{form}_s": section[form]["median_s"] for form in ("separable", *PerOperator._fields)},
         **{name: section[name] for name in ("verdict", "reliable", "device", "threads", "layout", "dtype")},
         speedup=Interval(**section["speedup"]),
         fastest=Fastest(**{**section["fastest"], "speedup": Interval(**section["fastest"]["speedup"])}),

@@ -1,6 +1,6 @@
 """What this machine can measure, and how far its timings can be trusted: collected, judged, put into words.
 
-`examine` measures; `advice` and `trust` are pure functions of what it found.
+`examine` measures; `advice` is a pure function of what it found.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ import os
 import platform
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from dsconv_cli.environment import cpu_name, thop_distribution
+from dsconv_cli.environment import cpu_name, thop_distribution, told
 from dsconv_cli.errors import DsconvError
 from dsconv_cli.layer.spec import ConvSpec
 from dsconv_cli.timing.forkserver import can_fork
@@ -77,8 +76,9 @@ class Examination:
 
     @property
     def trusted(self) -> bool:
-        """Whether this machine's timings can be trusted."""
-        return trust(self.noise)
+        """Whether this machine's timings can: reliable, and what should read 1 does, give or take `BIAS`."""
+        gain = self.noise.speedup
+        return self.noise.reliable and gain.low <= 1 + BIAS and gain.high >= 1 - BIAS
 
     @property
     def verdict(self) -> str:
@@ -154,16 +154,10 @@ def survey() -> Surveyed:
         cpu=cpu_name(),
         cores=os.cpu_count() or 1,
         load=load,
-        governor=_text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip() or None,
-        virtual=" hypervisor" in _text("/proc/cpuinfo"),
+        governor=told("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or None,
+        virtual=" hypervisor" in told("/proc/cpuinfo"),
         forks=can_fork(),
     )
-
-
-def trust(noise: Findings) -> bool:
-    """Reliable, and what should read 1 does, give or take `BIAS`."""
-    gain = noise.speedup
-    return noise.reliable and gain.low <= 1 + BIAS and gain.high >= 1 - BIAS
 
 
 def advice(one: Examination) -> Iterator[str]:
@@ -188,10 +182,3 @@ def advice(one: Examination) -> Iterator[str]:
         yield "this is a virtual machine: what others do on its hardware cannot be seen; a physical one is steadier"
     if not seen.thop.startswith("thop "):
         yield f"the package thop comes from {seen.thop}; pip install thop gets the one that dsconv is tested with"
-
-
-def _text(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

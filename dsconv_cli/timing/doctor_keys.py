@@ -33,11 +33,6 @@ _FLOOR: Final[tuple[Key[Interval], ...]] = (
 )
 
 
-def _noise(one: RuntimeFound) -> Interval:
-    assert one.noise is not None
-    return one.noise.speedup
-
-
 _RUNTIME: Final[tuple[Key[RuntimeFound], ...]] = (
     Key("version", TEXT, lambda one: one.version, nullable=True),
     Key("missing", TEXT, lambda one: one.reason, says="Why it cannot be timed here.", nullable=True),
@@ -49,7 +44,7 @@ _RUNTIME: Final[tuple[Key[RuntimeFound], ...]] = (
         "Call overhead: what a call costs that has almost nothing to compute",
         nullable=True,
     ),
-    *lifted(_FLOOR, _noise, "noise."),
+    *lifted(_FLOOR, "noise.speedup", "noise."),
 )
 
 
@@ -68,12 +63,7 @@ KEYS: Final[Keys[Examination]] = Keys(
         Key("versions.dsconv", TEXT, lambda _: __version__),
         Key("versions.python", TEXT, lambda _: platform.python_version()),
         Key("versions.torch", TEXT, lambda one: one.machine.torch),
-        Key(
-            "versions.thop",
-            TEXT,
-            lambda one: one.survey.thop,
-            says="The distribution that provides thop, with its version.",
-        ),
+        Key("versions.thop", TEXT, "survey.thop", says="The distribution that provides thop, with its version."),
         Key("platform", TEXT, lambda one: one.survey.platform),
         Key("cpu", TEXT, lambda one: one.survey.cpu),
         Key("cores.machine", POSITIVE, lambda one: one.survey.cores),

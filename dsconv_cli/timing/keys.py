@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args
 
 from dsconv_cli.keys import (
@@ -22,14 +21,11 @@ from dsconv_cli.keys import (
 )
 from dsconv_cli.layer.cost import Cost
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.timing.reasons import Operator, Operators, explain_time, operators
+from dsconv_cli.timing.reasons import Operators, explain_time, operators
 from dsconv_cli.timing.verdicts import Verdict
 
 if TYPE_CHECKING:
     from dsconv_cli.timing.result import Fastest, Interval, Peaks, Timing
-
-#: The operators that are timed alone.
-ALONE: Final = ("ordinary", "depthwise", "pointwise")
 
 VERDICT: Final = one_of(*get_args(Verdict))
 
@@ -41,17 +37,22 @@ class TimedLayer(NamedTuple):
     cost: Cost
     timing: Timing
 
+    @property
+    def operators(self) -> Operators:
+        """Work and time, side by side."""
+        return operators(self.cost, self.timing)
+
+
+def _median(name: str) -> Key[TimedLayer]:
+    return Key(f"{name}.median_s", ABOVE_ZERO, f"timing.{name}_s", "seconds of one forward pass")
+
 
 def _rates(name: str) -> tuple[Key[TimedLayer], ...]:
     """What is known of an operator that is timed alone."""
-
-    def work(read: Callable[[Operator], float]) -> Callable[[TimedLayer], float]:
-        return lambda one: read(getattr(operators(one.cost, one.timing), name))
-
     return (
         _median(name),
-        Key(f"{name}.flops_per_s", ABOVE_ZERO, work(lambda each: each.flop_rate), "FLOPs per second"),
-        Key(f"{name}.bytes_per_s", ABOVE_ZERO, work(lambda each: each.byte_rate), "bytes of traffic per second"),
+        Key(f"{name}.flops_per_s", ABOVE_ZERO, f"operators.{name}.flop_rate", "FLOPs per second"),
+        Key(f"{name}.bytes_per_s", ABOVE_ZERO, f"operators.{name}.byte_rate", "bytes of traffic per second"),
         Key(
             f"{name}.call_s",
             FROM_ZERO,
@@ -63,18 +64,11 @@ def _rates(name: str) -> tuple[Key[TimedLayer], ...]:
         Key(
             f"{name}.backend",
             TEXT,
-            lambda one: getattr(one.timing.regime.backends, name),
+            f"timing.regime.backends.{name}",
             says="What ran, in the runtime's own words.",
             nullable=True,
         ),
     )
-
-
-def _median(name: str) -> Key[TimedLayer]:
-    def seconds(one: TimedLayer) -> float:
-        return getattr(one.timing, f"{name}_s")  # type: ignore[no-any-return]
-
-    return Key(f"{name}.median_s", ABOVE_ZERO, seconds, "seconds of one forward pass")
 
 
 #: An estimate with its interval.
@@ -103,13 +97,7 @@ FASTEST: Final = (
 
 PEAKS: Final[tuple[Key[Peaks], ...]] = (
     Key("matmul_flops_per_s", ABOVE_ZERO, lambda one: one.matmul_flops, "FLOPs per second", "A large matrix product"),
-    Key(
-        "copy_bytes_per_s",
-        ABOVE_ZERO,
-        lambda one: one.copy_bytes,
-        "bytes per second",
-        "A large copy, read plus written",
-    ),
+    Key("copy_bytes_per_s", ABOVE_ZERO, "copy_bytes", "bytes per second", "A large copy, read plus written"),
     Key("conv_flops_per_s", ABOVE_ZERO, lambda one: one.conv_flops, "FLOPs per second", "A reference convolution"),
 )
 
@@ -132,10 +120,6 @@ def _peak(key: Key[Peaks]) -> Key[TimedLayer]:
     return Key(f"peaks.{key.name}", key.type, get, key.unit, key.says, nullable=True)
 
 
-def _share(read: Callable[[Operators], float]) -> Callable[[TimedLayer], float]:
-    return lambda one: read(operators(one.cost, one.timing))
-
-
 KEYS: Final[tuple[Key[TimedLayer], ...]] = (
     *_rates("ordinary"),
     _median("separable"),
@@ -149,8 +133,8 @@ KEYS: Final[tuple[Key[TimedLayer], ...]] = (
     *lifted(CONDITIONS, lambda one: one.timing),
     Key("samples.disturbed", SHARE, lambda one: one.timing.disturbed),
     Key("seconds", FROM_ZERO, lambda one: one.timing.seconds, "seconds", "Wall time of the measurement"),
-    Key("depthwise_share.macs", SHARE, _share(lambda three: three.depthwise_mac_share)),
-    Key("depthwise_share.time", SHARE, _share(lambda three: three.depthwise_time_share)),
+    Key("depthwise_share.macs", SHARE, "operators.depthwise_mac_share"),
+    Key("depthwise_share.time", SHARE, "operators.depthwise_time_share"),
     *(_peak(key) for key in PEAKS),
     Key("regime.torch", TEXT, lambda one: one.timing.regime.torch),
     Key(
@@ -200,7 +184,7 @@ KEYS: Final[tuple[Key[TimedLayer], ...]] = (
 )
 
 SECTIONS: Final[tuple[Section[TimedLayer], ...]] = (
-    *(Section(name, "One forward pass of this operator alone.") for name in ALONE),
+    *(Section(name, "One forward pass of this operator alone.") for name in Operators._fields),
     Section("separable", "One forward pass of the pair."),
     Section(
         "speedup",

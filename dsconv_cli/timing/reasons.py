@@ -93,14 +93,8 @@ def operators(cost: Cost, timing: Timing) -> Operators:
     """Work and time, side by side."""
 
     def one(name: str) -> Operator:
-        fixed = 0.0 if timing.fixed_s is None else getattr(timing.fixed_s, name)
-        return Operator(
-            name,
-            FLOPS_PER_MAC * getattr(cost.macs, name),
-            getattr(cost.traffic, name),
-            getattr(timing, f"{name}_s"),
-            fixed,
-        )
+        flops, traffic = FLOPS_PER_MAC * getattr(cost.macs, name), getattr(cost.traffic, name)
+        return Operator(name, flops, traffic, getattr(timing, f"{name}_s"), getattr(timing.fixed_s, name, 0.0))
 
     return Operators(one("ordinary"), one("depthwise"), one("pointwise"))
 

@@ -30,8 +30,6 @@ _FUNCTIONS: Final = frozenset(
         *(f"OpaqueUnaryFn_{name}" for name in ("sqrt", "exp", "log", "log2", "cos", "sin", "tan", "tanh")),
     }
 )
-_SUMS: Final = frozenset({"Add"})
-_PRODUCTS: Final = frozenset({"Mul"})
 _POWERS: Final = frozenset({"Pow", "PowByNatural", "FloatPow", "LShift", "RShift"})
 _CONSTANTS: Final = frozenset({"oo", "zoo", "nan", "int_oo", "inf", "true", "false"})
 _ASSUMPTIONS: Final = frozenset({"integer", "positive", "nonnegative", "negative", "nonzero", "real", "finite", "even"})
@@ -145,9 +143,9 @@ class _Walker(ast.NodeVisitor):
             self.generic_visit(node)
         if name in _POWERS:
             return self._power(node.args, node)
-        if name in _PRODUCTS:
+        if name == "Mul":
             return reduce(operator.mul, map(self.visit, node.args))
-        if name in _SUMS:
+        if name == "Add":
             return self._sum(node.args)
         if name in _FUNCTIONS or (self._leaf is _input_question and name in _GUARD_FUNCTIONS):
             # One term, whatever is inside.

@@ -15,13 +15,14 @@ from typing import Any, Final
 import torch
 from torch.export import ExportedProgram
 
-from dsconv_cli.errors import CannotMeasureError, DsconvError
+from dsconv_cli.errors import DsconvError
+from dsconv_cli.files import reason
 from dsconv_cli.model.exported.archive import Archive, Layout
 from dsconv_cli.model.exported.checks import RefusedError
 from dsconv_cli.model.exported.payloads import checked_table
 from dsconv_cli.model.exported.program import checked_program
 from dsconv_cli.model.exported.saved import read_saved
-from dsconv_cli.model.foreign import describe, foreign
+from dsconv_cli.model.foreign import blaming
 
 #: What torch.export.save writes since torch 2.8.
 _ARCHIVE: Final = Layout(
@@ -59,11 +60,8 @@ def load_program(path: Path) -> ExportedProgram:
         CannotMeasureError: torch cannot read it.
     """
     copy = _checked_copy(path)
-    try:
-        with foreign(str(path)), _first_fault():
-            return torch.export.load(copy)
-    except Exception as error:
-        raise CannotMeasureError(f"torch could not read {path}: {describe(error)}") from error
+    with blaming(f"torch could not read {path}", ": "), _first_fault():
+        return torch.export.load(copy)
 
 
 def _checked_copy(path: Path) -> io.BytesIO:
@@ -76,7 +74,7 @@ def _checked_copy(path: Path) -> io.BytesIO:
     except RefusedError as error:
         raise DsconvError(f"{path} is not read: {error}") from None
     except OSError as error:
-        raise DsconvError(f"cannot read {path}: {error.strerror or error}") from None
+        raise DsconvError(f"cannot read {path}: {reason(error)}") from None
 
 
 def _entries(archive: Archive) -> Iterator[tuple[str, bytes]]:

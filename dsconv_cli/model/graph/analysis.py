@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 from dsconv_cli.environment import distribution_of
 from dsconv_cli.errors import CannotMeasureError, DsconvError
+from dsconv_cli.files import existing
 from dsconv_cli.model.choose import decide
 from dsconv_cli.model.graph.layers import Rows, rows_of
 from dsconv_cli.model.graph.reading import GraphFile, read, type_name
 from dsconv_cli.model.graph.replacing import replaced, shapes_of
 from dsconv_cli.model.graph.shapes import infer, inputs_of
-from dsconv_cli.model.result import GRAPH, BeforeAfter, InputShape, Layer, ModelResult, Recipe, Selection
+from dsconv_cli.model.result import GRAPH, BeforeAfter, InputShape, Layer, ModelResult, Recipe, Selection, Totals
 from dsconv_cli.model.spectra import notes_on_weights, with_spectra
 from dsconv_cli.numbers import many
 
@@ -26,9 +26,7 @@ def load(recipe: Recipe) -> GraphFile:
     Raises:
         DsconvError: there is none, or it is not to be believed; or the recipe asks for what a file cannot be asked.
     """
-    path = Path(recipe.target)
-    if not path.is_file():
-        raise DsconvError(f"no file {str(path)!r}")
+    path = existing(recipe.target)
     if recipe.arguments:
         raise DsconvError(f"--arg {next(iter(recipe.arguments))}: {path} is a network already and takes no arguments")
     if recipe.inputs_by:
@@ -57,18 +55,16 @@ def analyse(graph: GraphFile, given: Sequence[InputShape], selection: Selection,
     if fidelity or selection.needs_weights:
         layers, untrained = _with_weights(graph, layers)
     parameters = _parameters(graph, rows)
-    params, size = sum(map(graph.size, parameters)), sum(map(graph.stored, parameters))
-    decided, gap = decide(layers, selection, params=params, macs=rows.macs)
+    before = Totals(sum(map(graph.size, parameters)), rows.macs, sum(map(graph.stored, parameters)))
+    decided, gap = decide(layers, selection, params=before.params, macs=before.macs)
+    after = before.less(layer.saving for layer in decided if layer.replaced)
     chosen = {layer.name: layer.spec for layer in decided if layer.replaced and layer.spec is not None}
-    savings = [layer.saving for layer in decided if layer.replaced]
-    macs_after = rows.macs - sum(one.macs for one in savings)
-    new = shapes_of(chosen)
     pairs = replaced(nodes, chosen)
-    after = rows_of(graph, pairs, infer(graph, pairs, inputs, new))
-    if after.macs != macs_after or after.unknown != rows.unknown:
+    again = rows_of(graph, pairs, infer(graph, pairs, inputs, shapes_of(chosen)))
+    if again.macs != after.macs or again.unknown != rows.unknown:
         raise CannotMeasureError(
-            f"counters disagree: {graph.path} has {after.macs:,} MACs with its layers replaced, by the formulas "
-            f"{macs_after:,}"
+            f"counters disagree: {graph.path} has {again.macs:,} MACs with its layers replaced, by the formulas "
+            f"{after.macs:,}"
         )
     return ModelResult(
         target=str(graph.path),
@@ -78,14 +74,14 @@ def analyse(graph: GraphFile, given: Sequence[InputShape], selection: Selection,
         inputs=inputs,
         outputs=tuple(shapes[one.name] for one in graph.model.graph.output if one.name in shapes),
         layers=decided,
-        params=BeforeAfter(params, params - sum(one.params for one in savings)),
-        macs=BeforeAfter(rows.macs, macs_after),
-        other_params=params - sum(layer.params for layer in decided),
+        params=BeforeAfter(before.params, after.params),
+        macs=BeforeAfter(before.macs, after.macs),
+        other_params=before.params - sum(layer.params for layer in decided),
         selection=selection,
         uncounted=rows.uncounted,
         notes=(*_notes(rows, decided), *notes_on_weights(decided, gap, untrained=untrained)),
         counters=(distribution_of("onnx"),),
-        weight_bytes=BeforeAfter(size, size - sum(one.weight_bytes for one in savings)),
+        weight_bytes=BeforeAfter(before.weight_bytes, after.weight_bytes),
     )
 
 

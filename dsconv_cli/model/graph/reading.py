@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from dsconv_cli.errors import DsconvError
+from dsconv_cli.files import reason
 
 #: What one message of Protocol Buffers can hold.
 MOST_BYTES: Final = 2**31 - 1
@@ -61,7 +62,7 @@ def read(path: Path) -> GraphFile:
         size = path.stat().st_size
         data = path.read_bytes() if size <= MOST_BYTES else b""
     except OSError as error:
-        raise DsconvError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+        raise DsconvError(f"cannot read {path}: {reason(error)}") from None
     if size > MOST_BYTES:
         raise DsconvError(f"{path} has {size:,} bytes, and an .onnx file at most 2 GiB; its weights go into others")
     try:

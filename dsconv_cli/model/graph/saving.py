@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import onnx
@@ -12,6 +12,7 @@ from onnx import helper, numpy_helper
 
 from dsconv_cli.errors import CannotMeasureError, DsconvError, first_line, installed
 from dsconv_cli.layer.spec import ConvSpec
+from dsconv_cli.model.graph.analysis import load
 from dsconv_cli.model.graph.reading import (
     MOST_BYTES,
     GraphFile,
@@ -22,11 +23,17 @@ from dsconv_cli.model.graph.reading import (
     tensors_of,
 )
 from dsconv_cli.model.graph.replacing import replaced, weights_of
+from dsconv_cli.model.graph.shapes import inputs_of
 from dsconv_cli.model.result import InputShape, ModelResult
 from dsconv_cli.model.save_kinds import most_apart
+from dsconv_cli.timing.worker.answers import Graph
 from dsconv_cli.weights.decomposition import Factors, factors
 
-_LOG_ERRORS: Final = 3
+if TYPE_CHECKING:
+    from dsconv_cli.model.timing import ExportNetwork
+
+#: What goes wrong is raised as well, and said in one line.
+_LOG_FATAL: Final = 4
 
 
 def saved(graph: GraphFile, result: ModelResult) -> bytes:
@@ -49,14 +56,19 @@ def saved(graph: GraphFile, result: ModelResult) -> bytes:
     return content
 
 
-def as_it_is(graph: GraphFile) -> bytes:
-    """The file's network, all of it in one file."""
-    return _written(_whole(graph))
+def export_graph(job: ExportNetwork) -> Mapping[str, Graph]:
+    """For the runtimes that take files: "ordinary" as it is, "separable" with the layers of `job` replaced.
 
-
-def with_pairs(graph: GraphFile, chosen: Mapping[str, ConvSpec]) -> bytes:
-    """The same with fitted pairs in the place of the layers `chosen`; see `saved`. It is not run."""
-    return _written(_with_pairs(graph, chosen, {name: _factors(graph, name, spec) for name, spec in chosen.items()}))
+    Raises:
+        DsconvError: the file is not to be believed, or a replaced layer has no finite weights.
+        CannotMeasureError: it cannot be run.
+    """
+    graph, chosen = load(job.recipe), dict(job.replaced)
+    given = images(inputs_of(graph, job.recipe.inputs))
+    found = {name: _factors(graph, name, spec) for name, spec in chosen.items()}
+    models = {"ordinary": _whole(graph), "separable": _with_pairs(graph, chosen, found)}
+    contents = {name: _written(model) for name, model in models.items()}
+    return {name: Graph(content, given, tuple(outputs_of(content, given))) for name, content in contents.items()}
 
 
 def _factors(graph: GraphFile, name: str, spec: ConvSpec) -> Factors:
@@ -129,7 +141,7 @@ def outputs_of(content: bytes, given: Mapping[str, NDArray[Any]]) -> list[Any]:
         CannotMeasureError: it cannot be run.
     """
     try:
-        return list(_session(content).run(None, dict(given)))
+        return list(session_of(content).run(None, dict(given)))
     except Exception as error:
         raise CannotMeasureError(f"the network could not be run: {first_line(error)}") from error
 
@@ -140,7 +152,8 @@ def _image(one: InputShape, random: np.random.Generator) -> NDArray[Any]:
     return random.standard_normal(one.shape).astype(dtype) if dtype.kind == "f" else np.zeros(one.shape, dtype)
 
 
-def _session(content: bytes) -> Any:
+def session_of(content: bytes) -> Any:
+    """What runs a file's network: ONNX Runtime or, where that is not installed, onnx itself."""
     if not installed("onnxruntime"):
         from onnx.reference import ReferenceEvaluator
 
@@ -148,7 +161,7 @@ def _session(content: bytes) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = _LOG_ERRORS
+    options.log_severity_level = _LOG_FATAL
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 

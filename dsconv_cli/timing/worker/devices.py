@@ -36,12 +36,12 @@ class Device(NamedTuple):
     There may be several where it is `numbered`.
     """
 
-    absent: Callable[[Any, int], str | None]
-    name: Callable[[Any, int], str]
-    free_bytes: Callable[[Any, int], int | None]
     stopwatch: Stopwatch
-    notes: Callable[[Any, str], tuple[str, ...]]
     sizes: PeakSizes
+    absent: Callable[[Any, int], str | None] = lambda _torch, _index: None
+    name: Callable[[Any, int], str] = lambda _torch, _index: ""
+    free_bytes: Callable[[Any, int], int | None] = lambda _torch, _index: free_memory()
+    notes: Callable[[Any, str], tuple[str, ...]] = lambda _torch, _dtype: ()
     select: Callable[[Any, int], None] = lambda _torch, _index: None
     clock: str = "wall clock"
     on_cpu: bool = False
@@ -125,26 +125,14 @@ def _cuda_notes(torch: Any, dtype: str) -> tuple[str, ...]:
     return (*notes, f"TF32 in convolutions {'on' if cudnn.allow_tf32 and not overridden else 'off'}")
 
 
-def _cuda_free(torch: Any, index: int) -> int | None:
-    return int(torch.cuda.mem_get_info(index)[0])
-
-
 #: A new device is one entry.
 DEVICES: Final[Mapping[str, Device]] = MappingProxyType(
     {
-        "cpu": Device(
-            absent=lambda _torch, _index: None,
-            name=lambda _torch, _index: "",
-            free_bytes=lambda _torch, _index: free_memory(),
-            stopwatch=cpu_stopwatch,
-            notes=lambda _torch, _dtype: (),
-            sizes=PeakSizes(1024, 2**26, (1, 128, 28)),
-            on_cpu=True,
-        ),
+        "cpu": Device(cpu_stopwatch, PeakSizes(1024, 2**26, (1, 128, 28)), on_cpu=True),
         "cuda": Device(
             absent=_cuda_absent,
             name=lambda torch, index: str(torch.cuda.get_device_name(index)),
-            free_bytes=_cuda_free,
+            free_bytes=lambda torch, index: int(torch.cuda.mem_get_info(index)[0]),
             stopwatch=cuda_stopwatch,
             notes=_cuda_notes,
             sizes=PeakSizes(8192, 2**30, (32, 256, 56)),
@@ -155,9 +143,7 @@ DEVICES: Final[Mapping[str, Device]] = MappingProxyType(
         "mps": Device(
             absent=_mps_absent,
             name=lambda _torch, _index: "Apple GPU",
-            free_bytes=lambda _torch, _index: free_memory(),
             stopwatch=mps_stopwatch,
-            notes=lambda _torch, _dtype: (),
             sizes=PeakSizes(4096, 2**28, (8, 256, 56)),
         ),
     }

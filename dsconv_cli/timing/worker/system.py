@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 
+from dsconv_cli.environment import told
+
 
 def available_cores() -> int:
     """Cores that this process may use: its affinity mask, and a container's share of processor time."""
@@ -21,9 +23,9 @@ def available_cores() -> int:
 
 def _cgroup_cores() -> float | None:
     """The processor time a Linux control group (version 2 or 1) grants, in cores; None without a limit."""
-    both = _read("/sys/fs/cgroup/cpu.max").split()
+    both = told("/sys/fs/cgroup/cpu.max").split()
     if not both:
-        both = [_read(f"/sys/fs/cgroup/cpu/cpu.cfs_{name}_us").strip() for name in ("quota", "period")]
+        both = [told(f"/sys/fs/cgroup/cpu/cpu.cfs_{name}_us") for name in ("quota", "period")]
     try:
         quota, period = (float(part) for part in both)
     except ValueError:
@@ -36,7 +38,7 @@ def busy_seconds() -> float | None:
 
     Linux tells, in ticks of 10 ms.
     """
-    fields = _read("/proc/stat").partition("\n")[0].split()
+    fields = told("/proc/stat").partition("\n")[0].split()
     if not fields or fields[0] != "cpu":
         return None
     user, nice, system, _idle, _iowait, *interrupts_and_steal = (int(field) for field in fields[1:9])
@@ -45,17 +47,21 @@ def busy_seconds() -> float | None:
 
 def free_memory() -> int | None:
     """Bytes of main memory that can still be had, or None where the system does not tell."""
-    free = None
-    for line in _read("/proc/meminfo").splitlines():
-        if line.startswith("MemAvailable:"):
-            free = int(line.split()[1]) * 1024
-    if free is None:
-        free = _physical_memory()
-    limit, used = _read("/sys/fs/cgroup/memory.max").strip(), _read("/sys/fs/cgroup/memory.current").strip()
+    kibibytes = _beside("MemAvailable:", "/proc/meminfo")
+    free = _physical_memory() if kibibytes is None else kibibytes * 1024
+    limit, used = told("/sys/fs/cgroup/memory.max"), told("/sys/fs/cgroup/memory.current")
     if limit.isdigit() and used.isdigit():
-        left = max(0, int(limit) - int(used))
+        # Of what is used the system takes back what it keeps of files that nobody reads.
+        spare = _beside("inactive_file", "/sys/fs/cgroup/memory.stat") or 0
+        left = max(0, int(limit) - int(used) + spare)
         free = left if free is None else min(free, left)
     return free
+
+
+def _beside(name: str, path: str) -> int | None:
+    """The number beside a name in one of the system's tables."""
+    rows = map(str.split, told(path).splitlines())
+    return next((int(row[1]) for row in rows if row[:1] == [name]), None)
 
 
 def _physical_memory() -> int | None:
@@ -63,11 +69,3 @@ def _physical_memory() -> int | None:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
         return None
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123  pathlib is not imported for three files of the kernel
-            return file.read()
-    except OSError:
-        return ""
