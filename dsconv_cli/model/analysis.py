@@ -152,7 +152,7 @@ def _chosen_unseen(source: Source, selection: Selection) -> list[Layer]:
         conv = conv_of(module)
         if conv is None or why_not_by_itself(network, name) is not None:
             continue
-        height, width = (d * (size - 1) + 1 for d, size in zip(conv.dilation, conv.kernel, strict=True))
+        height, width = (d * (size - 1) + 1 for d, size in zip(conv.dilation, conv.kernel_size, strict=True))
         spec = spec_of(conv, (1, conv.in_channels, height, width), selection.multiplier)
         if spec is not None:
             layers.append(Layer(name, type(module).__name__, "convolution", 0, 0, 0, eligible=True, spec=spec))

@@ -81,17 +81,18 @@ def layer_keys_of(runtimes: tuple[str, ...] = ()) -> Keys[LayerOf]:
 
 def _layer_sections(runtimes: tuple[str, ...]) -> Iterator[Section[LayerOf]]:
     sections = comparison.keys_of(runtimes).sections
-    for name in (*_COMPARED, *(f"{_RUNTIMES}.{one}" for one in runtimes)):
-        yield Section(name, sections[name].says, _there(name))
+    for name in ("spec", *METRICS):
+        yield Section(name, sections[name].says, lambda one: one.layer.spec is not None)
+    yield Section("time", sections["time"].says, lambda one: one.layer.time is not None)
+    for runtime in runtimes:
+        name = f"{_RUNTIMES}.{runtime}"
+        yield Section(name, sections[name].says, _layer_timed_on(runtime))
     inner = (one for one in sections.values() if one.name.startswith(("time.", f"{_RUNTIMES}.")) and one.there is None)
     yield from (Section(one.name, one.says) for one in inner)
 
 
-def _there(section: str) -> Callable[[LayerOf], bool]:
-    room, _, name = section.partition(".")
-    if room == "time":
-        return lambda one: one.layer.time is not None
-    return (lambda one: one.layer.times.get(name) is not None) if name else (lambda one: one.layer.spec is not None)
+def _layer_timed_on(runtime: str) -> Callable[[LayerOf], bool]:
+    return lambda one: one.layer.times.get(runtime) is not None
 
 
 _LAYER: Final[tuple[Key[LayerOf], ...]] = (
@@ -175,18 +176,8 @@ _TIME: Final[tuple[Key[PairTime], ...]] = (
 )
 
 
-def _network_time(one: ModelResult) -> PairTime:
-    assert one.time is not None
-    return one.time
-
-
-def _network_time_on(name: str) -> Callable[[ModelResult], PairTime]:
-    def time_on(one: ModelResult) -> PairTime:
-        found = one.times[name]
-        assert found is not None
-        return found
-
-    return time_on
+def _time_on(name: str) -> Callable[[ModelResult], Any]:
+    return lambda one: one.times[name]
 
 
 def _timed_on(name: str) -> Callable[[ModelResult], bool]:
@@ -269,8 +260,8 @@ def keys_of(runtimes: tuple[str, ...] = ()) -> Keys[ModelResult]:
             Key("totals.layers.convolutions", WHOLE, lambda one: len(one.convolutions)),
             Key("totals.layers.eligible", WHOLE, lambda one: len(one.eligible)),
             Key("totals.layers.replaced", WHOLE, lambda one: len(one.replaced)),
-            *lifted(_TIME, _network_time, "totals.time."),
-            *(key for name in runtimes for key in lifted(_TIME, _network_time_on(name), f"{TOTAL_RUNTIMES}.{name}.")),
+            *lifted(_TIME, "time", "totals.time."),
+            *(key for name in runtimes for key in lifted(_TIME, _time_on(name), f"{TOTAL_RUNTIMES}.{name}.")),
             *(() if runtimes else (Null(TOTAL_RUNTIMES),)),
             *lifted(environment.KEYS, "environment", "environment."),
         ),

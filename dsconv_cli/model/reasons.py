@@ -10,7 +10,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils import parametrize
 
 from dsconv_cli.layer.fields import DTYPE_BYTES
-from dsconv_cli.model.convolutions import conv_of
+from dsconv_cli.model.convolutions import conv_of, dtype_of
 from dsconv_cli.model.network import Network, own_parameters, type_of
 from dsconv_cli.model.result import Layer
 from dsconv_cli.model.walk import Seen, Walk
@@ -37,7 +37,7 @@ def _not_dense(module: nn.Module) -> str | None:
         return "exported as more than a convolution" if exported else "functional call"
     if conv.groups > 1:
         return "already depthwise" if conv.groups == conv.in_channels else f"grouped ({conv.groups} groups)"
-    return "1×1" if conv.kernel == (1, 1) else None
+    return "1×1" if tuple(conv.kernel_size) == (1, 1) else None
 
 
 def _own_forward(module: nn.Module) -> str | None:
@@ -85,8 +85,8 @@ def why_not(network: Network, walk: Walk, layer: Layer, one: Seen) -> str | None
         return never
     if layer.cost is None:
         conv = conv_of(module)
-        strange = conv is not None and conv.dtype_name not in DTYPE_BYTES
-        return f"no separable form for {conv.dtype_name}" if conv and strange else "no separable form for this input"
+        strange = conv is not None and dtype_of(conv) not in DTYPE_BYTES
+        return f"no separable form for {dtype_of(conv)}" if conv and strange else "no separable form for this input"
     # A convolution that still counts otherwise does something that is not understood here.
     return None if one.macs == layer.cost.macs.ordinary else "counted differently from a plain convolution"
 

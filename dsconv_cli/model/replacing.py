@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 from torch import Tensor, nn
 
 from dsconv_cli.counting.modules import separable_conv2d
 from dsconv_cli.layer.spec import ConvSpec
-from dsconv_cli.model.convolutions import Conv, conv_of
+from dsconv_cli.model.convolutions import conv_of
 
 
 class SeparablePair(nn.Sequential):
@@ -25,11 +25,11 @@ class SeparablePair(nn.Sequential):
     #: TorchScript compiles every property otherwise.
     __jit_unused_properties__ = ("weight", "bias")
 
-    def __init__(self, halves: nn.Sequential, replaced: Conv) -> None:
+    def __init__(self, halves: nn.Sequential, replaced: nn.Conv2d) -> None:
         super().__init__(OrderedDict(halves.named_children()))
         self.in_channels = replaced.in_channels
         self.out_channels = replaced.out_channels
-        self.kernel_size = replaced.kernel
+        self.kernel_size = replaced.kernel_size
         self.stride = replaced.stride
         self.padding = replaced.padding
         self.dilation = replaced.dilation
@@ -40,7 +40,7 @@ class SeparablePair(nn.Sequential):
         self.fidelity: float | None = None
         self.output_fidelity: float | None = None
         # torch prepares every convolution for every way of padding, and looks at this name when it is called.
-        cast("nn.Conv2d", self[0]).padding_mode = replaced.padding_mode  # type: ignore[assignment]
+        cast("nn.Conv2d", self[0]).padding_mode = replaced.padding_mode
 
     @property
     def weight(self) -> Tensor:
@@ -66,9 +66,10 @@ def pairs_for(network: nn.Module, chosen: Mapping[str, ConvSpec], device: str | 
     """
     pairs: dict[str, SeparablePair] = {}
     for name, spec in chosen.items():
-        conv = conv_of(network.get_submodule(name))
+        module: Any = network.get_submodule(name)
+        conv = conv_of(module)
         assert conv is not None
-        halves = separable_conv2d(spec, device=device or str(conv.device))
+        halves = separable_conv2d(spec, device=device or str(module.weight.device))
         pairs[name] = SeparablePair(halves, conv)
-        pairs[name].train(conv.training)
+        pairs[name].train(module.training)
     return pairs

@@ -53,11 +53,11 @@ def of_network(result: ModelResult) -> str:
     told = f"{macs} ({scaled(result.macs.before)} → {scaled(result.macs.after)}), {params}"
     if result.macs.ratio < 1:
         told = f"the replaced network costs more: {told}"
-    time, there = result.time, {name: one for name, one in result.times.items() if one is not None}
-    if len(result.times) > 1 and there:
+    there = {name: one for name, one in (result.times or {"": result.time}).items() if one is not None}
+    if len(there) > 1:
         told = f"{_side_by_side(there)}, for {told}"
-    elif time is not None:
-        told = f"{speed(time)} for {told}"
+    elif there:
+        told = f"{speed(*there.values())} for {told}"
     return _sentence(f"{told}; {len(result.replaced)} of {found} replaced.")
 
 
