@@ -305,7 +305,7 @@ class Keys(Mapping[str, Key[Result]]):
             inner = nested
             for part in outer:
                 inner = inner.setdefault(part, {})
-            inner[last] = _plain(recorded[name] if name in recorded else apply(get, result))
+            inner[last] = plain(recorded[name] if name in recorded else apply(get, result))
         return nested
 
     def _find_layout(self, missing: tuple[str, ...]) -> tuple[tuple[str, list[str], str, Callable[[Result], Any]], ...]:
@@ -369,8 +369,9 @@ def _documents(each: Each[Result, Part]) -> Callable[[Result], list[dict[str, An
     return lambda result: [each.keys.document(part) for part in each.get(result)]
 
 
-def _plain(value: Any) -> Any:
-    return [_plain(part) for part in value] if isinstance(value, tuple) else value
+def plain(value: Any) -> Any:
+    """A value as it stands in JSON: one of several parts is a list."""
+    return [plain(part) for part in value] if isinstance(value, tuple) else value
 
 
 def _is_there(section: Section[Result], result: Result) -> bool:

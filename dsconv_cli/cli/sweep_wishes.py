@@ -98,9 +98,8 @@ def check(options: SweepOptions) -> Wishes:
     sweep = _sweep(options, streams)
     order = parse_order(options.rows.sort, options.rows.top, default=sweep.usual)
     keys = keys_of(sweep.runtimes, named=sweep.source.named, shared=sweep.shared)
-    columns = None
-    if options.rows.columns is not None:
-        columns = resolve_many(options.rows.columns, "--columns", keys)
+    asked = options.rows.columns
+    columns = None if asked is None else resolve_many(asked, "--columns", keys)
     key = resolve(options.output.get, "--get") if options.output.get else None
     gates = parse_gates(options.gates.fail_under, options.gates.fail_over, resolve)
     absent = (*sweep.absent, *([] if sweep.source.named else ["name"]))

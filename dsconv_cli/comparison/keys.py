@@ -72,24 +72,18 @@ def _timed_on(name: str = "") -> Callable[[Comparison], TimedLayer]:
 
 #: The names and the sections of the times on each runtime, in a run that asks for it.
 RUNTIMES: Final = "runtimes"
-_RUNTIMES_SAY: Final = "The same on each runtime that was asked for; null where it failed."
-
-
-def _runtime_entries(names: tuple[str, ...]) -> tuple[Key[Comparison] | Null, ...]:
-    found = (key for name in names for key in lifted(timing.KEYS, _timed_on(name), f"{RUNTIMES}.{name}."))
-    return (*found,) or (Null(RUNTIMES),)
 
 
 def _runtime_sections(names: tuple[str, ...]) -> Iterator[Section[Comparison]]:
     if names:
-        yield Section(RUNTIMES, _RUNTIMES_SAY)
+        yield Section(RUNTIMES, "The same on each runtime that was asked for; null where it failed.")
     for name in names:
-
-        def there(one: Comparison, name: str = name) -> bool:
-            return one.runtimes.get(name) is not None
-
-        yield Section(f"{RUNTIMES}.{name}", "As `time`.", there, f"--runtime {name}")
+        yield Section(f"{RUNTIMES}.{name}", "As `time`.", _is_timed_on(name), f"--runtime {name}")
         yield from (one.of(f"{RUNTIMES}.{name}.") for one in timing.SECTIONS)
+
+
+def _is_timed_on(name: str) -> Callable[[Comparison], bool]:
+    return lambda one: one.runtimes.get(name) is not None
 
 
 #: What a row has as well where several machines share a sweep.
@@ -131,7 +125,8 @@ def keys_of(runtimes: tuple[str, ...] = (), *, named: bool = False, shared: bool
             ),
             *lifted(_COUNTED, "counted", "measured."),
             *lifted(timing.KEYS, _timed_on(), "time."),
-            *_runtime_entries(runtimes),
+            *(key for name in runtimes for key in lifted(timing.KEYS, _timed_on(name), f"{RUNTIMES}.{name}.")),
+            *(() if runtimes else (Null(RUNTIMES),)),
             *lifted(environment.KEYS, "environment", "environment."),
             *(SHARED if shared else ()),
         ),

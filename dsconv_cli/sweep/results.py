@@ -148,10 +148,10 @@ class ResultsFile:
                 continue
             if self._wanted.setdefault(name, value) != value:
                 there, here = (self._wanted[name], value) if mine else (value, self._wanted[name])
+                right = "--allow-mixed" if name == _KIND else "the same settings"
                 raise DsconvError(
                     f"{where} was made with {name} {there}, this run has {here}; "
-                    f"results are not mixed: choose another file or "
-                    f"{'--allow-mixed' if name == _KIND else 'the same settings'}"
+                    f"results are not mixed: choose another file or {right}"
                 )
 
 
@@ -166,10 +166,8 @@ def settings_of(document: Mapping[str, Any]) -> dict[str, Any]:
     # The first of several may have failed.
     time = document["time"] or next(filter(None, each.values()), None)
     machine = document["environment"]
-    shared = {
-        "names": "yes" if "name" in document else "no",
-        "--cluster": "on" if machine.get("machine") is not None else "off",
-    }
+    here = machine.get("machine")
+    shared = {"names": "yes" if "name" in document else "no", "--cluster": "off" if here is None else "on"}
     if document.get("error") is not None:
         return shared
     settings = {
@@ -183,7 +181,7 @@ def settings_of(document: Mapping[str, Any]) -> dict[str, Any]:
         settings.update({"--runtime": runtimes_text(each), "--chain": time["runtime"]["chain"]})
         if document["time"] is not None:
             settings["layout"] = time["layout"]
-        settings.update({_KIND: machine["machine"]["kind"]} if machine.get("machine") is not None else {})
+        settings.update({} if here is None else {_KIND: here["kind"]})
         settings.update({name: machine[name] for name in _SAME_MACHINE})
         settings.update({f"version of {name}": machine["versions"][name] for name in ("dsconv", "python", "torch")})
     return settings
@@ -205,7 +203,7 @@ def comparison_of(document: Mapping[str, Any]) -> Comparison:
     closed = closed_forms(spec_of(document), document.get("name", ""))
     machine, each = document["environment"], document.get(RUNTIMES) or {}
     counters = tuple((machine["versions"]["profiler"] or "").split(" + "))
-    here = Machine(**machine["machine"]) if machine.get("machine") is not None else None
+    here = machine.get("machine")
     keys = keys_of(tuple(each), shared=here is not None)
     return replace(
         closed,
@@ -213,7 +211,7 @@ def comparison_of(document: Mapping[str, Any]) -> Comparison:
         time=_timing(document["time"]),
         device=machine["device"],
         times=Times({name: _timing(section) for name, section in each.items()}, {}) if each else None,
-        machine=here,
+        machine=None if here is None else Machine(**here),
         error=document.get("error") or "",
         # A row of an older version may lack a key.
         recorded={key: _value(at(document, key)) for key in keys if is_measured(key)},

@@ -31,7 +31,6 @@ MOST_TIMED: Final = 100_000
 #: Rows that are written together.
 _TOGETHER: Final = 256
 
-
 _NOBODY: Final = Observer()
 _WHOLE: Final = Shard()
 
@@ -73,9 +72,8 @@ class Sweep:
     @property
     def settings(self) -> dict[str, Any]:
         """What the rows of one results file have in common, as far as it is known before anything is measured."""
-        names = "yes" if self.source.named else "no"
         known = {
-            "names": names,
+            "names": "yes" if self.source.named else "no",
             "--cluster": "on" if self.shared else "off",
             "--profiler": self.profiler,
             "--time": "off" if self.timing is None else "on",

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from dsconv_cli.comparison.keys import RATIOS
 from dsconv_cli.comparison.result import Comparison
-from dsconv_cli.keys import PAIR_FROM_ZERO, RATIO, SCHEMA_VERSION, TEXT, TEXTS, WHOLE, Value
+from dsconv_cli.keys import PAIR_FROM_ZERO, RATIO, SCHEMA_VERSION, TEXT, TEXTS, WHOLE, Value, plain
 from dsconv_cli.layer.fields import FIELDS, VALUED
 from dsconv_cli.layer.reading import as_text
 from dsconv_cli.numbers import percent
@@ -153,7 +153,7 @@ class Summary:
         ]
 
     def _numbers(self, spread: Spread) -> dict[str, Any]:
-        where = {trait: [_plain(spread.where[trait].low), _plain(spread.where[trait].high)] for trait in self.varying()}
+        where = {trait: [plain(spread.where[trait].low), plain(spread.where[trait].high)] for trait in self.varying()}
         return {
             "min": min(spread.values),
             "median": median(spread.values),
@@ -237,7 +237,3 @@ def schema() -> dict[str, Any]:
         "required": required,
         "additionalProperties": False,
     }
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value

@@ -37,7 +37,7 @@ _FEWEST_CALLS: Final = 2 * MIN_PROCESSES
 _OF_BUILDING: Final = 1 / 4
 _OF_BUDGET: Final = 1 / 10
 #: Once there are processes enough for an interval, building ends at so many times the budget, which it is not in.
-MOST_BUILDING: Final = 4
+_MOST_BUILDING: Final = 4
 
 
 class Pace(NamedTuple):
@@ -85,7 +85,7 @@ def wants_more(
     """Whether to start another process, given what there is, how long each took, and the time used."""
     if not samples:
         return True
-    if len(samples) >= MIN_PROCESSES and with_building(samples, 0.0) > MOST_BUILDING * settings.budget_s:
+    if len(samples) >= MIN_PROCESSES and with_building(samples, 0.0) > _MOST_BUILDING * settings.budget_s:
         return False
     ends_s = elapsed_s + median(durations)
     if ends_s > settings.budget_s or len(samples) >= MOST_PROCESSES:
