@@ -70,22 +70,21 @@ def about(what: str) -> Iterator[None]:
         raise DsconvError(f"{what}: {error}" if what else str(error)) from None
 
 
-def need(*packages: str, instead: str = "") -> None:
-    """Make sure that `packages` are installed, without importing them, before any work is done.
+def need(package: str, *, instead: str = "") -> None:
+    """Make sure that a package is installed, without importing it, before any work is done.
 
     Args:
-        packages: as they are imported and as pip calls them.
-        instead: what can be done without them.
+        package: as it is imported and as pip calls it.
+        instead: what can be done without it.
 
     Raises:
-        CannotMeasureError: one is not; the message says where it was looked for and how to install it.
+        CannotMeasureError: it is not; the message says where it was looked for and how to install it.
     """
-    for package in packages:
-        if not installed(package):
-            raise CannotMeasureError(
-                f"{package} is not installed for {sys.executable or 'this Python'}: pip install {package}"
-                + (f"; {instead}" if instead else "")
-            )
+    if not installed(package):
+        raise CannotMeasureError(
+            f"{package} is not installed for {sys.executable or 'this Python'}: pip install {package}"
+            + (f"; {instead}" if instead else "")
+        )
 
 
 @contextmanager

@@ -25,14 +25,9 @@ def completion(metavar: str | None) -> Callable[..., list[Offer]] | None:
     """What is offered for an option that takes `metavar`: the words that it lists, or the command's keys."""
     if metavar is None:
         return None
-    if metavar.startswith("KEY="):
-        return _gates
-    if metavar.startswith("KEY[="):
-        return _limits
-    if metavar.startswith("KEY,"):
-        return _columns
-    if metavar.startswith("KEY"):
-        return _keys
+    for begins, offers in (("KEY=", _gates), ("KEY[=", _limits), ("KEY,", _columns), ("KEY", _keys)):
+        if metavar.startswith(begins):
+            return offers
     words = [word for word in metavar.split("|") if word.replace("-", "").isalnum() and word.islower()]
 
     def offered(incomplete: str) -> list[Offer]:

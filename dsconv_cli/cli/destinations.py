@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from dsconv_cli.cli.output_options import GateOptions, OutputOptions
+from dsconv_cli.cli.output_options import FORMAT_VARIABLE, GateOptions, OutputOptions
 from dsconv_cli.cli.streams import Streams, say, write_out
 from dsconv_cli.data import bare
 from dsconv_cli.errors import DsconvError, installed
@@ -161,7 +161,7 @@ def stdout_format(command: Command, name: str) -> Format | None:
     known = {one.name: one for one in formats_of(command).values() if one.on_stdout}
     if name in known or not name:
         return known.get(name)
-    if os.environ.get("DSCONV_FORMAT") == name and any(one.name == name for one in FORMATS):
+    if os.environ.get(FORMAT_VARIABLE) == name and any(one.name == name for one in FORMATS):
         # A job that sets it for its gates does not mean commands that have none.
         return known["table"]
     raise DsconvError(f"--format must be one of {', '.join(known)}, not {name!r}")
