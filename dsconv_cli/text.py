@@ -30,6 +30,12 @@ def listed(words: Sequence[str], last: str = " or ") -> str:
     return last.join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
+def some(words: Sequence[str], most: int) -> str:
+    """The first `most` of them, and how many there are beside: `a, b and 3 more`."""
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + more
+
+
 def cut(text: str, length: int) -> str:
     """`text` without its middle if it is longer than `length`: both ends tell more than one."""
     if len(text) <= length:

@@ -17,6 +17,7 @@ from dsconv_cli.errors import DsconvError
 from dsconv_cli.gates import Verdict
 from dsconv_cli.keys import Keys
 from dsconv_cli.layer.metrics import METRICS
+from dsconv_cli.text import some
 
 #: Layers that one message names; more are counted.
 _NAMED: Final = 3
@@ -104,9 +105,7 @@ def judged(
     if found is None:
         raise DsconvError(f"{limit.option}: {limit.key} is not a number both in {where} and in this run")
     passed = not found.exceeds(limit.tolerance)
-    named = ", ".join(causes[:_NAMED])
-    more = f" and {len(causes) - _NAMED} more" if len(causes) > _NAMED else ""
-    where_it_grew = f": {named}{more}" if named and not passed else ""
+    where_it_grew = f": {some(causes, _NAMED)}" if causes and not passed else ""
     return Verdict(limit.key, limit.option, passed, f"{found.text}{where_it_grew} ({limit.option})")
 
 

@@ -13,6 +13,7 @@ from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.layer.fields import FIELDS
 from dsconv_cli.layer.reading import as_text
 from dsconv_cli.numbers import by
+from dsconv_cli.text import some
 
 #: Differences that a message names, at most.
 _NAMED: Final = 3
@@ -30,12 +31,9 @@ def check_layer(path: Path, was: Document, now: Document) -> None:
     differing = _differing(then, today)
     if not differing:
         return
-    named = ", ".join(
-        f"{name} {_as_option(then, name)} (here {_as_option(today, name)})" for name in differing[:_NAMED]
-    )
-    more = f" and {len(differing) - _NAMED} more" if len(differing) > _NAMED else ""
+    named = some([f"{name} {_as_option(then, name)} (here {_as_option(today, name)})" for name in differing], _NAMED)
     raise DsconvError(
-        f"the baseline {path} is of another layer, with {named}{more}; compare that one, or write a new baseline with "
+        f"the baseline {path} is of another layer, with {named}; compare that one, or write a new baseline with "
         f"--output {path.name}"
     )
 

@@ -126,31 +126,27 @@ def _fewest_for_both(candidates: Mapping[str, Saving], needs: Saving) -> set[str
 def _weigh(candidates: Mapping[str, Saving], needs: Saving, share: int) -> _Weighing:
     """Rank by `share` parts of the MACs and the rest of the parameters, each in units of what is needed."""
     by = Saving(params=(_WEIGHINGS - share) * max(1, abs(needs.macs)), macs=share * max(1, abs(needs.params)))
-    ranked = tuple(sorted(candidates, key=lambda name: -_weight(candidates[name], by)))
-    sums = list(accumulate(ranked, lambda sum_, name: _plus(sum_, candidates[name]), initial=Saving(0, 0)))
+    ranked = tuple(sorted(candidates, key=lambda name: -candidates[name].weighed(by)))
+    sums = list(accumulate(ranked, lambda sum_, name: sum_.plus(candidates[name]), initial=Saving(0, 0)))
     most_weight = _heaviest(candidates, ranked, by)
-    least = next((size for size, total in enumerate(most_weight) if total >= _weight(needs, by)), None)
+    least = next((size for size, total in enumerate(most_weight) if total >= needs.weighed(by)), None)
     most = next((size for size, total in enumerate(sums) if _reaches(total, needs)), None)
     return _Weighing(by, ranked, least, most)
 
 
-def _weight(saving: Saving, by: Saving) -> int:
-    return by.params * saving.params + by.macs * saving.macs
-
-
 def _heaviest(candidates: Mapping[str, Saving], ranked: Sequence[str], by: Saving) -> list[int]:
     """The most that 0, 1, 2, ... of the `ranked` layers can weigh together."""
-    return list(accumulate((max(0, _weight(candidates[name], by)) for name in ranked), initial=0))
+    return list(accumulate((max(0, candidates[name].weighed(by)) for name in ranked), initial=0))
 
 
 def _of_size(candidates: Mapping[str, Saving], needs: Saving, way: _Weighing, size: int) -> set[str] | None:
     """A set of at most `size` layers that saves what is needed of both, if there is one and it is found in time."""
     best = _heaviest(candidates, way.ranked, way.by)
-    need = _weight(needs, way.by)
+    need = needs.weighed(way.by)
     states = [_Partial(0, Saving(0, 0), "", None)]
     for index, name in enumerate(way.ranked):
         grown = [
-            _Partial(one.size + 1, _plus(one.saving, candidates[name]), name, one) for one in states if one.size < size
+            _Partial(one.size + 1, one.saving.plus(candidates[name]), name, one) for one in states if one.size < size
         ]
         for one in grown:
             if _reaches(one.saving, needs):
@@ -158,7 +154,7 @@ def _of_size(candidates: Mapping[str, Saving], needs: Saving, way: _Weighing, si
         kept = []
         for one in (*states, *grown):
             last = min(index + 1 + size - one.size, len(way.ranked))
-            if _weight(one.saving, way.by) + best[last] - best[index + 1] >= need:
+            if one.saving.weighed(way.by) + best[last] - best[index + 1] >= need:
                 kept.append(one)
         states = _undominated(kept)
         if len(states) > _MOST_STATES:
@@ -183,10 +179,6 @@ def _members(partial: _Partial | None) -> set[str]:
         names.add(partial.last)
         partial = partial.rest
     return names
-
-
-def _plus(one: Saving, other: Saving) -> Saving:
-    return Saving(one.params + other.params, one.macs + other.macs)
 
 
 def _reaches(saved: Saving, needs: Saving) -> bool:

@@ -25,10 +25,9 @@ _NEVER: Final = Seen()
 def layers_of(network: Network, walk: Walk, depth_multiplier: int) -> Iterator[Layer]:
     """Every layer that convolves or multiplies, or could have, in the order of the module's own names."""
     seen_params: set[int] = set()
-    named = {name: walk.seen.get(id(module), _NEVER) for name, module in network.names.items()}
     hidden = _hidden(network, walk)
     for name, module in network.names.items():
-        aside, one = hidden.get(name, _NEVER), named[name]
+        aside, one = hidden.get(name, _NEVER), walk.seen.get(id(module), _NEVER)
         if not (one.operators or aside.operators) and not isinstance(module, _ConvNd | nn.Linear):
             continue
         own = [p for p in own_parameters(module) if not isinstance(p, UninitializedParameter)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from textwrap import shorten
 from typing import Final
 
@@ -12,6 +12,7 @@ from dsconv_cli.model.result import Layer
 from dsconv_cli.model.source import a
 from dsconv_cli.model.trial import Failure, Ran
 from dsconv_cli.numbers import many
+from dsconv_cli.text import some
 
 #: Characters of somebody else's message that a note repeats.
 _LONGEST: Final = 100
@@ -57,7 +58,7 @@ def _values(ran: Ran, failure: Failure | None) -> Iterator[str]:
     depends = "what this network computes depends on values"
     if not unseen and "surely" not in looks.values():
         depends = f"perhaps {depends}"
-    how = f" (it looks at some by {_some(_READ_BY.get(name, name) for name in looks)})" if looks else ""
+    how = f" (it looks at some by {some([_READ_BY.get(name, name) for name in looks], _NAMED)})" if looks else ""
     after = ", and those after are from formulas" if failure is not None else ""
     yield f"{depends}{how}: its figures are those of one input{after}"
 
@@ -66,7 +67,7 @@ def _uncounted(ran: Ran) -> Iterator[str]:
     names = {id(module): name for name, module in ran.network.names.items()}
     for operator in dict.fromkeys(name for name, _ in ran.walk.uncounted):
         users = dict.fromkeys(names.get(key, "") for name, key in ran.walk.uncounted if name == operator)
-        where = _some(name or "the network itself" for name in users)
+        where = some([name or "the network itself" for name in users], _NAMED)
         yield f"not counted, because no formula for it is known: {operator}, which computes with a weight (in {where})"
 
 
@@ -77,7 +78,7 @@ def _failed(guilty: Mapping[str, Failure], failure: Failure | None, replaced: in
         by_text.setdefault(one.text, []).append(name)
     for text, names in by_text.items():
         them = "it" if len(names) == 1 else "them"
-        yield f"{_some(names)} cannot be replaced: without {them} the network {_short(text)}"
+        yield f"{some(names, _NAMED)} cannot be replaced: without {them} the network {_short(text)}"
     if failure is not None and not (looks and failure.error is None):
         yield (
             f"with {many(replaced, 'layer')} replaced the network {_short(failure.text)}; "
@@ -108,13 +109,6 @@ def _hidden(ran: Ran, layers: Sequence[Layer]) -> Iterator[str]:
         yield "TorchScript hides its layers: what they compute is counted where they are called from"
     if any(layer.reason == "quantised" for layer in layers):
         yield "weights of quantised layers are packed: torch does not list them, so they are not counted as parameters"
-
-
-def _some(names: Iterable[str]) -> str:
-    """The first of them, and how many there are beside."""
-    listed = list(names)
-    more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
-    return ", ".join(listed[:_NAMED]) + more
 
 
 def _short(said: str) -> str:

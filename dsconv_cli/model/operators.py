@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any, Final
 
 import torch
@@ -128,29 +127,26 @@ def _quantised_cell(given: Arguments, _: Any) -> int:
 
 
 #: What the counter of torch 2.13 leaves out, by its name in torch. A product of n×k and k×m matrices is n·k·m MACs.
-FORMULAS: Final[Mapping[str, Formula]] = MappingProxyType(
-    {
-        "aten::mv": lambda given, _: given["self"].numel(),
-        "aten::addmv": lambda given, _: given["mat"].numel(),
-        "aten::dot": lambda given, _: given["self"].numel(),
-        "aten::vdot": lambda given, _: given["self"].numel(),
-        "aten::addbmm": lambda given, _: given["batch1"].numel() * given["batch2"].shape[-1],
-        "aten::_addmm_activation": lambda given, _: given["mat1"].numel() * given["mat2"].shape[-1],
-        "aten::_int_mm": lambda given, _: given["self"].numel() * given["mat2"].shape[-1],
-        "quantized::matmul": lambda given, _: given["qa"].numel() * given["qb"].shape[-1],
-        "aten::conv_tbc": _conv_tbc,
-        "torchvision::deform_conv2d": _each_output,
-        "aten::_trilinear": _bilinear,
-        "aten::mkldnn_linear": _each_output,
-        "aten::mkldnn_rnn_layer": _fused_lstm,
-        "aten::quantized_lstm": _quantised_recurrence(4),
-        "aten::quantized_gru": _quantised_recurrence(3),
-        **{
-            f"quantized::quantized_{kind}_cell_dynamic": _quantised_cell
-            for kind in ("lstm", "gru", "rnn_relu", "rnn_tanh")
-        },
-    }
-)
+FORMULAS: Final[Mapping[str, Formula]] = {
+    "aten::mv": lambda given, _: given["self"].numel(),
+    "aten::addmv": lambda given, _: given["mat"].numel(),
+    "aten::dot": lambda given, _: given["self"].numel(),
+    "aten::vdot": lambda given, _: given["self"].numel(),
+    "aten::addbmm": lambda given, _: given["batch1"].numel() * given["batch2"].shape[-1],
+    "aten::_addmm_activation": lambda given, _: given["mat1"].numel() * given["mat2"].shape[-1],
+    "aten::_int_mm": lambda given, _: given["self"].numel() * given["mat2"].shape[-1],
+    "quantized::matmul": lambda given, _: given["qa"].numel() * given["qb"].shape[-1],
+    "aten::conv_tbc": _conv_tbc,
+    "torchvision::deform_conv2d": _each_output,
+    "aten::_trilinear": _bilinear,
+    "aten::mkldnn_linear": _each_output,
+    "aten::mkldnn_rnn_layer": _fused_lstm,
+    "aten::quantized_lstm": _quantised_recurrence(4),
+    "aten::quantized_gru": _quantised_recurrence(3),
+    **{
+        f"quantized::quantized_{kind}_cell_dynamic": _quantised_cell for kind in ("lstm", "gru", "rnn_relu", "rnn_tanh")
+    },
+}
 
 #: What takes a weight and a tensor and is no product of them: lookups, copies, norms, resampling, comparisons.
 _NO_PRODUCT: Final = re.compile(

@@ -156,6 +156,14 @@ class Saving(NamedTuple):
     macs: int = 0
     weight_bytes: int = 0
 
+    def plus(self, other: Saving) -> Saving:
+        """What both save."""
+        return Saving(self.params + other.params, self.macs + other.macs, self.weight_bytes + other.weight_bytes)
+
+    def weighed(self, by: Saving) -> int:
+        """Parameters and MACs as one number."""
+        return by.params * self.params + by.macs * self.macs
+
 
 class Totals(NamedTuple):
     """Parameters, MACs and bytes of weights of a network."""

@@ -145,10 +145,6 @@ def _weighings(aims: Sequence[Target]) -> Iterator[Saving]:
         yield Saving(params=(_WEIGHINGS - share) * needs["macs"], macs=share * needs["params"])
 
 
-def _weight(saving: Saving, by: Saving) -> int:
-    return by.params * saving.params + by.macs * saving.macs
-
-
 class _Step(NamedTuple):
     """From one option of a layer to the next on its hull, and what a unit of its saving costs."""
 
@@ -162,7 +158,7 @@ class _Step(NamedTuple):
 def _hull(name: str, options: Sequence[Option], by: Saving) -> list[_Step]:
     """The steps from keeping the layer to what saves most, each dearer than the one before it."""
     hull: list[_Step] = []
-    points = sorted((_weight(one.saving, by), one.loss, index) for index, one in enumerate(options))
+    points = sorted((one.saving.weighed(by), one.loss, index) for index, one in enumerate(options))
     for weight, loss, index in points:
         while True:
             before_weight = sum(step.weight for step in hull)
@@ -192,7 +188,7 @@ class _Walk(NamedTuple):
 
 
 def _walk(candidates: Candidates, aims: Sequence[Target], by: Saving) -> _Walk:
-    need = sum(_weight(Saving(**{"params": 0, "macs": 0, aim.metric: aim.need}), by) for aim in aims)
+    need = sum(Saving(**{aim.metric: aim.need}).weighed(by) for aim in aims)
     steps = [step for name, options in candidates.items() for step in _hull(name, options, by)]
     chosen: dict[str, Option] = {}
     bound, price = (0.0, 0.0) if need <= 0 else (None, 0.0)
@@ -247,7 +243,7 @@ def _searched(
     names = sorted(priced, key=lambda name: -priced[name][-1][0])
     still = [Saving(0, 0)]
     for name in reversed(names):
-        still.append(_plus(still[-1], _most([option for _, option in priced[name] if option] + [_NOTHING])))
+        still.append(still[-1].plus(_most([option for _, option in priced[name] if option] + [_NOTHING])))
     still.reverse()
     best, limit = start, float("inf") if start is None else _loss(start) - walk.bound
     stack = [_Partial(0, Saving(0, 0), 0.0, ())]
@@ -255,7 +251,7 @@ def _searched(
         if not stack:
             return best, True
         one = stack.pop()
-        if one.above >= limit - _ROUNDING or not _reaches(_plus(one.saved, still[one.decided]), aims):
+        if one.above >= limit - _ROUNDING or not _reaches(one.saved.plus(still[one.decided]), aims):
             continue
         if one.decided < len(names):
             stack += _further(one, names[one.decided], priced, limit)
@@ -270,7 +266,7 @@ def _further(one: _Partial, name: str, priced: Mapping[str, Sequence[_Priced]], 
     for above, option in reversed(priced[name]):
         if one.above + above >= limit - _ROUNDING:
             continue
-        saved = one.saved if option is None else _plus(one.saved, option.saving)
+        saved = one.saved if option is None else one.saved.plus(option.saving)
         chosen = one.chosen if option is None else (*one.chosen, (name, option))
         yield _Partial(one.decided + 1, saved, one.above + above, chosen)
 
@@ -278,10 +274,6 @@ def _further(one: _Partial, name: str, priced: Mapping[str, Sequence[_Priced]], 
 def _priced(options: Sequence[Option], walk: _Walk) -> list[_Priced]:
     """Keeping the layer (None) and each option, by how much dearer they are than the cheapest of them."""
     costs: list[_Priced] = [(0.0, None)]
-    costs += [(one.loss - walk.price * _weight(one.saving, walk.by), one) for one in options]
+    costs += [(one.loss - walk.price * one.saving.weighed(walk.by), one) for one in options]
     least = min(cost for cost, _ in costs)
     return sorted(((cost - least, option) for cost, option in costs), key=lambda priced: priced[0])
-
-
-def _plus(one: Saving, other: Saving) -> Saving:
-    return Saving(one.params + other.params, one.macs + other.macs)

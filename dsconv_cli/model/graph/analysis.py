@@ -16,6 +16,7 @@ from dsconv_cli.model.graph.shapes import infer, inputs_of
 from dsconv_cli.model.result import GRAPH, BeforeAfter, InputShape, Layer, ModelResult, Recipe, Selection, Totals
 from dsconv_cli.model.spectra import notes_on_weights, with_spectra
 from dsconv_cli.numbers import many
+from dsconv_cli.text import some
 
 _NAMED: Final = 5
 
@@ -102,8 +103,7 @@ def _parameters(graph: GraphFile, rows: Rows) -> list[str]:
 
 def _notes(rows: Rows, layers: Sequence[Layer]) -> Iterator[str]:
     if rows.unknown:
-        more = f" and {len(rows.unknown) - _NAMED} more" if len(rows.unknown) > _NAMED else ""
-        names = ", ".join(rows.unknown[:_NAMED]) + more
+        names = some(rows.unknown, _NAMED)
         yield f"{many(len(rows.unknown), 'layer')} of a shape that cannot be inferred, in no total of MACs: {names}"
     if not any(layer.eligible for layer in layers):
         yield "no convolution of this network can be replaced; the last column says why"

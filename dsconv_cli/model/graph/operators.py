@@ -10,9 +10,8 @@ from onnx import AttributeProto, helper
 
 from dsconv_cli.errors import DsconvError, quoted
 from dsconv_cli.model.graph.reading import first_output
+from dsconv_cli.model.graph.shapes import Shape
 from dsconv_cli.model.result import Operator
-
-Shape = tuple[int, ...]
 
 
 class Kind(NamedTuple):
