@@ -62,13 +62,7 @@ MACHINE_KEYS: Final[tuple[Key[Machine], ...]] = (
 KEYS: Final[tuple[Key[Environment], ...]] = (
     Key("versions.dsconv", TEXT, lambda one: one.versions["dsconv"]),
     Key("versions.python", TEXT, lambda one: one.versions["python"]),
-    Key(
-        "versions.torch",
-        TEXT,
-        lambda one: one.versions["torch"],
-        nullable=True,
-        only_with=("measured", "time"),
-    ),
+    Key("versions.torch", TEXT, lambda one: one.versions["torch"], nullable=True, only_with=("measured", "time")),
     Key(
         "versions.profiler",
         TEXT,

@@ -121,10 +121,8 @@ class JobProcess:
                 process_group=0,
             )
             interrupts.at_end(self._strike)
-        assert self._popen.stdin is not None
-        assert self._popen.stdout is not None
-        self._jobs: BinaryIO = self._popen.stdin  # type: ignore[assignment]
-        self._answers: BinaryIO = self._popen.stdout  # type: ignore[assignment]
+        self._jobs = cast("BinaryIO", self._popen.stdin)
+        self._answers = cast("BinaryIO", self._popen.stdout)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 

@@ -67,11 +67,7 @@ def _placed(what: Any, conditions: Conditions) -> Any:
 
 
 def _build(chain: Chain, conditions: Conditions) -> Built[Array]:
-    return built(
-        module_of(chain, conditions),
-        image_of(chain, conditions),
-        lambda: _ran(chain, conditions),
-    )
+    return built(module_of(chain, conditions), image_of(chain, conditions), lambda: _ran(chain, conditions))
 
 
 def _ran(chain: Chain, conditions: Conditions) -> Ran:

@@ -44,13 +44,7 @@ def _convolved(chain: Chain, index: int, one: Operator, value: torch.Tensor) -> 
     (top, left), (bottom, right) = layer.padding, layer.padding_end
     padded = functional.pad(value, (left, right, top, bottom))
     return functional.conv2d(
-        padded,
-        _tensor(weight),
-        None if bias is None else _tensor(bias),
-        layer.stride,
-        0,
-        layer.dilation,
-        layer.groups,
+        padded, _tensor(weight), None if bias is None else _tensor(bias), layer.stride, 0, layer.dilation, layer.groups
     )
 
 
