@@ -49,7 +49,10 @@ class _State:
 
 def install() -> None:
     """Take charge of the three signals, but for those that whoever started this process has set to be ignored."""
-    charge = [number for number, usual in _usual().items() if signal.getsignal(number) is usual]
+    # What Python sets for each; Windows has no SIGHUP.
+    usual: dict[int, object] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    usual[getattr(signal, "SIGHUP", signal.SIGTERM)] = signal.SIG_DFL
+    charge = [number for number, handler in usual.items() if signal.getsignal(number) is handler]
     for number in charge:
         signal.signal(number, _handle)
     _State.main = _thread.get_ident()
@@ -58,14 +61,6 @@ def install() -> None:
         os.set_blocking(writing, False)
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         _thread.start_new_thread(_watch, (reading, frozenset(charge)))
-
-
-def _usual() -> dict[int, object]:
-    """The signals, and what Python sets for each."""
-    usual: dict[int, object] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-    if hasattr(signal, "SIGHUP"):
-        usual[signal.SIGHUP] = signal.SIG_DFL
-    return usual
 
 
 def at_end(undo: Callable[[], object]) -> None:

@@ -36,11 +36,8 @@ def measure_peaks(conditions: Conditions, seconds: float) -> Peaks:
             return _best(runner(device, work), seconds / 3)
 
         def of_layer(spec: ConvSpec) -> float:
-            return (
-                FLOPS_PER_MAC
-                * cost(spec).macs.ordinary
-                / best(row_of(ordinary(spec), conditions).build(conditions).call)
-            )
+            flops = FLOPS_PER_MAC * cost(spec).macs.ordinary
+            return flops / best(row_of(ordinary(spec), conditions).build(conditions).call)
 
         if conditions.quantised:
             product = of_layer(_PRODUCT)
