@@ -412,7 +412,13 @@ def with_two_values_of_a_name():
 def with_a_part_of_a_tensor():
     found = one_layer()
     found.graph.initializer[0].segment.end = 8
-    return found.SerializeToString(), "its tensor 'w' is said to be 8×3×3×3 and has a part of it"
+    return found.SerializeToString(), "its tensor 'w' is in several pieces"
+
+
+def with_an_operator_of_a_library_that_it_does_not_name():
+    found = one_layer()
+    found.graph.node.append(helper.make_node("Odd", ["out"], ["odd"], domain="some.library"))
+    return found.SerializeToString(), "onnx cannot infer the shapes of"
 
 
 def with_an_input_of_a_type_to_come():
@@ -434,6 +440,7 @@ def with_a_place_that_is_no_text():
     [
         *(of_a_type_to_come, with_a_name_that_is_no_text, with_an_attribute_of_a_wrong_type),
         *(with_an_attribute_of_a_function, with_two_values_of_a_name, with_a_part_of_a_tensor),
+        with_an_operator_of_a_library_that_it_does_not_name,
         *(with_an_input_of_a_type_to_come, with_a_size_that_is_no_text, with_a_place_that_is_no_text),
     ],
     ids=lambda one: one.__name__,

@@ -43,8 +43,8 @@ def analyse(graph: GraphFile, given: Sequence[InputShape], selection: Selection,
     """Its layers, and the totals before and after.
 
     Raises:
-        DsconvError: it takes other inputs, or has no convolution; or a glob matches none.
-        CannotMeasureError: onnx cannot infer its shapes, or a target cannot be reached.
+        DsconvError: it takes other inputs, has no convolution, or onnx cannot infer its shapes; or a glob matches none.
+        CannotMeasureError: a target cannot be reached.
     """
     inputs = inputs_of(graph, given)
     nodes = list(graph.model.graph.node)

@@ -207,8 +207,10 @@ def _needed(tensor: Any) -> int | None:
 
 def _check_size(name: str, tensor: Any, path: Path) -> None:
     """Refuse a tensor that says it is larger or smaller than it is."""
-    if min(tensor.dims, default=0) < 0 or tensor.HasField("segment"):
-        raise _lies(name, tensor, path, "a part of it" if tensor.HasField("segment") else "no shape")
+    if tensor.HasField("segment"):
+        raise DsconvError(f"{path} is not read: its tensor {name!r} is in several pieces")
+    if min(tensor.dims, default=0) < 0:
+        raise _lies(name, tensor, path, "no shape")
     needed = _needed(tensor)
     if needed is None and tensor.data_type != TensorProto.STRING:
         raise _lies(name, tensor, path, f"{len(tensor.raw_data):,} bytes of {type_name(tensor.data_type)}")

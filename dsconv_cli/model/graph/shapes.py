@@ -8,7 +8,7 @@ from typing import Any, Final
 import onnx
 from onnx import helper, numpy_helper
 
-from dsconv_cli.errors import CannotMeasureError, DsconvError, first_line
+from dsconv_cli.errors import DsconvError, first_line
 from dsconv_cli.model.graph.reading import GraphFile, type_name
 from dsconv_cli.model.graph.sizes import Sizes, follow, is_small
 from dsconv_cli.model.result import InputShape
@@ -89,7 +89,7 @@ def infer(graph: GraphFile, nodes: Sequence[Any], inputs: Sequence[InputShape], 
     What the file claims of its values is not asked: nothing is taken that does not follow from the inputs.
 
     Raises:
-        CannotMeasureError: onnx cannot read the graph.
+        DsconvError: onnx cannot make sense of the graph.
     """
     sizes: Sizes = {}
     for _ in range(_MOST_ROUNDS):
@@ -106,7 +106,7 @@ def _inferred(
         skeleton = _skeleton(graph, nodes, inputs, more, sizes)
         inferred = onnx.shape_inference.infer_shapes(skeleton, data_prop=True)
     except Exception as error:
-        raise CannotMeasureError(f"onnx cannot infer the shapes of {graph.path}: {first_line(error)}") from error
+        raise DsconvError(f"onnx cannot infer the shapes of {graph.path}: {first_line(error)}") from error
     found = {name: tuple(tensor.dims) for name, tensor in graph.constants.items()} | dict(more)
     found |= {name: tuple(values.shape) for name, values in sizes.items()}
     found |= {one.name or "": one.shape for one in inputs}
