@@ -23,14 +23,23 @@ Result = TypeVar("Result")
 class Verdict(NamedTuple):
     """What a gate of any kind came to.
 
-    `key` is what it is about, `option` the gate as it stood on the command line; `message` has the value, the limit
-    and, in brackets, the option.
+    `key` is what it is about, `option` the gate as it stood on the command line. A sweep judges every row and shows few
+    of them, so that what is `told` is put into words only then.
     """
 
     key: str
     option: str
     passed: bool
-    message: str
+    told: Callable[[], str]
+
+    @property
+    def message(self) -> str:
+        """The value, the limit and, in brackets, the option."""
+        return self.told()
+
+    def at(self, layer: str) -> Verdict:
+        """The same, of a layer that is named."""
+        return self._replace(told=lambda: f"{layer}: {self.message}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +116,16 @@ def _judge(keys: Keys[Result], result: Result, gate: Gate) -> Verdict:
     # A double is held against the nearest double, so that a limit copied from the output is met exactly.
     limit = gate.nearest_double if isinstance(value, float) else gate.limit
     passed = value >= limit if gate.kind == "under" else value <= limit
-    # With as many digits as tell it from the limit.
-    shown, _ = apart(partial(_shown, keys[key].unit), value, limit)
-    what = f"{gate.key} ({bound})" if bound else gate.key
-    side = f"not {gate.kind}" if passed else gate.kind
-    written = gate.text.partition("=")[2].strip()
-    return Verdict(gate.key, gate.option, passed, f"{what} is {shown}, {side} {written} ({gate.option})")
+
+    def told() -> str:
+        # With as many digits as tell it from the limit.
+        shown, _ = apart(partial(_shown, keys[key].unit), value, limit)
+        what = f"{gate.key} ({bound})" if bound else gate.key
+        side = f"not {gate.kind}" if passed else gate.kind
+        written = gate.text.partition("=")[2].strip()
+        return f"{what} is {shown}, {side} {written} ({gate.option})"
+
+    return Verdict(gate.key, gate.option, passed, told)
 
 
 def _judged_key(keys: Keys[Any], gate: Gate) -> tuple[str, str]:

@@ -41,7 +41,6 @@ Apply = Callable[[Callable[[Any], Any], Any], Any]
 #: How a value is had from what it is a value of: the path of an attribute, such as "spec.k", or a function.
 Getter = str | Callable[[Result], Any]
 
-
 #: The plain `Apply`.
 applied: Final[Apply] = call
 

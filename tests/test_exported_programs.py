@@ -15,6 +15,7 @@ from torch.export import Dim
 from torch.nn import functional
 from torch.utils._pytree import tree_flatten
 
+from dsconv_cli import analyse
 from dsconv_cli.model.exported.reading import load_program
 
 #: torch's own exporter and loader warn of their own ways.
@@ -219,3 +220,12 @@ def test_torch_itself_is_told_nothing_new(tmp_path):
     parts.put(document)
     with pytest.raises(CannotMeasureError, match="SerializeError: Serialized schema version"):
         load_program(parts.write(tmp_path / "old.pt2"))
+
+
+def test_a_convolution_of_whole_numbers_is_told_of():
+    """Its numbers cannot be trained, so that torch makes no such module; in a program it may be."""
+    conv = nn.Conv2d(3, 8, 3, bias=False)
+    conv.weight = nn.Parameter(torch.ones(8, 3, 3, 3, dtype=torch.int64), requires_grad=False)
+    image = torch.ones(1, 3, 8, 8, dtype=torch.int64)
+    (layer,) = analyse(torch.export.export(nn.Sequential(conv), (image,)), image).layers
+    assert (layer.eligible, layer.reason) == (False, "no separable form for int64")

@@ -362,6 +362,21 @@ def test_numbers_of_any_node_and_graph_lie_in_the_folder(here, tmp_path, inner):
     assert "outside of its folder ('../secret.bin')" in err
 
 
+@pytest.mark.parametrize("place", ["training", "function"])
+def test_numbers_for_training_and_of_functions_are_no_way_out_either(here, tmp_path, place):
+    (lie,) = outside("../secret.bin").graph.initializer
+    found = one_layer()
+    if place == "training":
+        found.training_info.add().initialization.initializer.append(lie)
+    else:
+        function = found.functions.add(name="f", domain="d")
+        function.attribute_proto.append(helper.make_attribute("default", lie))
+    path = graphs.save(found, tmp_path / "net.onnx")
+    code, out, err = here(path, *INPUT, "--save", tmp_path / "out.onnx")
+    assert (code, out) == (2, "")
+    assert "outside of its folder ('../secret.bin')" in err
+
+
 def test_what_lies_beside_a_file_is_all_in_the_saved_one(here, tmp_path):
     """Also what an inner graph and a node of another kind have."""
     found = branches()

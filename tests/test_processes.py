@@ -195,6 +195,26 @@ def test_a_numpy_that_cannot_be_loaded_is_no_fault_of_torch(tmp_path, monkeypatc
     laboratory.close()
 
 
+def test_the_measuring_process_runs_this_very_package(tmp_path, monkeypatch):
+    """Also where this one was found by the current directory, and another version is installed."""
+    (tmp_path / "dsconv_cli").mkdir()
+    (tmp_path / "dsconv_cli" / "__init__.py").write_text("raise ImportError('another version')")
+    monkeypatch.syspath_prepend(tmp_path)
+    laboratory = ProcessLaboratory()
+    laboratory.wait_until_ready()
+    laboratory.close()
+
+
+def test_words_that_are_no_answer_are_no_endless_wait(tmp_path, monkeypatch):
+    """Something in the installation that speaks to stdout before anything else does."""
+    (tmp_path / "sitecustomize.py").write_text("print('Hello', flush=True)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    laboratory = ProcessLaboratory()
+    with pytest.raises(CannotMeasureError, match="what the measuring process said cannot be read: invalid load key"):
+        laboratory.wait_until_ready()
+    laboratory.close()
+
+
 def test_an_answer_that_cannot_be_read_ends_the_process_and_the_waiting(monkeypatch):
     """Whatever goes wrong in reading, such as no memory for it, is said to whoever waits without an end."""
 

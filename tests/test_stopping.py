@@ -159,6 +159,18 @@ def test_the_stop_rule():
     assert not more(noisy, 14.8), "another process would not end in time"
 
 
+def test_there_are_never_more_processes_than_tell_something():
+    """Two minutes that differ by 0.8: batches of neighbours say so, however many processes there are."""
+    settings = TimingSettings(budget_s=600)
+
+    def more(count):
+        half = count // 2
+        return wants_more([of_ratio(one) for one in [0.3] * half + [1.1] * (count - half)], [0.3], 1, settings)
+
+    assert more(179)
+    assert not more(180)
+
+
 def test_a_clear_verdict_ends_after_four_seconds_where_no_precision_was_asked_for():
     noisy = [0.6, 0.8] * 10
     alike = [-0.1, 0.1] * 10

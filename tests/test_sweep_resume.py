@@ -158,6 +158,16 @@ def test_other_files_are_refused_and_left_alone(tmp_path, change, complaint):
     assert path.read_text() == text
 
 
+def test_a_row_that_says_only_which_layer_it_is_of_is_refused(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(foreign(environment={"versions": {"profiler": None}}, spec={"k": 8, "c": 4, "bias": {}}))
+    with (
+        ResultsFile(path, SETTINGS) as file,
+        pytest.raises(DsconvError, match="of k=8 c=4 r=3 s=3 h=56 w=56 is no result of"),
+    ):
+        list(file.read_all([closed_forms(ConvSpec(8, 4))]))
+
+
 def foreign(**sections):
     return json.dumps({"schema_version": 1, "measured": None, "time": None, **sections}) + "\n"
 
@@ -167,8 +177,9 @@ def foreign(**sections):
     [
         "hello\n", "hello", "{}\n", "[1]\n", "k,c\n1,2\n", '{"schema'[::-1], foreign(environment=[]),
         foreign(environment={"versions": {"profiler": None}}, spec=[]), f'{"[" * 100_000}\n',
+        foreign(environment={"versions": {"profiler": None}}, spec={"k": 8, "c": 4, "bias": {}}, name="\ud800"),
     ],
-    ids=range(9),
+    ids=range(10),
 )  # fmt: skip
 def test_what_is_no_results_file_is_left_alone(tmp_path, text):
     path = tmp_path / "notes.jsonl"

@@ -106,7 +106,7 @@ def judged(
         raise DsconvError(f"{limit.option}: {limit.key} is not a number both in {where} and in this run")
     passed = not found.exceeds(limit.tolerance)
     where_it_grew = f": {some(causes, _NAMED)}" if causes and not passed else ""
-    return Verdict(limit.key, limit.option, passed, f"{found.text}{where_it_grew} ({limit.option})")
+    return Verdict(limit.key, limit.option, passed, lambda: f"{found.text}{where_it_grew} ({limit.option})")
 
 
 def is_gain(key: str) -> bool:

@@ -11,7 +11,6 @@ import typer
 from typer import completion as shells
 
 from dsconv_cli.errors import CannotMeasureError
-from dsconv_cli.files import reason
 from dsconv_cli.keys import Key, Keys
 
 _VARIABLE: Final = "_DSCONV_COMPLETE"
@@ -117,5 +116,7 @@ def install(shell: str) -> str:
         if shell == "bash":
             path.write_text(script(shell), encoding="utf-8")
     except OSError as error:
+        from dsconv_cli.files import reason
+
         raise CannotMeasureError(f"completion cannot be installed: {reason(error)}: {error.filename}") from None
     return f"{path} is written; completion begins in the next {shell}\n"

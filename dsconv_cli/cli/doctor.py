@@ -9,7 +9,7 @@ from typing import Annotated
 from dsconv_cli.cli import output_options as out
 from dsconv_cli.cli import timing_options as timed
 from dsconv_cli.cli.destinations import Destinations, choose, parse_files
-from dsconv_cli.cli.options import choice, grouped
+from dsconv_cli.cli.options import Text, Texts, choice, grouped
 from dsconv_cli.cli.progress import timing_lines
 from dsconv_cli.layer.fields import FLOATS
 from dsconv_cli.timing.runtimes import RUNTIMES
@@ -20,8 +20,8 @@ class DoctorOutputOptions(out.OutputOptions):
     """What is written, and where to."""
 
     format_name: Annotated[str, out.format_option("doctor")] = "table"
-    output: Annotated[list[str] | None, out.output_option("doctor")] = None
-    get: Annotated[str | None, out.get_option("noise.ratio")] = None
+    output: Annotated[Texts, out.output_option("doctor")] = None
+    get: Annotated[Text, out.get_option("noise.ratio")] = None
 
 
 def _asked_about(to: Destinations) -> Collection[str]:

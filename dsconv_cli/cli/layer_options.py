@@ -138,8 +138,7 @@ def _positional(words: Sequence[str], texts: Mapping[str, str]) -> dict[str, str
 def _refuse_assignment(word: str) -> None:
     """`k=64` is how other programs have it."""
     name, equals, value = word.partition("=")
-    squares = {name: square.field for name, square in SQUARES.items()}
-    field = {**FIELDS, **squares}.get(name.lower().replace("-", "_"))
+    field = {**FIELDS, **{one: square.field for one, square in SQUARES.items()}}.get(name.lower().replace("-", "_"))
     if equals and field is not None:
         no = field.option.replace("--", "--no-")
         said = f"{field.option} or {no}" if field.kind == "flag" else f"{field.option} {value or 'N'}"

@@ -8,16 +8,17 @@ import shutil
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from dsconv_cli import interrupts
 from dsconv_cli.cli import display
 from dsconv_cli.cli.stdout import results
 from dsconv_cli.errors import DsconvError
-from dsconv_cli.files import reason
 from dsconv_cli.numbers import ascii_text
-from dsconv_cli.report.page import View
 from dsconv_cli.text import one_line
+
+if TYPE_CHECKING:
+    from dsconv_cli.report.page import View
 
 ColorChoice = Literal["auto", "always", "never"]
 Level = Literal["error", "warning", "note"]
@@ -31,6 +32,8 @@ class StdoutError(DsconvError):
     """The result could not be written to stdout."""
 
     def __init__(self, error: OSError | None = None) -> None:
+        from dsconv_cli.files import reason
+
         why = "stdout is closed" if error is None else f"cannot write to stdout: {reason(error)}"
         super().__init__(f"{why}; the result was not written, or not all of it", exit_code=3)
 
@@ -65,6 +68,8 @@ class Streams:
     @property
     def view(self) -> View:
         """What stdout can show."""
+        from dsconv_cli.report.page import View
+
         stdout = results()
         width = terminal_width(stdout) if is_terminal(stdout) else None
         return View(width, has_unicode(stdout), has_color(stdout, self.color))

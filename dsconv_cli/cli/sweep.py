@@ -46,9 +46,7 @@ class SweepTimingOptions(timed.ChainOptions):
     """How time is measured, and on what: a budget for all layers together."""
 
     dtype: Annotated[str, _list_option(FIELDS["dtype"], MEASUREMENT)] = ""
-    budget: str | None = valued(
-        f"Time limit for all layers together, in seconds; {BUDGET} for each by default.", "SECONDS"
-    )
+    budget: Text = valued(f"Time limit for all layers together, in seconds; {BUDGET} for each by default.", "SECONDS")
 
 
 @dataclass(frozen=True)

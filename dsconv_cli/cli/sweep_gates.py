@@ -52,14 +52,14 @@ class Gates:
 
     def verdicts(self) -> tuple[Verdict, ...]:
         """The failures by their layers, and the gates that passed at all of them."""
-        named = [one._replace(message=f"{layer}: {one.message}") for layer, one in self._named]
+        named = [one.at(layer) for layer, one in self._named]
         passed = [
-            Verdict(key, option, True, f"{key} of {many(judged, 'layer')} ({option})")
+            _passed(key, option, judged)
             for (key, option), judged in self._judged.items()
             if not self._failed[key, option]
         ]
         more = self._more()
-        return (*named, *([Verdict("gates", "", False, more)] if more else []), *passed)
+        return (*named, *([Verdict("gates", "", False, lambda: more)] if more else []), *passed)
 
     def _more(self) -> str:
         more = self.failed - len(self._named)
@@ -81,3 +81,7 @@ class Gates:
             say("error", f"gate failed at {layer}: {verdict.message}", streams.color)
         if more := self._more():
             say("error", f"gate failed {more}", streams.color)
+
+
+def _passed(key: str, option: str, layers: int) -> Verdict:
+    return Verdict(key, option, True, lambda: f"{key} of {many(layers, 'layer')} ({option})")

@@ -112,6 +112,7 @@ def table(columns: tuple[sweep.Column, ...], title: str, write: Callable[[Report
     def page() -> Page:
         return sweep.table(columns, rows, answer.of_layers(ratios), title)
 
+    # Neither a document nor rows: those go by one at a time.
     return Outlet(add, lambda: write(Report(page, dict, tuple)))
 
 

@@ -106,7 +106,8 @@ def _write(outlets: Iterable[LineOutlet], texts: Iterable[str]) -> None:
 
 def _pass_rows(wishes: Wishes, all_of_them: Sequence[Outlet], shown: Sequence[Shown], rows: Numbered) -> None:
     """The rows one by one, to some as they come and to others in their order, for which their numbers are kept."""
-    order, (walk, at) = wishes.order, rows
+    order = wishes.order
+    walk, at = rows
     ranked = None if order is None else Ranked(order)
     for place, one in walk:
         for outlet in all_of_them:

@@ -54,7 +54,7 @@ class TimingOptions(Group):
     dtype: Annotated[str, field_option(FIELDS["dtype"], MEASUREMENT)] = FIELDS["dtype"].default
     threads: Text = valued("Threads to use (1 is disturbed the least; torch's own default is all cores).", "INT")
     channels_last: bool = flag("Use the N,H,W,C memory layout.")
-    budget: str | None = valued("Time limit per layer and runtime, in seconds.", "SECONDS", default=BUDGET)
+    budget: Text = valued("Time limit per layer and runtime, in seconds.", "SECONDS", default=BUDGET)
     precision: Text = valued(
         "Stop when the 95% interval of the time ratio is as narrow as this, a fraction: 0.05 is ±5% (0.05, or about 4 "
         "seconds where the verdict is clear).",

@@ -7,7 +7,6 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from dsconv_cli.counting.modules import Uninitialised
 from dsconv_cli.errors import SpecError
 from dsconv_cli.layer.fields import DTYPE_BYTES
 from dsconv_cli.layer.spec import Bias, ConvSpec, Pair
@@ -33,17 +32,23 @@ def _from_graph(module: nn.Module) -> nn.Conv2d | None:
     groups, padding = given.get("groups", 1), given.get("padding", 0)
     if groups < 1 or weight.shape[0] % groups:
         return None
-    with Uninitialised():
-        return nn.Conv2d(
-            *(weight.shape[1] * groups, weight.shape[0], tuple(weight.shape[2:])),
+    try:
+        conv = nn.Conv2d(
+            weight.shape[1] * groups,
+            weight.shape[0],
+            tuple(weight.shape[2:]),
             stride=_pair(given.get("stride", 1)),
             padding=padding if isinstance(padding, str) else _pair(padding),
             dilation=_pair(given.get("dilation", 1)),
             groups=groups,
             bias=given.get("bias") is not None,
             device="meta",
-            dtype=weight.dtype,
         )
+    except ValueError:
+        return None
+    # Whole numbers cannot be trained, and are told of all the same.
+    conv.weight = nn.Parameter(torch.empty_like(weight, device="meta"), requires_grad=False)
+    return conv
 
 
 def _pair(value: Any) -> Pair:

@@ -95,13 +95,11 @@ def _write_onnx(network: nn.Module, call: Call) -> bytes:
 
 
 def _run_onnx(content: bytes, _network: nn.Module, call: Call) -> list[torch.Tensor]:
-    import onnx
-
     from dsconv_cli.model.graph.saving import session_of
 
     given = [one.detach().numpy() for one in tensors_in(call_copied(call))]
-    names = [one.name for one in onnx.load_model_from_string(content).graph.input]
-    return [torch.as_tensor(one) for one in session_of(content).run(None, dict(zip(names, given, strict=True)))]
+    session, names = session_of(content)
+    return [torch.as_tensor(one) for one in session.run(None, dict(zip(names, given, strict=True)))]
 
 
 def _write_pt2(network: nn.Module, call: Call) -> bytes:

@@ -33,6 +33,8 @@ _BEGINNINGS: Final = (b'{"schema_version": ', b'{"name": ')
 #: What must be equal in all rows that hold timings, beside what a user sets.
 _SAME_MACHINE: Final = ("platform", "cpu")
 _KIND: Final = "kind of machine"
+#: What JSON of another shape ends in.
+_NOT_OURS: Final = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 #: How those settings begin that differ between machines of several kinds.
 _OF_A_KIND: Final = (_KIND, *_SAME_MACHINE, "version of ", "counts by")
 
@@ -92,12 +94,20 @@ class ResultsFile:
                 yield one
 
     def read_all(self, layers: Iterable[Comparison]) -> Iterator[Comparison]:
-        """The rows of `layers`, in their order."""
+        """The rows of `layers`, in their order.
+
+        Raises:
+            DsconvError: a row says what layer it is of, and not what this program writes of it.
+        """
         met: dict[bytes, int] = {}
         for one in layers:
             digest = _digest(one.spec, one.name)
             nth = met[digest] = met.get(digest, -1) + 1
-            yield comparison_of(json.loads(self._file.line_at(self._places[digest][nth])))
+            try:
+                row = comparison_of(json.loads(self._file.line_at(self._places[digest][nth])))
+            except _NOT_OURS:
+                raise DsconvError(f"{self.path}: what it has of {one.label} is no result of dsconv sweep") from None
+            yield row
 
     def append(self, one: Comparison) -> None:
         """One more row, on the disk (in the system's hands) when this returns.
@@ -131,15 +141,15 @@ class ResultsFile:
             document = json.loads(line)
             version = document["schema_version"]
             if version == SCHEMA_VERSION:
-                settings, spec = settings_of(document), spec_of(document)
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+                settings, digest = settings_of(document), _digest(spec_of(document), document.get("name", ""))
+        except _NOT_OURS:
             raise DsconvError(f"{where} is not a result of dsconv sweep; --resume leaves the file alone") from None
         if version != SCHEMA_VERSION:
             raise DsconvError(
                 f"{where} has schema version {version}, this program writes {SCHEMA_VERSION}; choose another file"
             )
         self._check(settings, where)
-        self._places.setdefault(_digest(spec, document.get("name", "")), []).append(place)
+        self._places.setdefault(digest, []).append(place)
 
     def _check(self, settings: Settings, where: str, *, mine: bool = False) -> None:
         """Hold `settings` against those that are known, and remember the new ones."""

@@ -227,7 +227,7 @@ class Sweep:
             observer.done()
             if one.error or one.failures:
                 observer.failed(one)
-            yield place, one if self.runtimes else replace(one, times=None)
+            yield place, (one if self.runtimes else replace(one, times=None))
 
     def _timed_here(
         self, layers: Sequence[Comparison], settings: TimingSettings, total_s: float, observer: Observer

@@ -66,7 +66,7 @@ def timed_rows(
         (document,), (failures,) = answer.documents, answer.failures
         one = comparison_of(document)
         # Why runtimes failed stands in no document.
-        yield job.place, one if one.times is None else replace(one, times=one.times._replace(failures=failures))
+        yield job.place, (one if one.times is None else replace(one, times=one.times._replace(failures=failures)))
 
 
 def counted_rows(cluster: Cluster, layers: Iterable[Comparison], profiler: str) -> Iterator[Comparison]:

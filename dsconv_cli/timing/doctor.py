@@ -76,7 +76,7 @@ class Examination:
 
     @property
     def trusted(self) -> bool:
-        """Whether this machine's timings can: reliable, and what should read 1 does, give or take `BIAS`."""
+        """Whether this machine's timings can be trusted: reliable, and what should read 1 does, give or take `BIAS`."""
         gain = self.noise.speedup
         return self.noise.reliable and gain.low <= 1 + BIAS and gain.high >= 1 - BIAS
 

@@ -120,7 +120,7 @@ def _child(job: Job[object], reading: int, writing: int) -> None:
 
 
 def _read_while_wanted(pipe: Any, jobs: BinaryIO) -> bytes:
-    """All that the child writes. Raises EOFError if the input ends, or speaks, before the child does."""
+    """All that the child writes. Raises EOFError if the input ends, or another job comes, before that."""
     data = bytearray()
     while True:
         ready, _, _ = select.select([pipe, jobs], [], [])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import pickle
 import queue
 import signal
 import subprocess
@@ -28,6 +27,10 @@ _START_TIMEOUT_S = 120.0
 _POLL_S = 0.1
 #: A pipe whose writers are dead ends at once.
 _JOIN_TIMEOUT_S = 5.0
+#: A process that was killed is gone by then.
+_LAST_BREATH_S = 1.0
+#: This very package: it may have been found by the current directory alone, and another version be installed.
+_HOME: Final = Path(__file__).resolve().parents[1]
 #: What a listener hears last.
 _ENDED: Final = object()
 
@@ -108,6 +111,9 @@ class JobProcess:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed in kill()
         program = (
             f"import sys; sys.path[:] = {_import_path()!r}; "
+            "from importlib import util; "
+            f"spec = util.spec_from_file_location('dsconv_cli', {str(_HOME / '__init__.py')!r}); "
+            "sys.modules['dsconv_cli'] = package = util.module_from_spec(spec); spec.loader.exec_module(package); "
             f"from dsconv_cli.timing.forkserver import main; main(fork={fork})"
         )
         with interrupts.held:
@@ -140,7 +146,7 @@ class JobProcess:
         self._ready = True
 
     def send(self, job: Job[object]) -> None:
-        """Hand over a job. Several may wait; they are answered in this order."""
+        """Hand over a job. Where nothing is forked several may wait; they are answered in this order."""
         try:
             send(self._jobs, job)
         except OSError as error:
@@ -171,13 +177,24 @@ class JobProcess:
 
     def _listen(self) -> None:
         try:
-            with contextlib.suppress(EOFError, pickle.UnpicklingError):
+            with contextlib.suppress(EOFError):
                 while True:
                     self._said.put(receive(self._answers))
         except Exception as error:  # noqa: BLE001  whatever it is: whoever waits must hear of it
-            self._unread = CannotMeasureError(f"what the measuring process said cannot be read: {first_line(error)}")
-            self._strike()
+            # A process that died while it spoke said a part of an answer; why it died is told elsewhere.
+            if self._lives(_LAST_BREATH_S):
+                said = "what the measuring process said cannot be read"
+                self._unread = CannotMeasureError(f"{said}: {first_line(error)}")
+                self._strike()
         self._said.put(_ENDED)
+
+    def _lives(self, seconds: float) -> bool:
+        """Whether the process is there after so long."""
+        try:
+            self._popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return True
+        return False
 
     def _next(self, timeout_s: float) -> object:
         # Waited for in short steps: on Windows a single long wait would not notice Ctrl-C.
@@ -202,11 +219,9 @@ class JobProcess:
 def _import_path() -> list[str]:
     """Where this process imports from, without the current directory.
 
-    A file there that happens to be called as a module is must not be run. The folder of this very package comes last,
-    for where it was found by the current directory alone.
+    A file there that happens to be called as a module is must not be run.
     """
     here = {"", "."}
     with contextlib.suppress(OSError):
         here.add(os.getcwd())  # noqa: PTH109  as `sys.path` has it
-    home = str(Path(__file__).resolve().parents[2])
-    return [*(one for one in sys.path if one not in here), home]
+    return [one for one in sys.path if one not in here]

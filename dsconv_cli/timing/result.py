@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from dsconv_cli.timing.verdicts import Verdict
@@ -60,17 +60,18 @@ class Machine:
     """What a machine has, once it is known that it can run the dtype on the device.
 
     `clock` is what was read: the wall clock, or a device's events. `notes` are settings of the device's libraries that
-    choose kernels. `cores` are those allowed, of `all_cores`.
+    choose kernels. `cores` are those allowed, of `all_cores`; these and `free_bytes` are no
+    condition that a timing holds for.
     """
 
     torch: str = ""
     device_name: str = ""
     cores: int = 0
-    all_cores: int = 0
+    all_cores: int = field(default=0, compare=False, repr=False)
     default_threads: int = 0
     clock: str = ""
     notes: tuple[str, ...] = ()
-    free_bytes: int | None = None
+    free_bytes: int | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,9 +106,10 @@ def typical(samples: Sequence[Sample]) -> Interval:
 
 
 def wander(samples: Sequence[Sample]) -> float:
-    """How far typical ratios of whole measurements lie apart beyond what the processes of one show.
+    """How far typical ratios of whole measurements lie apart beyond what Student's interval has in it.
 
-    A standard deviation, in the logarithm. Disturbance makes each form slower than its fastest, by what is seen here;
+    A standard deviation, in the logarithm. A part of what processes differ by stays for longer than a measurement. And
+    disturbance makes each form slower than its fastest, by what is seen here;
     in another minute there is more of it or less, and both ratio and times move with it.
     """
     slower = [math.log(typical_s(samples, name) / _fastest_s(kept(samples), name)) for name in SIDES]

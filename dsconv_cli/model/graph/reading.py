@@ -120,9 +120,11 @@ def constants_of(model: Any) -> dict[str, Any]:
 
 def tensors_of(model: Any) -> Iterator[tuple[str, Any]]:
     """Every tensor in a model, in whatever graph or attribute, with a name to call it by."""
-    yield from _tensors_in(model.graph)
+    for graph in (model.graph, *(one for info in model.training_info for one in (info.initialization, info.algorithm))):
+        yield from _tensors_in(graph)
     for function in model.functions:
         yield from _tensors_at(function.node)
+        yield from _tensors_of(function.attribute_proto, function.name)
 
 
 def _tensors_in(graph: Any) -> Iterator[tuple[str, Any]]:
@@ -133,12 +135,16 @@ def _tensors_in(graph: Any) -> Iterator[tuple[str, Any]]:
 
 def _tensors_at(nodes: Iterable[Any]) -> Iterator[tuple[str, Any]]:
     for node in nodes:
-        for attribute in node.attribute:
-            sparse = _held(attribute, "sparse_tensor", "sparse_tensors")
-            for tensor in (*_held(attribute, "t", "tensors"), *_parts(sparse)):
-                yield first_output(node) or node.name, tensor
-            for inner in graphs_of(attribute):
-                yield from _tensors_in(inner)
+        yield from _tensors_of(node.attribute, first_output(node) or node.name)
+
+
+def _tensors_of(attributes: Iterable[Any], name: str) -> Iterator[tuple[str, Any]]:
+    for attribute in attributes:
+        sparse = _held(attribute, "sparse_tensor", "sparse_tensors")
+        for tensor in (*_held(attribute, "t", "tensors"), *_parts(sparse)):
+            yield name, tensor
+        for inner in graphs_of(attribute):
+            yield from _tensors_in(inner)
 
 
 def _parts(sparse: Iterable[Any]) -> Iterator[Any]:

@@ -66,8 +66,8 @@ def export_graph(job: ExportNetwork) -> Mapping[str, Graph]:
     graph, chosen = load(job.recipe), dict(job.replaced)
     given = images(inputs_of(graph, job.recipe.inputs))
     found = {name: _factors(graph, name, spec) for name, spec in chosen.items()}
-    models = {"ordinary": _whole(graph), "separable": _with_pairs(graph, chosen, found)}
-    contents = {name: _written(model) for name, model in models.items()}
+    # One after the other: a model is as large as its file.
+    contents = {"ordinary": _written(_whole(graph)), "separable": _written(_with_pairs(graph, chosen, found))}
     return {name: Graph(content, given, tuple(outputs_of(content, given))) for name, content in contents.items()}
 
 
@@ -141,7 +141,8 @@ def outputs_of(content: bytes, given: Mapping[str, NDArray[Any]]) -> list[Any]:
         CannotMeasureError: it cannot be run.
     """
     try:
-        return list(session_of(content).run(None, dict(given)))
+        session, _ = session_of(content)
+        return list(session.run(None, dict(given)))
     except Exception as error:
         raise CannotMeasureError(f"the network could not be run: {first_line(error)}") from error
 
@@ -152,17 +153,19 @@ def _image(one: InputShape, random: np.random.Generator) -> NDArray[Any]:
     return random.standard_normal(one.shape).astype(dtype) if dtype.kind == "f" else np.zeros(one.shape, dtype)
 
 
-def session_of(content: bytes) -> Any:
-    """What runs a file's network: ONNX Runtime or, where that is not installed, onnx itself."""
+def session_of(content: bytes) -> tuple[Any, list[str]]:
+    """What runs a file's network, ONNX Runtime or, where that is not installed, onnx itself; and its inputs' names."""
     if not installed("onnxruntime"):
         from onnx.reference import ReferenceEvaluator
 
-        return ReferenceEvaluator(onnx.load_model_from_string(content))
+        reference = ReferenceEvaluator(onnx.load_model_from_string(content))
+        return reference, list(reference.input_names)
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _LOG_FATAL
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return session, [one.name for one in session.get_inputs()]
 
 
 def _equal(one: Any, other: Any) -> bool:

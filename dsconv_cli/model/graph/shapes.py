@@ -8,7 +8,7 @@ from typing import Any, Final
 import onnx
 from onnx import helper, numpy_helper
 
-from dsconv_cli.errors import DsconvError, first_line
+from dsconv_cli.errors import CannotMeasureError, DsconvError, first_line
 from dsconv_cli.model.graph.reading import GraphFile, type_name
 from dsconv_cli.model.graph.sizes import Sizes, follow, is_small
 from dsconv_cli.model.result import InputShape
@@ -105,6 +105,8 @@ def _inferred(
     try:
         skeleton = _skeleton(graph, nodes, inputs, more, sizes)
         inferred = onnx.shape_inference.infer_shapes(skeleton, data_prop=True)
+    except MemoryError as error:
+        raise CannotMeasureError(f"memory ran out while the shapes of {graph.path} were inferred") from error
     except Exception as error:
         raise DsconvError(f"onnx cannot infer the shapes of {graph.path}: {first_line(error)}") from error
     found = {name: tuple(tensor.dims) for name, tensor in graph.constants.items()} | dict(more)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import cache
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +12,7 @@ from dsconv_cli.timing.runtimes.protocol import Built, Ran, Runtime
 from dsconv_cli.timing.runtimes.torch import built, image_of, module_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from torch import nn
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 #: What inductor looks for where CXX does not say.
 _COMPILERS: Final = ("g++", "clang++", "c++", "cl")
-#: Nobody finds a GPU: to look for one is enough that a process forked from this one cannot look for itself.
-_NO_GPU: Final = {"CUDA_VISIBLE_DEVICES": "", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
 
 
 def _lacks() -> str | None:
@@ -41,17 +40,35 @@ def load() -> None:
 
     Of one layer 2.1 of 3.1 s of the processor. It runs in one thread, so that there are none that a fork would lose.
     """
-    import os
-    from unittest.mock import patch
-
     import torch
     from torch import nn
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    with patch.dict(os.environ, _NO_GPU), torch.inference_mode():
+    with _without_gpu(), torch.inference_mode():
         _compiled(nn.Sequential(nn.Conv2d(4, 4, 3, groups=4), nn.Conv2d(4, 4, 1)).eval())(torch.zeros(1, 4, 4, 4))
     torch.set_num_threads(threads)
+
+
+@contextmanager
+def _without_gpu() -> Iterator[None]:
+    """Let nobody find a GPU: to look for one is enough that a process forked from this one cannot look for itself.
+
+    Only these two names are put back: what torch sets meanwhile stays.
+    """
+    import os
+
+    hidden = {"CUDA_VISIBLE_DEVICES": "", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
+    before = {name: os.environ.get(name) for name in hidden}
+    os.environ.update(hidden)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _compiled(network: nn.Module) -> Callable[..., object]:

@@ -1,4 +1,7 @@
-"""One process's measurement of a layer on one runtime: both forms, the halves, and what explains their times."""
+"""One process's measurement on one runtime: of a layer both forms, the halves, and what explains their times.
+
+Of a network, which is a graph, both forms.
+"""
 
 from __future__ import annotations
 

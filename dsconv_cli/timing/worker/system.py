@@ -1,6 +1,6 @@
 """What the system tells about itself: cores, memory, how busy it is.
 
-Read by hand: it is three files of Linux, and the package that reads them everywhere (psutil) knows of no container's
+Read by hand: it is a few files of Linux, and the package that reads them everywhere (psutil) knows of no container's
 share of cores or memory.
 """
 
