@@ -21,9 +21,9 @@ from dsconv_cli.timing.verdicts import Verdict
 from dsconv_cli.timing.worker.answers import Sample
 from dsconv_cli.timing.worker.sampling import SIDES, disturbed_fraction
 
-#: The widest interval that is still called reliable, and how many processes it should rest on. A plain measurement
-#: differs from itself by half as much from one minute to the next.
-WIDEST: Final = 0.10
+#: The widest interval that is still called reliable, and how many processes it should rest on. It has in it how far a
+#: plain measurement differs from itself from one minute to the next, which is a third of that.
+WIDEST: Final = 0.15
 ENOUGH_PROCESSES: Final = 8
 #: Above this fraction the samples were disturbed too often.
 DISTURBED: Final = 0.20
