@@ -46,8 +46,11 @@ def test_the_example_counts_with_thop_and_prints_the_table(dsconv):
 
 
 @pytest.mark.parametrize("profiler", ["thop", "torch", "both"])
-def test_each_profiler_answers(dsconv, profiler):
-    document = json.loads(dsconv(*LAYER, "--profiler", profiler, "--format", "json").stdout)
+def test_each_profiler_answers(capsys, profiler):
+    from dsconv_cli.cli import run
+
+    assert run([*LAYER, "--profiler", profiler, "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
     assert document["measured"]["profiler"] == profiler
     assert document["measured"]["macs"] == {"ordinary": 57802752, "separable": 7325696, "ratio": 576 / 73}
     names = document["environment"]["versions"]["profiler"]

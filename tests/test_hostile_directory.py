@@ -58,11 +58,11 @@ ELSEWHERE = {name for name in NAMES if importlib.util.find_spec(name) is None}
         ("--version",),
         ("--help",),
         ("compare", *SMALL, "--profiler", "both", "--output", "a.json"),
-        ("compare", *SMALL, "--time", "--budget", "20", "--output", "roofline.svg"),
+        ("compare", *SMALL, "--time", "--budget", "6", "--output", "roofline.svg"),
         ("sweep", "--k", "1:20", "--c", "1:20", "--jobs", "2", "--output", "rows.csv", "--plot", "b.svg"),
-        ("model", "network.py:net", *INPUT, "--plot", "c.svg"),
+        pytest.param(("model", "network.py:net", *INPUT, "--plot", "c.svg"), marks=slow),
         pytest.param(("model", "network:net", *INPUT), marks=slow),
-        ("model", "network.py:net", *INPUT, "--time", "--budget", "20"),
+        ("model", "network.py:net", *INPUT, "--time", "--budget", "8"),
     ],
 )  # fmt: skip
 def test_nothing_is_imported_from_the_current_directory(trap, arguments):

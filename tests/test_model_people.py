@@ -353,20 +353,18 @@ def test_a_function_is_called_once_and_its_tensors_are_left_alone():
 
 @pytest.mark.parametrize(("function", "macs"), [("batch", PLAIN), ("picture", PLAIN)])
 @pytest.mark.parametrize("options", [(), ("--dtype", "bfloat16")])
-def test_installed_command_with_a_function(function, macs, options):
+def test_command_with_a_function(here, function, macs, options):
     network = "TakesADict" if function == "batch" else "ready"
-    result = run_dsconv(
-        "model", f"{PEOPLE}:{network}", "--inputs", f"{PEOPLE}:{function}", *options, "--format", "json"
-    )
-    assert (result.returncode, result.stderr) == (0, "")
-    document = json.loads(result.stdout)
+    code, out, err = here(f"{PEOPLE}:{network}", "--inputs", f"{PEOPLE}:{function}", *options, "--format", "json")
+    assert (code, err) == (0, "")
+    document = json.loads(out)
     assert document["totals"]["macs"]["before"] == macs
     given = "float64" if function == "picture" else "float32"
     assert document["input"] == [{"name": None, "shape": list(IMAGE), "dtype": options[-1] if options else given}]
 
 
 def test_installed_command_times_a_network_on_what_a_function_gives():
-    options = ("--inputs", f"{PEOPLE}:batch", "--time", "--budget", "40", "--format", "json")
+    options = ("--inputs", f"{PEOPLE}:batch", "--time", "--budget", "12", "--format", "json")
     result = run_dsconv("model", f"{PEOPLE}:TakesADict", *options)
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["totals"]["time"]["before"]["median_s"] > 0

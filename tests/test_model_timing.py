@@ -176,7 +176,7 @@ def test_end_to_end():
         "1,3,32,32",
         "--time",
         "--budget",
-        "30",
+        "10",
         "--format",
         "json",
     )

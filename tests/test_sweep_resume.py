@@ -54,7 +54,7 @@ def test_killed_at_any_moment_and_completed(tmp_path):
     lines = expected.splitlines(keepends=True)
     assert len(lines) == len(set(lines)) == 1500
     path, dice, kills = tmp_path / "killed.jsonl", random.Random(4), 0
-    for _ in range(40):
+    for _ in range(20):
         process = subprocess.Popen(grid(path), env=clean_environment())
         time.sleep(dice.uniform(0.1, 0.3))
         process.send_signal(signal.SIGKILL)

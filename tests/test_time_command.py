@@ -137,7 +137,7 @@ def test_a_roofline_needs_time(dsconv, tmp_path):
 
 
 def test_one_bare_value_of_the_doctor(dsconv):
-    result = dsconv("doctor", "--budget", "10", "--get", "noise.ratio")
+    result = dsconv("doctor", "--budget", "4", "--get", "noise.ratio")
     assert (result.returncode, result.stderr) == (0, "")
     assert float(result.stdout) > 0
     wrong = dsconv("doctor", "--get", "noise.ration")
@@ -147,7 +147,7 @@ def test_one_bare_value_of_the_doctor(dsconv):
 
 def test_doctor(dsconv, tmp_path, valid):
     # Few runtimes have that dtype, and each takes its time.
-    result = dsconv("doctor", "--budget", "10", "--dtype", "float64", "--output", str(tmp_path / "d.json"))
+    result = dsconv("doctor", "--budget", "4", "--dtype", "float64", "--output", str(tmp_path / "d.json"))
     assert (result.returncode, result.stderr) == (0, "")
     assert len(result.stdout.splitlines()) <= 42
     for words in ("versions", "thop 0.1.1", "cores", "threads", "devices", "peaks", "noise floor", "Timings can"):
