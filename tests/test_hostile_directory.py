@@ -62,7 +62,7 @@ ELSEWHERE = {name for name in NAMES if importlib.util.find_spec(name) is None}
         ("sweep", "--k", "1:20", "--c", "1:20", "--jobs", "2", "--output", "rows.csv", "--plot", "b.svg"),
         pytest.param(("model", "network.py:net", *INPUT, "--plot", "c.svg"), marks=slow),
         pytest.param(("model", "network:net", *INPUT), marks=slow),
-        ("model", "network.py:net", *INPUT, "--time", "--budget", "8"),
+        pytest.param(("model", "network.py:net", *INPUT, "--time", "--budget", "8"), marks=slow),
     ],
 )  # fmt: skip
 def test_nothing_is_imported_from_the_current_directory(trap, arguments):
