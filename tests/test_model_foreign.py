@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import run_dsconv
+from conftest import run_dsconv, slow
 
 from dsconv_cli.cli import run
 
@@ -47,6 +47,7 @@ def test_only_the_result_reaches_stdout(tmp_path):
     }
 
 
+@slow
 def test_only_the_result_reaches_stdout_also_when_time_is_measured(tmp_path):
     result = run_dsconv(
         "model", f"{RUDE}:Loud", *IMAGE, "--time", "--budget", "3", "--get", "totals.macs.before", cwd=tmp_path

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT, run_dsconv
+from conftest import ROOT, run_dsconv, slow
 from model_checks import torch_macs
 from torch import nn
 
@@ -363,6 +363,7 @@ def test_command_with_a_function(here, function, macs, options):
     assert document["input"] == [{"name": None, "shape": list(IMAGE), "dtype": options[-1] if options else given}]
 
 
+@slow
 def test_installed_command_times_a_network_on_what_a_function_gives():
     options = ("--inputs", f"{PEOPLE}:batch", "--time", "--budget", "12", "--format", "json")
     result = run_dsconv("model", f"{PEOPLE}:TakesADict", *options)

@@ -212,7 +212,7 @@ def test_the_library_times_side_by_side(machine):
 
 
 @pytest.mark.skipif(len(INSTALLED) < 1, reason="no runtime but torch is installed")
-@pytest.mark.parametrize("dtype", ["float32", "int8"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("int8", marks=slow)])
 def test_real_runtimes(dsconv, dtype):
     names = INSTALLED[:2]
     arguments = [*LAYER, "--h", "14", "--w", "14", "--runtime", ",".join(names), "--dtype", dtype, *QUICK]
